@@ -1,0 +1,34 @@
+use std::marker::PhantomData;
+
+/// One output slice that several tasks write at disjoint places.
+///
+/// Channel-last outputs are cut by columns, which safe sub-slices cannot express.
+#[derive(Clone, Copy)]
+pub(super) struct SharedSlice<'a> {
+    start: *mut f32,
+    len: usize,
+    lifetime: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: access goes through `range`, whose contract forbids overlapping ranges at the same time.
+unsafe impl Send for SharedSlice<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for SharedSlice<'_> {}
+
+impl<'a> SharedSlice<'a> {
+    pub(super) fn new(slice: &'a mut [f32]) -> Self {
+        Self { start: slice.as_mut_ptr(), len: slice.len(), lifetime: PhantomData }
+    }
+
+    /// The elements `from..from + len`.
+    ///
+    /// # Safety
+    ///
+    /// No other task may use an overlapping range while this one lives.
+    #[expect(clippy::mut_from_ref, reason = "the caller keeps ranges disjoint")]
+    pub(super) unsafe fn range(&self, from: usize, len: usize) -> &mut [f32] {
+        assert!(from + len <= self.len, "range {from}..{} of {} elements", from + len, self.len);
+        // SAFETY: in bounds by the assertion, disjoint by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(from), len) }
+    }
+}

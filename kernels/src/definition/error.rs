@@ -1,0 +1,48 @@
+/// A scan was asked for with arguments that do not fit together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScanError {
+    /// A slice does not hold as many elements as the shape says.
+    #[error("{op}: `{argument}` must hold {expected} elements ({layout}), got {actual}")]
+    Length {
+        /// The operation that was called.
+        op: &'static str,
+        /// The argument at fault.
+        argument: &'static str,
+        /// Its layout in words, for instance `[batch, groups * channels, length]`.
+        layout: &'static str,
+        /// Elements that the shape asks for.
+        expected: usize,
+        /// Elements that came.
+        actual: usize,
+    },
+    /// A dimension of the shape is zero.
+    #[error("{op}: `{dimension}` must be at least 1, got 0")]
+    Empty {
+        /// The operation that was called.
+        op: &'static str,
+        /// The dimension at fault.
+        dimension: &'static str,
+    },
+}
+
+/// `Ok` when `actual` elements came for an argument of `expected`.
+pub(crate) fn check_length(
+    op: &'static str,
+    argument: &'static str,
+    layout: &'static str,
+    expected: usize,
+    actual: usize,
+) -> Result<(), ScanError> {
+    if expected == actual {
+        return Ok(());
+    }
+    Err(ScanError::Length { op, argument, layout, expected, actual })
+}
+
+/// `Ok` when no dimension is zero.
+pub(crate) fn check_dimensions(op: &'static str, dimensions: &[(&'static str, usize)]) -> Result<(), ScanError> {
+    match dimensions.iter().find(|(_, size)| *size == 0) {
+        Some(&(dimension, _)) => Err(ScanError::Empty { op, dimension }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,11 @@
+//! What a scan is: its shapes, inputs, gradients, pixel orders and errors.
+
+mod directions;
+mod error;
+mod omni;
+mod scan;
+
+pub use directions::Directions;
+pub use error::ScanError;
+pub use omni::{OmniGradients, OmniInputs, OmniNeeds, OmniShape};
+pub use scan::{ScanGradients, ScanInputs, ScanNeeds, ScanShape};

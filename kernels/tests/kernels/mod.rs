@@ -1,0 +1,5 @@
+mod cpu;
+mod errors;
+mod finite_differences;
+mod problem;
+mod threads;
