@@ -1,0 +1,249 @@
+//! The one error type of this crate, and how its messages are worded.
+
+use std::path::PathBuf;
+
+use crate::{Dates, Names, Split};
+
+/// Everything that can be wrong with a dataset.
+///
+/// Each message is one line that names the file or folder and says how to mend it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// The path is not there.
+    #[error("{path} does not exist; check the spelling of the path")]
+    Missing {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// A file where a folder is needed.
+    #[error("{path} is a file; give the folder that holds the train, val and test splits")]
+    NotAFolder {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// The folder holds nothing that can be read.
+    #[error("{path} holds no images; put PNG, JPEG, BMP or TIFF files there")]
+    EmptyFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file or folder could not be read at all.
+    #[error("{path} cannot be read ({cause}); check its permissions and the disk")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The folder has none of the known layouts.
+    #[error(
+        "{root} has no known layout for {dates}: looked for {expected}; found {found}; rename its folders to one of these"
+    )]
+    NoLayout {
+        /// The dataset folder.
+        root: PathBuf,
+        /// What was asked for.
+        dates: Dates,
+        /// The known layouts.
+        expected: Names,
+        /// The folders that are there.
+        found: Names,
+    },
+    /// The layout is known, but this split is not there.
+    #[error("{root} has no {split} split ({layout} layout, found {found}); add {expected} or choose another split")]
+    MissingSplit {
+        /// The dataset folder.
+        root: PathBuf,
+        /// The split that was asked for.
+        split: Split,
+        /// The layout that was recognised.
+        layout: &'static str,
+        /// The folders that would hold the split.
+        expected: String,
+        /// The splits that are there.
+        found: Names,
+    },
+    /// The folder holds a dataset of the other task.
+    #[error(
+        "{root} has the {layout} layout of {holds}, not of {asked}; use task {task}", task = holds.task()
+    )]
+    WrongDates {
+        /// The dataset folder.
+        root: PathBuf,
+        /// The layout that was recognised.
+        layout: &'static str,
+        /// What it holds.
+        holds: Dates,
+        /// What was asked for.
+        asked: Dates,
+    },
+    /// Images without a partner among the labels.
+    #[error("{labels} has no label for {stems}; add the labels or remove these images from {images}")]
+    ImageWithoutLabel {
+        /// The folder of the images.
+        images: PathBuf,
+        /// The folder that lacks labels.
+        labels: PathBuf,
+        /// File names without extension.
+        stems: Names,
+    },
+    /// Labels without a partner among the images.
+    #[error("{images} has no image for {stems}; add the images or remove these labels from {labels}")]
+    LabelWithoutImage {
+        /// The folder that lacks images.
+        images: PathBuf,
+        /// The folder of the labels.
+        labels: PathBuf,
+        /// File names without extension.
+        stems: Names,
+    },
+    /// Pairs of which one date is not there.
+    #[error("{lacks} has no image for {stems}; add this date or remove the other one from {has}")]
+    DateMissing {
+        /// The folder of the date that is not there.
+        lacks: PathBuf,
+        /// The folder of the date that is.
+        has: PathBuf,
+        /// File names without extension.
+        stems: Names,
+    },
+    /// Two files that differ in nothing but their extension.
+    #[error("{first} and {second} have the same name; keep one of them")]
+    SameName {
+        /// One file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// The content is no image, whatever the name says.
+    #[error("{path} is not an image ({looks_like}); replace it with a PNG, JPEG, BMP or TIFF file")]
+    NotAnImage {
+        /// The file.
+        path: PathBuf,
+        /// What the content looks like.
+        looks_like: String,
+    },
+    /// The file starts as an image but cannot be decoded to its end.
+    #[error("{path} is damaged or cut off ({reason}); copy or download it again")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// A sound image in a form that is not read here.
+    #[error("{path} is an image of an unsupported kind ({reason}); convert it to an 8-bit or 16-bit grey or RGB image")]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What is not supported.
+        reason: String,
+    },
+    /// Images and label of one scene that do not cover the same pixels.
+    #[error("{path} is {width}x{height} pixels but {other} is {other_width}x{other_height}; give them the same size")]
+    SizesDiffer {
+        /// One file.
+        path: PathBuf,
+        /// Its width.
+        width: usize,
+        /// Its height.
+        height: usize,
+        /// The other file.
+        other: PathBuf,
+        /// Its width.
+        other_width: usize,
+        /// Its height.
+        other_height: usize,
+    },
+    /// Images of one set with different numbers of bands.
+    #[error("{path} has {bands} bands but {other} has {other_bands}; give all images the same bands")]
+    BandsDiffer {
+        /// One file.
+        path: PathBuf,
+        /// Its bands.
+        bands: usize,
+        /// The other file.
+        other: PathBuf,
+        /// Its bands.
+        other_bands: usize,
+    },
+    /// Scenes of one set with different numbers of dates.
+    #[error("{scene} has {dates} images but {other} has {other_dates}; give all scenes the same dates, one or two")]
+    DatesDiffer {
+        /// One scene.
+        scene: String,
+        /// Its images.
+        dates: usize,
+        /// The other scene.
+        other: String,
+        /// Its images.
+        other_dates: usize,
+    },
+    /// A label with other values than two plain ones.
+    #[error(
+        "{path} is not a binary label: it holds the values {values}; convert it to 0 (background) and 255 (target)"
+    )]
+    LabelNotBinary {
+        /// The file.
+        path: PathBuf,
+        /// Some of the values, at most eight.
+        values: String,
+    },
+    /// A label in colours.
+    #[error(
+        "{path} is a coloured label (found {colour}); convert it to one grey band of 0 (background) and 255 (target)"
+    )]
+    LabelColoured {
+        /// The file.
+        path: PathBuf,
+        /// One coloured pixel, its bands in order.
+        colour: String,
+    },
+    /// A scene whose label is needed has none.
+    #[error("{scene} has no label; training and scoring need one for every image")]
+    NoLabel {
+        /// The scene.
+        scene: String,
+    },
+    /// A split without scenes.
+    #[error("the {split} split has no scenes ({layout} layout); ask for at least one")]
+    NoScenes {
+        /// The split.
+        split: Split,
+        /// The layout it came from.
+        layout: &'static str,
+    },
+    /// Crops of no pixels.
+    #[error("crop size is 0; give at least {smallest}")]
+    CropZero {
+        /// The smallest size.
+        smallest: usize,
+    },
+    /// Crops below what the models take.
+    #[error("crop size {size} is too small; give at least {smallest}")]
+    CropTooSmall {
+        /// The size that was given.
+        size: usize,
+        /// The smallest size.
+        smallest: usize,
+    },
+    /// Crops that would not move on.
+    #[error("overlap {overlap} is not smaller than crop size {size}; give at most {most}", most = size.saturating_sub(1))]
+    OverlapTooLarge {
+        /// The overlap that was given.
+        overlap: usize,
+        /// The crop size.
+        size: usize,
+    },
+    /// Every crop was blank.
+    #[error(
+        "nothing is left of {first}: all {skipped} crops of the split are blank; check the images or keep blank crops"
+    )]
+    AllBlank {
+        /// The name of the first scene.
+        first: String,
+        /// How many crops were skipped.
+        skipped: usize,
+    },
+}

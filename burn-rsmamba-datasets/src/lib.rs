@@ -1,0 +1,48 @@
+//! Remote-sensing datasets for [Burn](https://burn.dev): building and road segmentation (one date) and change detection
+//! (two dates), from folders as they are published to crops ready for a batch.
+//!
+//! | step | here |
+//! |---|---|
+//! | find and pair the files of a split | [`open`] → [`SceneSet`] |
+//! | decode one scene and check it | [`Scene::load`] → [`LoadedScene`] of [`Raster`]s and a [`Mask`] |
+//! | cut it up, as a `burn_dataset::Dataset` | [`Crops`] → [`Sample`] |
+//! | vary a training sample | [`augment()`] |
+//! | scenes without any download | [`demo::scenes`] |
+//! | what a model has to beat | [`baselines::measure`] |
+//!
+//! ```
+//! use burn_dataset::Dataset;
+//! use burn_rsmamba_datasets::{CropOptions, Crops, Dates, Split, demo};
+//!
+//! let options = demo::DemoOptions { size: 64, test: 2, ..Default::default() };
+//! let set = demo::scenes(Dates::Two, Split::Test, &options);
+//! let crops = Crops::new(&set, CropOptions { size: 32, ..Default::default() })?;
+//! let sample = crops.get(0)?;
+//! assert_eq!((crops.len(), sample.images.len(), sample.images[0].len()), (8, 2, 3 * 32 * 32));
+//! # Ok::<(), burn_rsmamba_datasets::DatasetError>(())
+//! ```
+//!
+//! Nothing here panics on what a user's folder holds: every [`DatasetError`] prints as one line that names the file or
+//! folder and how to mend it.
+
+mod augment;
+pub mod baselines;
+mod crops;
+pub mod demo;
+mod error;
+mod grid;
+mod layout;
+mod mask;
+mod names;
+mod raster;
+mod scene;
+
+pub use augment::augment;
+pub use crops::{CropOptions, Crops, Sample};
+pub use error::DatasetError;
+pub use grid::Window;
+pub use layout::{list_images, open};
+pub use mask::{Mask, read_mask};
+pub use names::Names;
+pub use raster::{Pixels, Raster, read_raster};
+pub use scene::{Dates, LoadedScene, Scene, SceneSet, SceneSource, Split};

@@ -1,0 +1,102 @@
+//! Rasters in memory, and reading them from image files.
+
+mod read;
+mod tiff;
+
+pub(crate) use read::has_image_extension;
+pub use read::read_raster;
+
+/// An image of any number of bands; pixels are interleaved and row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Raster {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Values a pixel.
+    pub bands: usize,
+    /// `height * width * bands` values.
+    pub pixels: Pixels,
+}
+
+/// The values of a [`Raster`], in the type the file has them in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pixels {
+    /// 0 to 255.
+    U8(Vec<u8>),
+    /// 0 to 65535.
+    U16(Vec<u16>),
+    /// Any.
+    F32(Vec<f32>),
+}
+
+impl Pixels {
+    /// One value, scaled to 0..1 where the type has a largest value.
+    fn scaled(&self, index: usize) -> f32 {
+        match self {
+            Self::U8(values) => f32::from(values[index]) / 255.0,
+            Self::U16(values) => f32::from(values[index]) / 65535.0,
+            Self::F32(values) => values[index],
+        }
+    }
+
+    /// One value as it is.
+    pub(crate) fn raw(&self, index: usize) -> f32 {
+        match self {
+            Self::U8(values) => f32::from(values[index]),
+            Self::U16(values) => f32::from(values[index]),
+            Self::F32(values) => values[index],
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::U8(values) => values.len(),
+            Self::U16(values) => values.len(),
+            Self::F32(values) => values.len(),
+        }
+    }
+}
+
+impl Raster {
+    /// The whole image as planes, band by band.
+    ///
+    /// 8-bit values are divided by 255, 16-bit values by 65535, floats stay as they are.
+    pub fn to_chw_f32(&self) -> Vec<f32> {
+        self.crop_chw_f32(0, 0, self.height, self.width)
+    }
+
+    /// `h` rows from `y` and `w` columns from `x` as planes, scaled as in [`Raster::to_chw_f32`].
+    ///
+    /// Beyond the bottom and right border the last row and column are repeated.
+    pub fn crop_chw_f32(&self, y: usize, x: usize, h: usize, w: usize) -> Vec<f32> {
+        let mut planes = Vec::with_capacity(self.bands * h * w);
+        for band in 0..self.bands {
+            for row in y..y + h {
+                let start = row.min(self.height - 1) * self.width;
+                planes.extend((x..x + w).map(|column| {
+                    let pixel = start + column.min(self.width - 1);
+                    self.pixels.scaled(pixel * self.bands + band)
+                }));
+            }
+        }
+        planes
+    }
+
+    /// Whether a pixel holds no picture: all bands at the smallest or largest value of the type, or not a number.
+    pub(crate) fn is_blank(&self, row: usize, column: usize) -> bool {
+        let start = (row * self.width + column) * self.bands;
+        let range = start..start + self.bands;
+        match &self.pixels {
+            Pixels::U8(values) => {
+                values[range.clone()].iter().all(|&v| v == 0) || values[range].iter().all(|&v| v == u8::MAX)
+            }
+            Pixels::U16(values) => {
+                values[range.clone()].iter().all(|&v| v == 0) || values[range].iter().all(|&v| v == u16::MAX)
+            }
+            Pixels::F32(values) => {
+                values[range.clone()].iter().all(|&v| v == 0.0) || values[range].iter().all(|v| v.is_nan())
+            }
+        }
+    }
+}

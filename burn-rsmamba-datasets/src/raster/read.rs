@@ -1,0 +1,123 @@
+//! Reading an image file by what it holds, not by what it is called.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read, Seek};
+use std::path::Path;
+
+use image::{DynamicImage, ImageError, ImageFormat, ImageReader};
+
+use super::{Pixels, Raster, tiff};
+use crate::DatasetError;
+
+/// The extensions of files that are looked at, in lower case.
+const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];
+
+/// Whether a file's name says that it is an image; hidden files are none.
+pub(crate) fn has_image_extension(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    !hidden && extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+}
+
+/// Reads a PNG, JPEG, BMP or TIFF file, whatever its extension.
+///
+/// Palettes are expanded, an alpha band is dropped, grey stays one band.
+///
+/// # Errors
+/// A file that is not there, is no image, is cut off or damaged, or is of a kind that is not supported.
+pub fn read_raster(path: &Path) -> Result<Raster, DatasetError> {
+    let io = |cause: std::io::Error| match cause.kind() {
+        ErrorKind::NotFound => DatasetError::Missing { path: path.into() },
+        _ => DatasetError::Io { path: path.into(), cause },
+    };
+    let mut file = File::open(path).map_err(io)?;
+    let mut start = Vec::new();
+    file.by_ref().take(64).read_to_end(&mut start).map_err(io)?;
+    file.rewind().map_err(io)?;
+    let reader = BufReader::new(file);
+    let raster = match Kind::of(&start) {
+        Some(Kind::Tiff) => tiff::read(path, reader)?,
+        Some(Kind::Other(format)) => {
+            let image = ImageReader::with_format(reader, format).decode();
+            from_image(path, image.map_err(|error| decode_error(path, &error))?)?
+        }
+        None => {
+            let looks_like = describe(&start);
+            return Err(DatasetError::NotAnImage { path: path.into(), looks_like });
+        }
+    };
+    if raster.width == 0 || raster.height == 0 {
+        return Err(DatasetError::Damaged { path: path.into(), reason: "it has no pixels".into() });
+    }
+    Ok(raster)
+}
+
+enum Kind {
+    Tiff,
+    Other(ImageFormat),
+}
+
+impl Kind {
+    fn of(start: &[u8]) -> Option<Self> {
+        const TIFF: [&[u8]; 4] = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
+        if TIFF.iter().any(|magic| start.starts_with(magic)) {
+            return Some(Self::Tiff);
+        }
+        let format = image::guess_format(start).ok()?;
+        matches!(format, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp).then_some(Self::Other(format))
+    }
+}
+
+/// What a file that is no image looks like.
+fn describe(start: &[u8]) -> String {
+    if start.is_empty() {
+        "it is empty".into()
+    } else if start.starts_with(b"version https://git-lfs") {
+        "it is a Git LFS pointer, `git lfs pull` fetches the file".into()
+    } else if let Ok(format) = image::guess_format(start) {
+        format!("it is {format:?}")
+    } else if start.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
+        let text = String::from_utf8_lossy(start);
+        let words: Vec<_> = text.split_whitespace().collect();
+        format!("it is text: `{:.30}`", words.join(" "))
+    } else {
+        "its first bytes are of no known image format".into()
+    }
+}
+
+fn decode_error(path: &Path, error: &ImageError) -> DatasetError {
+    let (path, reason) = (path.to_path_buf(), one_line(&error.to_string()));
+    match error {
+        ImageError::Unsupported(_) | ImageError::Limits(_) => DatasetError::Unsupported { path, reason },
+        _ => DatasetError::Damaged { path, reason },
+    }
+}
+
+/// A foreign message on one line.
+pub(super) fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn from_image(path: &Path, image: DynamicImage) -> Result<Raster, DatasetError> {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let (bands, pixels) = match image {
+        DynamicImage::ImageLuma8(image) => (1, Pixels::U8(image.into_raw())),
+        DynamicImage::ImageRgb8(image) => (3, Pixels::U8(image.into_raw())),
+        DynamicImage::ImageLumaA8(image) => (1, Pixels::U8(keep_bands(&image, 2, 1))),
+        DynamicImage::ImageRgba8(image) => (3, Pixels::U8(keep_bands(&image, 4, 3))),
+        DynamicImage::ImageLuma16(image) => (1, Pixels::U16(image.into_raw())),
+        DynamicImage::ImageRgb16(image) => (3, Pixels::U16(image.into_raw())),
+        DynamicImage::ImageLumaA16(image) => (1, Pixels::U16(keep_bands(&image, 2, 1))),
+        DynamicImage::ImageRgba16(image) => (3, Pixels::U16(keep_bands(&image, 4, 3))),
+        other => {
+            let reason = format!("{:?} pixels", other.color());
+            return Err(DatasetError::Unsupported { path: path.into(), reason });
+        }
+    };
+    Ok(Raster { width, height, bands, pixels })
+}
+
+/// The first `keep` of every `bands` values.
+pub(super) fn keep_bands<T: Copy>(values: &[T], bands: usize, keep: usize) -> Vec<T> {
+    values.chunks_exact(bands).flat_map(|pixel| &pixel[..keep]).copied().collect()
+}

@@ -1,0 +1,195 @@
+//! What a dataset is made of: splits, and scenes of one or two dates with a label.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::{DatasetError, Mask, Raster, read_mask, read_raster};
+
+/// How many images of the same place make one scene.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dates {
+    /// Segmentation.
+    One,
+    /// Change detection.
+    Two,
+}
+
+impl Dates {
+    /// The number of images of a scene.
+    pub fn count(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+        }
+    }
+
+    pub(crate) fn task(self) -> &'static str {
+        match self {
+            Self::One => "ss",
+            Self::Two => "cd",
+        }
+    }
+}
+
+impl fmt::Display for Dates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::One => "segmentation (one date)",
+            Self::Two => "change detection (two dates)",
+        })
+    }
+}
+
+/// A part of a dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// What the weights are fitted to.
+    Train,
+    /// What the best epoch is chosen by.
+    Val,
+    /// What is reported.
+    Test,
+}
+
+impl Split {
+    /// Every split.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Train => "train",
+            Self::Val => "val",
+            Self::Test => "test",
+        })
+    }
+}
+
+impl FromStr for Split {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|split| split.to_string() == name)
+            .ok_or_else(|| format!("`{name}` is not a split; choose train, val or test"))
+    }
+}
+
+/// The scenes of one split.
+#[derive(Clone, Debug)]
+pub struct SceneSet {
+    /// The name of the layout they were found in.
+    pub layout: &'static str,
+    /// The split they make up.
+    pub split: Split,
+    /// The scenes, sorted by name.
+    pub scenes: Vec<Scene>,
+    /// What a user should know but need not mend.
+    pub warnings: Vec<String>,
+}
+
+/// One place: an image a date, and its label.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// The file name without extension.
+    pub name: String,
+    /// Where the pixels are.
+    pub source: SceneSource,
+}
+
+/// Where the pixels of a scene are.
+#[derive(Clone, Debug)]
+pub enum SceneSource {
+    /// In files that are decoded on [`Scene::load`].
+    Files {
+        /// One file a date.
+        images: Vec<PathBuf>,
+        /// The label, if there is one.
+        label: Option<PathBuf>,
+    },
+    /// In memory.
+    Memory {
+        /// One raster a date.
+        images: Vec<Arc<Raster>>,
+        /// The label.
+        label: Arc<Mask>,
+    },
+}
+
+/// A scene with its pixels in memory; all rasters and the label have one size.
+#[derive(Clone, Debug)]
+pub struct LoadedScene {
+    /// The name of the scene.
+    pub name: String,
+    /// One raster a date.
+    pub images: Vec<Arc<Raster>>,
+    /// The label, if there is one.
+    pub label: Option<Arc<Mask>>,
+}
+
+impl Scene {
+    /// Decodes the scene.
+    ///
+    /// # Errors
+    /// Files that cannot be read as images or as a binary label, and images or a label that differ in size or bands.
+    pub fn load(&self) -> Result<LoadedScene, DatasetError> {
+        let (images, label) = match &self.source {
+            SceneSource::Files { images, label } => (
+                images.iter().map(|path| read_raster(path).map(Arc::new)).collect::<Result<Vec<_>, _>>()?,
+                label.as_deref().map(|path| read_mask(path).map(Arc::new)).transpose()?,
+            ),
+            SceneSource::Memory { images, label } => (images.clone(), Some(label.clone())),
+        };
+        let loaded = LoadedScene { name: self.name.clone(), images, label };
+        self.check(&loaded)?;
+        Ok(loaded)
+    }
+
+    /// The file of an image (by date) or of the label (`None`), or the scene's name when it has none.
+    pub(crate) fn path(&self, date: Option<usize>) -> PathBuf {
+        match (&self.source, date) {
+            (SceneSource::Files { images, .. }, Some(date)) => images.get(date).cloned(),
+            (SceneSource::Files { label, .. }, None) => label.clone(),
+            (SceneSource::Memory { .. }, _) => None,
+        }
+        .unwrap_or_else(|| Path::new(&self.name).to_path_buf())
+    }
+
+    fn check(&self, loaded: &LoadedScene) -> Result<(), DatasetError> {
+        let Some((first, rest)) = loaded.images.split_first() else {
+            return Ok(());
+        };
+        let differ = |path, width, height| {
+            if (width, height) == (first.width, first.height) {
+                return Ok(());
+            }
+            Err(DatasetError::SizesDiffer {
+                path,
+                width,
+                height,
+                other: self.path(Some(0)),
+                other_width: first.width,
+                other_height: first.height,
+            })
+        };
+        for (date, image) in rest.iter().enumerate() {
+            differ(self.path(Some(date + 1)), image.width, image.height)?;
+            if image.bands != first.bands {
+                return Err(DatasetError::BandsDiffer {
+                    path: self.path(Some(date + 1)),
+                    bands: image.bands,
+                    other: self.path(Some(0)),
+                    other_bands: first.bands,
+                });
+            }
+        }
+        match &loaded.label {
+            Some(label) => differ(self.path(None), label.width, label.height),
+            None => Ok(()),
+        }
+    }
+}

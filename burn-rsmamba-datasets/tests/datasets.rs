@@ -1,0 +1,16 @@
+//! Everything a folder may hold, good and bad; all files are made here.
+
+mod datasets {
+    mod support;
+
+    mod augment;
+    mod baselines;
+    mod crops;
+    mod damaged;
+    mod demo;
+    mod labels;
+    mod layouts;
+    mod pairs;
+    mod rasters;
+    mod samples;
+}

@@ -1,0 +1,84 @@
+use burn_rsmamba_datasets::read_mask;
+use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+
+use super::support::{at, folder, label, message};
+
+#[test]
+fn plainly_binary_labels_are_read() {
+    let root = folder();
+    let path = at(&root, "label.png");
+    let cases: [(&[u8], [u8; 2]); 5] =
+        [(&[0, 1], [0, 1]), (&[0, 255], [0, 1]), (&[0], [0, 0]), (&[1], [1, 1]), (&[255], [1, 1])];
+    for (values, expected) in cases {
+        label(2, 1, values).save(&path).unwrap();
+        let mask = read_mask(&path).unwrap();
+        assert_eq!((mask.width, mask.height, mask.data), (2, 1, expected.to_vec()), "{values:?}");
+    }
+}
+
+#[test]
+fn three_equal_bands_are_one() {
+    let root = folder();
+    let path = at(&root, "label.png");
+    RgbImage::from_fn(2, 1, |x, _| Rgb([x as u8 * 255; 3])).save(&path).unwrap();
+    assert_eq!(read_mask(&path).unwrap().data, [0, 1]);
+    RgbaImage::from_fn(2, 1, |x, _| Rgba([x as u8, x as u8, x as u8, 255])).save(&path).unwrap();
+    assert_eq!(read_mask(&path).unwrap().data, [0, 1]);
+}
+
+#[test]
+fn other_values_are_listed() {
+    let root = folder();
+    let path = at(&root, "label.png");
+    let cases: [(&[u8], &str); 6] = [
+        (&[1, 2], "1, 2"),
+        (&[1, 255], "1, 255"),
+        (&[0, 1, 255], "0, 1, 255"),
+        (&[128], "128"),
+        (&[7, 6, 5, 4, 3, 2, 1, 0], "0, 1, 2, 3, 4, 5, 6, 7"),
+        (&[8, 7, 6, 5, 4, 3, 2, 1, 0, 9], "0, 1, 2, 3, 4, 5, 6, 7 and more"),
+    ];
+    for (values, expected) in cases {
+        label(20, 1, values).save(&path).unwrap();
+        assert_eq!(
+            message(read_mask(&path), &path),
+            format!(
+                "PATH is not a binary label: it holds the values {expected}; convert it to 0 (background) and 255 (target)"
+            )
+        );
+    }
+}
+
+#[test]
+fn colours_are_refused() {
+    let root = folder();
+    let path = at(&root, "label.png");
+    RgbImage::from_fn(3, 1, |x, _| Rgb([if x == 2 { 255 } else { 0 }, 0, 0])).save(&path).unwrap();
+    assert_eq!(
+        message(read_mask(&path), &path),
+        "PATH is a coloured label (found 255/0/0); convert it to one grey band of 0 (background) and 255 (target)"
+    );
+}
+
+#[test]
+fn sixteen_bit_labels_follow_the_same_rule() {
+    let root = folder();
+    let path = at(&root, "label.png");
+    let save = |largest: u16| {
+        image::ImageBuffer::<Luma<u16>, Vec<u16>>::from_fn(2, 1, |x, _| Luma([x as u16 * largest]))
+            .save(&path)
+            .unwrap();
+    };
+    save(255);
+    assert_eq!(read_mask(&path).unwrap().data, [0, 1]);
+    save(65_535);
+    assert!(message(read_mask(&path), &path).contains("the values 0, 65535; convert it"));
+}
+
+#[test]
+fn jpeg_labels_are_caught_by_their_greys() {
+    let root = folder();
+    let path = at(&root, "label.jpg");
+    GrayImage::from_fn(32, 32, |x, y| Luma([if x > y { 255 } else { 0 }])).save(&path).unwrap();
+    assert!(message(read_mask(&path), &path).contains(" and more; convert it to 0 (background) and 255"));
+}

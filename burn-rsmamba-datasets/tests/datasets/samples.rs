@@ -1,0 +1,80 @@
+//! Real files, where they are at hand.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn_dataset::Dataset;
+use burn_rsmamba_datasets::{CropOptions, Crops, Dates, Split, list_images, open, read_mask, read_raster};
+
+/// A folder of the real samples, or a visible line.
+fn samples(folder: &str) -> Option<PathBuf> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    if data.is_dir() {
+        return Some(data.join(folder));
+    }
+    // Not `eprintln!`, which the harness would hide.
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "skipped: ../shared/data is absent").unwrap();
+    None
+}
+
+#[test]
+fn levir_cd_opens_and_loads() {
+    let Some(root) = samples("levir-cd") else { return };
+    for (split, count) in [(Split::Train, 12), (Split::Val, 2), (Split::Test, 4)] {
+        let set = open(&root, Dates::Two, split).unwrap();
+        assert_eq!((set.layout, set.scenes.len(), set.warnings.len()), ("LEVIR-CD", count, 0));
+    }
+    let set = open(&root, Dates::Two, Split::Val).unwrap();
+    let crops = Crops::new(&set, CropOptions::default()).unwrap();
+    assert_eq!((crops.len(), crops.skipped_blank(), crops.bands()), (32, 0, 3));
+}
+
+#[test]
+fn massachusetts_roads_skip_blank_crops() {
+    let Some(root) = samples("massachusetts-roads") else { return };
+    let set = open(&root, Dates::One, Split::Val).unwrap();
+    let crops = Crops::new(&set, CropOptions::default()).unwrap();
+    assert_eq!(crops.len() + crops.skipped_blank(), 2 * 36);
+    assert!(crops.skipped_blank() > 0);
+}
+
+#[test]
+fn labels_that_are_binary_read() {
+    let Some(odd) = samples("odd") else { return };
+    for folder in ["labels-0-1/label", "tiff-lzw-predictor2-labels", "tiff-single-strip-labels"] {
+        for path in list_images(&odd.join(folder)).unwrap() {
+            let mask = read_mask(&path).unwrap();
+            assert!(mask.data.iter().all(|&value| value <= 1), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn labels_that_are_not_say_why() {
+    let Some(odd) = samples("odd") else { return };
+    for (folder, expected) in [
+        ("bmp-extra-greys/label", "convert it to 0"),
+        ("red-on-black-labels", "is a coloured label"),
+        ("tiff-labels-1-2", "holds the values 1, 2; "),
+        ("epfl-grey-rgba/label", "convert it to 0"),
+    ] {
+        for path in list_images(&odd.join(folder)).unwrap() {
+            let error = read_mask(&path).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}
+
+#[test]
+fn odd_images_read() {
+    let Some(odd) = samples("odd") else { return };
+    for folder in
+        ["bmp-extra-greys/t1", "epfl-grey-rgba/image", "rgb-label/image", "rgba-label/t1", "unpaired-interlaced-rgba"]
+    {
+        for path in list_images(&odd.join(folder)).unwrap() {
+            assert_eq!(read_raster(&path).unwrap().bands, 3, "{}", path.display());
+        }
+    }
+    assert!(list_images(&odd.join("sidecars")).unwrap_err().to_string().contains("holds no images"));
+}
