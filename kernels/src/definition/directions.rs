@@ -13,6 +13,7 @@
 ///
 /// Diagonals wrap around the map's right and left border: weights trained with the official code expect it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "usize", into = "usize"))]
 pub enum Directions {
     /// All eight orders: RS-Mamba's omnidirectional scan.
     #[default]
@@ -80,6 +81,20 @@ impl Directions {
     /// Row-major pixel indices in the order in which `order` visits them.
     pub fn path(order: usize, height: usize, width: usize) -> Vec<u32> {
         (0..height * width).map(|l| Self::pixel(order, l, height, width) as u32).collect()
+    }
+}
+
+impl From<Directions> for usize {
+    fn from(directions: Directions) -> Self {
+        directions.count()
+    }
+}
+
+impl TryFrom<usize> for Directions {
+    type Error = String;
+
+    fn try_from(count: usize) -> Result<Self, String> {
+        Self::from_count(count).ok_or_else(|| format!("a scan has 8, 4, 2 or 1 directions, not {count}"))
     }
 }
 

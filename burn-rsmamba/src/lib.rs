@@ -1,0 +1,41 @@
+//! RS-Mamba (arXiv 2404.02668) for [Burn](https://burn.dev): the selective scan as a backend extension, and the RSM-SS
+//! (semantic segmentation) and RSM-CD (change detection) models on it.
+//!
+//! * [`selective_scan`] and [`omni_selective_scan`]: the op, differentiable, over [`burn::Tensor`]. See [`mod@scan`].
+//! * `RsmSsConfig` and `RsmCdConfig`: the models, as Burn modules. See `models` and `modules`.
+//! * `weights`: our own files and official PyTorch checkpoints.
+//! * `losses`, `metrics`, `optim`, `inference`: what training and mapping need beside Burn.
+//!
+//! # Features
+//!
+//! | feature | default | what |
+//! |---|---|---|
+//! | `flex` | yes | the pure-Rust CPU backend, with native kernels |
+//! | `models` | yes | everything but the op; without it the crate is the op alone, for other Mamba models |
+//!
+//! A backend whose feature is on in `burn` but not here panics when the op is called on it: turn features on here.
+
+#[cfg(feature = "models")]
+pub mod inference;
+#[cfg(feature = "models")]
+pub mod losses;
+#[cfg(feature = "models")]
+pub mod metrics;
+#[cfg(feature = "models")]
+pub mod models;
+#[cfg(feature = "models")]
+pub mod modules;
+#[cfg(feature = "models")]
+pub mod optim;
+pub mod scan;
+#[cfg(feature = "models")]
+pub mod weights;
+
+pub use burn_rsmamba_kernels::Directions;
+#[cfg(feature = "models")]
+pub use models::{
+    ConfigError, EncoderConfig, ModelConfig, RsmCd, RsmCdConfig, RsmModel, RsmSs, RsmSsConfig, Task, complexity,
+};
+pub use scan::{ScanOptions, omni_selective_scan, selective_scan, selective_scan_with_state};
+#[cfg(feature = "models")]
+pub use weights::{ModelMeta, Normalisation};

@@ -1,0 +1,80 @@
+use crate::modules::{ConvNormRelu, ConvNormReluConfig, init_conv, upsample_bilinear2x, upsample_nearest2x};
+use burn::{Tensor, config::Config, module::Module, nn::conv::Conv2d, tensor::Device};
+
+/// Channels between the head's two upsamplings.
+const HEAD_CHANNELS: usize = 8;
+
+/// Configuration of [`Decoder`].
+#[derive(Config, Debug)]
+pub struct DecoderConfig {
+    /// Channels of the encoder's four stages.
+    pub dims: [usize; 4],
+}
+
+/// Three levels, from the deepest map up.
+#[derive(Module, Debug)]
+pub struct Decoder {
+    /// Level `i` brings stage `i + 1` to stage `i`.
+    pub levels: Vec<ConvNormRelu>,
+}
+
+impl DecoderConfig {
+    /// A decoder with initial values.
+    pub fn init(&self, device: &Device) -> Decoder {
+        let level = |i: usize| ConvNormReluConfig::new([self.dims[i + 1] + self.dims[i], self.dims[i]]).init(device);
+        Decoder { levels: (0..3).map(level).collect() }
+    }
+}
+
+impl Decoder {
+    /// The four stages' maps to one of the first stage's size.
+    pub fn forward(&self, maps: [Tensor<4>; 4]) -> Tensor<4> {
+        let [first, second, third, deepest] = maps;
+        [third, second, first]
+            .into_iter()
+            .zip(self.levels.iter().rev())
+            .fold(deepest, |x, (map, level)| level.forward(Tensor::cat(vec![upsample_nearest2x(x), map], 1)))
+    }
+}
+
+/// Configuration of [`Head`].
+#[derive(Config, Debug)]
+pub struct HeadConfig {
+    /// Channels of the first stage.
+    pub channels: usize,
+    /// Classes.
+    pub classes: usize,
+}
+
+/// From a quarter of the size to logits at full size.
+#[derive(Module, Debug)]
+pub struct Head {
+    /// 3×3, to half the channels.
+    pub reduce: ConvNormRelu,
+    /// 3×3, to eight channels.
+    pub refine: ConvNormRelu,
+    /// 7×7, to the classes.
+    pub classify: Conv2d,
+}
+
+impl HeadConfig {
+    /// A head with initial values.
+    pub fn init(&self, device: &Device) -> Head {
+        let half = self.channels / 2;
+        let conv3x3 = |channels| ConvNormReluConfig::new(channels).with_kernel(3).with_bias(true).init(device);
+        Head {
+            reduce: conv3x3([self.channels, half]),
+            refine: conv3x3([half, HEAD_CHANNELS]),
+            classify: init_conv([HEAD_CHANNELS, self.classes], 7, 1, true, device),
+        }
+    }
+}
+
+impl Head {
+    /// `[B, C, H / 4, W / 4]` to logits `[B, classes, H, W]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let x = upsample_bilinear2x(self.reduce.forward(x));
+        let x = upsample_bilinear2x(self.refine.forward(x));
+        self.classify.forward(x)
+    }
+}

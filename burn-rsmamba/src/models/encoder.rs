@@ -1,0 +1,57 @@
+use super::EncoderConfig;
+use crate::modules::{Downsample, DownsampleConfig, OssBlock, PatchEmbed, PatchEmbedConfig, channels_first};
+use burn::{Tensor, module::Module, tensor::Device};
+
+/// One stage of the encoder: a downsampling (not in the first) and its blocks.
+#[derive(Module, Debug)]
+pub struct Stage {
+    /// Halves the map; absent in the first stage.
+    pub downsample: Option<Downsample>,
+    /// The blocks.
+    pub blocks: Vec<OssBlock>,
+}
+
+/// Four stages at 1/4, 1/8, 1/16 and 1/32 of the image.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    /// The image at a quarter of its size.
+    pub patch_embed: PatchEmbed,
+    /// The stages.
+    pub stages: Vec<Stage>,
+}
+
+impl EncoderConfig {
+    /// An encoder with initial values.
+    pub fn init(&self, device: &Device) -> Encoder {
+        let stage = |stage: usize| Stage {
+            downsample: (stage > 0)
+                .then(|| DownsampleConfig::new([self.dims[stage - 1], self.dims[stage]]).init(device)),
+            blocks: (0..self.depths[stage]).map(|index| self.block(stage, index).init(device)).collect(),
+        };
+        Encoder {
+            patch_embed: PatchEmbedConfig::new(self.bands, self.dims[0]).init(device),
+            stages: (0..4).map(stage).collect(),
+        }
+    }
+}
+
+impl Encoder {
+    /// `[B, bands, H, W]` to the four stages' maps, `[B, C_s, H / 2^(s + 2), W / 2^(s + 2)]`. H and W are multiples of 32.
+    pub fn forward(&self, image: Tensor<4>) -> [Tensor<4>; 4] {
+        let mut x = self.patch_embed.forward(image);
+        let mut maps = Vec::with_capacity(4);
+        for stage in &self.stages {
+            if let Some(downsample) = &stage.downsample {
+                x = downsample.forward(x);
+            }
+            x = stage.blocks.iter().fold(x, |x, block| block.forward(x));
+            maps.push(channels_first(x.clone()));
+        }
+        maps.try_into().expect("an encoder has four stages")
+    }
+
+    /// Bands of the images that the weights are for.
+    pub fn bands(&self) -> usize {
+        self.patch_embed.conv1.weight.dims()[1]
+    }
+}

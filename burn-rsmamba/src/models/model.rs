@@ -1,0 +1,40 @@
+use super::{RsmCd, RsmSs, Task};
+use burn::{Tensor, module::Module};
+
+/// Either model, behind one call: what a weights file holds and a command line runs.
+#[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one or two of them exist, and both are mostly pointers")]
+pub enum RsmModel {
+    /// Segmentation.
+    Ss(RsmSs),
+    /// Change detection.
+    Cd(RsmCd),
+}
+
+impl RsmModel {
+    /// What the model is for.
+    pub fn task(&self) -> Task {
+        match self {
+            Self::Ss(_) => Task::Ss,
+            Self::Cd(_) => Task::Cd,
+        }
+    }
+
+    /// Logits `[B, classes, H, W]` of one image or of two dates, `[B, bands, H, W]` each.
+    ///
+    /// # Panics
+    ///
+    /// When the number of dates is not the task's, or as [`RsmSs::forward`] and [`RsmCd::forward`].
+    pub fn forward(&self, dates: &[Tensor<4>]) -> Tensor<4> {
+        match (self, dates) {
+            (Self::Ss(model), [image]) => model.forward(image.clone()),
+            (Self::Cd(model), [before, after]) => model.forward(before.clone(), after.clone()),
+            _ => panic!(
+                "RsmModel: task {} takes {} image(s) a sample, got {}",
+                self.task(),
+                self.task().dates(),
+                dates.len()
+            ),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+use super::{Decoder, DecoderConfig, Encoder, EncoderConfig, Head, HeadConfig, check_image, with_padding};
+use crate::modules::{ConvNormRelu, ConvNormReluConfig};
+use burn::{Tensor, config::Config, module::Module, tensor::Device};
+
+/// Configuration of [`RsmCd`].
+///
+/// ```
+/// use burn_rsmamba::RsmCdConfig;
+///
+/// let model = RsmCdConfig::micro().init(&Default::default());
+/// ```
+#[derive(Config, Debug, PartialEq)]
+pub struct RsmCdConfig {
+    /// The encoder.
+    pub encoder: EncoderConfig,
+    /// Classes; 1 is a binary change mask.
+    #[config(default = 1)]
+    pub classes: usize,
+}
+
+/// RS-Mamba for change detection: one encoder for both dates.
+#[derive(Module, Debug)]
+pub struct RsmCd {
+    /// The encoder.
+    pub encoder: Encoder,
+    /// Fusion of the two dates, one a stage.
+    pub fuse: Vec<ConvNormRelu>,
+    /// The decoder.
+    pub decoder: Decoder,
+    /// The head.
+    pub head: Head,
+}
+
+impl RsmCdConfig {
+    /// The paper's model: 51,948,657 parameters with three bands and one class.
+    pub fn tiny() -> Self {
+        Self::preset("tiny")
+    }
+
+    /// Half the width and two thirds of the depth, for a patient CPU.
+    pub fn small() -> Self {
+        Self::preset("small")
+    }
+
+    /// A quarter of the width, five blocks, four states: trains on a CPU.
+    pub fn nano() -> Self {
+        Self::preset("nano")
+    }
+
+    /// The smallest, for tests: a sixth of the width.
+    pub fn micro() -> Self {
+        Self::preset("micro")
+    }
+
+    fn preset(name: &str) -> Self {
+        let config = super::ModelConfig::preset(super::Task::Cd, name).expect("a preset of this name");
+        Self::new(config.encoder)
+    }
+
+    /// A model with initial values.
+    ///
+    /// # Panics
+    ///
+    /// When the configuration is not valid (see [`ModelConfig::validate`](super::ModelConfig::validate)).
+    pub fn init(&self, device: &Device) -> RsmCd {
+        let config = super::ModelConfig { task: super::Task::Cd, classes: self.classes, encoder: self.encoder.clone() };
+        config.validate().unwrap_or_else(|error| panic!("{error}"));
+        let dims = self.encoder.dims;
+        RsmCd {
+            encoder: self.encoder.init(device),
+            fuse: dims.iter().map(|&dim| ConvNormReluConfig::new([2 * dim, dim]).init(device)).collect(),
+            decoder: DecoderConfig::new(dims).init(device),
+            head: HeadConfig::new(dims[0], self.classes).init(device),
+        }
+    }
+}
+
+impl RsmCd {
+    /// Change logits of two dates of one place, of any size: `[B, bands, H, W]` each to `[B, classes, H, W]`.
+    ///
+    /// Padding and training mode as in [`RsmSs::forward`](super::RsmSs::forward).
+    ///
+    /// # Panics
+    ///
+    /// When the dates differ in size, have another number of bands or no pixels.
+    pub fn forward(&self, before: Tensor<4>, after: Tensor<4>) -> Tensor<4> {
+        check_image("RsmCd", "before", self.encoder.bands(), &before);
+        assert!(
+            before.dims() == after.dims(),
+            "RsmCd: `before` and `after` must have one shape, got {:?} and {:?}",
+            before.dims(),
+            after.dims()
+        );
+        with_padding([before, after], |[before, after]| {
+            let mut fused = self
+                .encoder
+                .forward(before)
+                .into_iter()
+                .zip(self.encoder.forward(after))
+                .zip(&self.fuse)
+                .map(|((before, after), fuse)| fuse.forward(Tensor::cat(vec![before, after], 1)));
+            let maps = std::array::from_fn(|_| fused.next().expect("four stages"));
+            self.head.forward(self.decoder.forward(maps))
+        })
+    }
+}

@@ -1,0 +1,78 @@
+use burn::{
+    Tensor,
+    config::Config,
+    module::{Initializer, Module, Param, RunningState},
+    tensor::{
+        Device,
+        module::{batch_norm, batch_norm_train},
+    },
+};
+
+/// Configuration of [`BatchNorm2d`].
+#[derive(Config, Debug)]
+pub struct BatchNorm2dConfig {
+    /// Channels.
+    pub channels: usize,
+    /// Added to the variance.
+    #[config(default = 1e-5)]
+    pub epsilon: f64,
+    /// Weight of the newest batch in the running statistics.
+    #[config(default = 0.1)]
+    pub momentum: f64,
+}
+
+/// Batch normalisation with PyTorch's running statistics.
+///
+/// Burn's own layer keeps the *biased* batch variance; PyTorch keeps the unbiased one, n / (n - 1) larger, and official
+/// weights and training curves follow it.
+#[derive(Module, Debug)]
+pub struct BatchNorm2d {
+    /// Scale, `[C]`.
+    pub weight: Param<Tensor<1>>,
+    /// Shift, `[C]`.
+    pub bias: Param<Tensor<1>>,
+    /// Running mean, `[C]`.
+    pub running_mean: RunningState<Tensor<1>>,
+    /// Running unbiased variance, `[C]`.
+    pub running_var: RunningState<Tensor<1>>,
+    momentum: f64,
+    epsilon: f64,
+}
+
+impl BatchNorm2dConfig {
+    /// A layer with scale 1 and shift 0.
+    pub fn init(&self, device: &Device) -> BatchNorm2d {
+        BatchNorm2d {
+            weight: Initializer::Ones.init([self.channels], device),
+            bias: Initializer::Zeros.init([self.channels], device),
+            running_mean: RunningState::new(Tensor::zeros([self.channels], device)),
+            running_var: RunningState::new(Tensor::ones([self.channels], device)),
+            momentum: self.momentum,
+            epsilon: self.epsilon,
+        }
+    }
+}
+
+impl BatchNorm2d {
+    /// Normalises `[B, C, H, W]`: by the batch's statistics on an autodiff device, by the running ones elsewhere.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let device = input.device();
+        if !device.is_autodiff() {
+            let mean = self.running_mean.value().to_device(&device);
+            let var = self.running_var.value().to_device(&device);
+            return batch_norm(input, self.weight.val(), self.bias.val(), mean, var, self.epsilon);
+        }
+        let [batch, _, height, width] = input.dims();
+        let count = (batch * height * width) as f64;
+        let result = batch_norm_train(input, self.weight.val(), self.bias.val(), self.epsilon);
+        let unbiased = result.variance.detach() * (count / (count - 1.0).max(1.0));
+        self.update(&self.running_mean, result.mean.detach());
+        self.update(&self.running_var, unbiased);
+        result.output
+    }
+
+    fn update(&self, state: &RunningState<Tensor<1>>, batch: Tensor<1>) {
+        let running = state.value_sync().to_device(&batch.device());
+        state.update((running * (1.0 - self.momentum) + batch * self.momentum).detach());
+    }
+}

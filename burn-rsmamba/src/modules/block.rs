@@ -1,0 +1,63 @@
+use super::{DropPath, Mlp, MlpConfig, Ossm, OssmConfig};
+use burn::{
+    Tensor,
+    config::Config,
+    module::Module,
+    nn::{LayerNorm, LayerNormConfig},
+    tensor::Device,
+};
+
+/// Configuration of [`OssBlock`].
+#[derive(Config, Debug)]
+pub struct OssBlockConfig {
+    /// The scan branch.
+    pub ossm: OssmConfig,
+    /// Hidden channels of the MLP over channels.
+    #[config(default = 4.0)]
+    pub mlp_ratio: f64,
+    /// Probability of dropping a branch in training.
+    #[config(default = 0.0)]
+    pub drop_path: f64,
+}
+
+/// One encoder block: `x + DropPath(OSSM(LN x))`, then `x + DropPath(MLP(LN x))`.
+#[derive(Module, Debug)]
+pub struct OssBlock {
+    /// Normalisation before the scan.
+    pub norm: LayerNorm,
+    /// The scan branch.
+    pub op: Ossm,
+    /// Normalisation before the MLP.
+    pub norm2: LayerNorm,
+    /// The MLP branch.
+    pub mlp: Mlp,
+    /// Stochastic depth of both branches.
+    pub drop_path: DropPath,
+}
+
+impl OssBlockConfig {
+    /// Hidden channels of the MLP.
+    pub fn hidden(&self) -> usize {
+        (self.ossm.channels as f64 * self.mlp_ratio) as usize
+    }
+
+    /// A block with initial values.
+    pub fn init(&self, device: &Device) -> OssBlock {
+        let channels = self.ossm.channels;
+        OssBlock {
+            norm: LayerNormConfig::new(channels).init(device),
+            op: self.ossm.init(device),
+            norm2: LayerNormConfig::new(channels).init(device),
+            mlp: MlpConfig::new(channels, self.hidden()).init(device),
+            drop_path: DropPath { probability: self.drop_path },
+        }
+    }
+}
+
+impl OssBlock {
+    /// `[B, H, W, C]` to `[B, H, W, C]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let x = x.clone() + self.drop_path.forward(self.op.forward(self.norm.forward(x)));
+        x.clone() + self.drop_path.forward(self.mlp.forward(self.norm2.forward(x)))
+    }
+}

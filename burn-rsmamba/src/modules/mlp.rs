@@ -1,0 +1,43 @@
+use super::init;
+use burn::{
+    Tensor,
+    config::Config,
+    module::Module,
+    nn::Linear,
+    tensor::{Device, activation::gelu},
+};
+
+/// Configuration of [`Mlp`].
+#[derive(Config, Debug)]
+pub struct MlpConfig {
+    /// Channels in and out.
+    pub channels: usize,
+    /// Channels between.
+    pub hidden: usize,
+}
+
+/// Linear, GELU (erf), linear, on the last axis.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// First layer.
+    pub fc1: Linear,
+    /// Second layer.
+    pub fc2: Linear,
+}
+
+impl MlpConfig {
+    /// A layer with initial values.
+    pub fn init(&self, device: &Device) -> Mlp {
+        Mlp {
+            fc1: init::linear(self.channels, self.hidden, true, device),
+            fc2: init::linear(self.hidden, self.channels, true, device),
+        }
+    }
+}
+
+impl Mlp {
+    /// `[B, H, W, C]` to `[B, H, W, C]`.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        self.fc2.forward(gelu(self.fc1.forward(input)))
+    }
+}

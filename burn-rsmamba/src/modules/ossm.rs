@@ -1,0 +1,128 @@
+use super::{channels_first, channels_last, init};
+use crate::{Directions, ScanOptions, omni_selective_scan};
+use burn::{
+    Tensor,
+    config::Config,
+    module::{Initializer, Module, Param},
+    nn::{
+        LayerNorm, LayerNormConfig, Linear, PaddingConfig2d,
+        conv::{Conv2d, Conv2dConfig},
+    },
+    tensor::{Device, activation::silu},
+};
+
+/// Configuration of [`Ossm`].
+#[derive(Config, Debug)]
+pub struct OssmConfig {
+    /// Channels of the map.
+    pub channels: usize,
+    /// N, states of a channel.
+    #[config(default = 16)]
+    pub states: usize,
+    /// Inner channels over channels.
+    #[config(default = 2.0)]
+    pub ssm_ratio: f64,
+    /// K, how many pixel orders: 8, 4, 2 or 1.
+    #[config(default = 8)]
+    pub directions: usize,
+}
+
+impl OssmConfig {
+    /// Inner channels.
+    pub fn inner(&self) -> usize {
+        (self.channels as f64 * self.ssm_ratio) as usize
+    }
+
+    /// R, rank of the step projection: a sixteenth of the channels, rounded up.
+    pub fn rank(&self) -> usize {
+        self.channels.div_ceil(16)
+    }
+}
+
+/// Omnidirectional selective state-space block of RS-Mamba (arXiv 2404.02668, figure 3).
+#[derive(Module, Debug)]
+pub struct Ossm {
+    /// `C -> 2 D`: the scanned half and the gate.
+    pub in_proj: Linear,
+    /// Depthwise 3×3.
+    pub conv2d: Conv2d,
+    /// Low-rank step, b and c of each direction, `[K, R + 2 N, D]`.
+    pub x_proj_weight: Param<Tensor<3>>,
+    /// Expansion of the step, `[K, D, R]`.
+    pub dt_projs_weight: Param<Tensor<3>>,
+    /// Bias of the step, `[K, D]`.
+    pub dt_projs_bias: Param<Tensor<2>>,
+    /// `ln(-a)`, `[K * D, N]`.
+    pub a_logs: Param<Tensor<2>>,
+    /// Skip connection, `[K * D]`.
+    pub ds: Param<Tensor<1>>,
+    /// Normalisation of the merged scan.
+    pub out_norm: LayerNorm,
+    /// `D -> C`.
+    pub out_proj: Linear,
+}
+
+impl OssmConfig {
+    /// A block with initial values.
+    ///
+    /// # Panics
+    ///
+    /// When `directions` is not 8, 4, 2 or 1.
+    pub fn init(&self, device: &Device) -> Ossm {
+        assert!(
+            Directions::from_count(self.directions).is_some(),
+            "OssmConfig: `directions` must be 8, 4, 2 or 1, got {}",
+            self.directions
+        );
+        let (inner, rank, k) = (self.inner(), self.rank(), self.directions);
+        Ossm {
+            in_proj: init::linear(self.channels, 2 * inner, false, device),
+            conv2d: Conv2dConfig::new([inner, inner], [3, 3])
+                .with_groups(inner)
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .init(device),
+            x_proj_weight: init::uniform([k, rank + 2 * self.states, inner], (inner as f64).powf(-0.5), device),
+            dt_projs_weight: init::uniform([k, inner, rank], (rank as f64).powf(-0.5), device),
+            dt_projs_bias: init::dt_bias([k, inner], device),
+            a_logs: init::a_logs(k * inner, self.states, device),
+            ds: Initializer::Ones.init([k * inner], device),
+            out_norm: LayerNormConfig::new(inner).init(device),
+            out_proj: init::linear(inner, self.channels, false, device),
+        }
+    }
+}
+
+impl Ossm {
+    /// `[B, H, W, C]` to `[B, H, W, C]`.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let [x, gate]: [Tensor<4>; 2] =
+            self.in_proj.forward(input).chunk(2, 3).try_into().expect("the projection is two halves wide");
+        let x = silu(channels_last(self.conv2d.forward(channels_first(x))));
+        let y = self.out_norm.forward(self.scan(x));
+        self.out_proj.forward(y * silu(gate))
+    }
+
+    /// The projections of every pixel, taken once, then the scan along every direction.
+    fn scan(&self, x: Tensor<4>) -> Tensor<4> {
+        let [batch, height, width, inner] = x.dims();
+        let [k, row, _] = self.x_proj_weight.dims();
+        let weight = self.x_proj_weight.val().reshape([k * row, inner]).transpose();
+        let projection = x.clone().reshape([batch * height * width, inner]).matmul(weight);
+        omni_selective_scan(
+            x,
+            projection.reshape([batch, height, width, k, row]),
+            self.dt_projs_weight.val(),
+            -self.a_logs.val().exp(),
+            Some(self.ds.val()),
+            Some(self.dt_projs_bias.val().reshape([k * inner])),
+            self.directions(),
+            ScanOptions { delta_softplus: true },
+        )
+    }
+
+    /// The pixel orders that the parameters are for.
+    pub fn directions(&self) -> Directions {
+        let [k, _, _] = self.x_proj_weight.dims();
+        Directions::from_count(k).expect("checked when the block was made")
+    }
+}

@@ -1,0 +1,84 @@
+use super::{channels_first, channels_last, init};
+use burn::{
+    Tensor,
+    config::Config,
+    module::Module,
+    nn::{LayerNorm, LayerNormConfig, conv::Conv2d},
+    tensor::{Device, activation::gelu},
+};
+
+/// Configuration of [`PatchEmbed`].
+#[derive(Config, Debug)]
+pub struct PatchEmbedConfig {
+    /// Image bands.
+    pub bands: usize,
+    /// Channels of the first stage.
+    pub channels: usize,
+}
+
+/// Two strided convolutions: the image at a quarter of its size.
+#[derive(Module, Debug)]
+pub struct PatchEmbed {
+    /// Bands to half the channels, stride 2.
+    pub conv1: Conv2d,
+    /// Normalisation before GELU.
+    pub norm1: LayerNorm,
+    /// Half the channels to all, stride 2.
+    pub conv2: Conv2d,
+    /// Normalisation of the result.
+    pub norm2: LayerNorm,
+}
+
+impl PatchEmbedConfig {
+    /// A layer with initial values.
+    pub fn init(&self, device: &Device) -> PatchEmbed {
+        let half = self.channels / 2;
+        PatchEmbed {
+            conv1: init::conv([self.bands, half], 3, 2, true, device),
+            norm1: LayerNormConfig::new(half).init(device),
+            conv2: init::conv([half, self.channels], 3, 2, true, device),
+            norm2: LayerNormConfig::new(self.channels).init(device),
+        }
+    }
+}
+
+impl PatchEmbed {
+    /// `[B, bands, H, W]` to `[B, H / 4, W / 4, C]`.
+    pub fn forward(&self, image: Tensor<4>) -> Tensor<4> {
+        let x = gelu(self.norm1.forward(channels_last(self.conv1.forward(image))));
+        self.norm2.forward(channels_last(self.conv2.forward(channels_first(x))))
+    }
+}
+
+/// Configuration of [`Downsample`].
+#[derive(Config, Debug)]
+pub struct DownsampleConfig {
+    /// Channels in and out.
+    pub channels: [usize; 2],
+}
+
+/// One strided convolution and a normalisation between two stages.
+#[derive(Module, Debug)]
+pub struct Downsample {
+    /// Stride 2.
+    pub conv: Conv2d,
+    /// Normalisation of the result.
+    pub norm: LayerNorm,
+}
+
+impl DownsampleConfig {
+    /// A layer with initial values.
+    pub fn init(&self, device: &Device) -> Downsample {
+        Downsample {
+            conv: init::conv(self.channels, 3, 2, true, device),
+            norm: LayerNormConfig::new(self.channels[1]).init(device),
+        }
+    }
+}
+
+impl Downsample {
+    /// `[B, H, W, C_in]` to `[B, H / 2, W / 2, C_out]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.norm.forward(channels_last(self.conv.forward(channels_first(x))))
+    }
+}

@@ -1,0 +1,3 @@
+mod autodiff;
+#[cfg(feature = "flex")]
+mod flex;

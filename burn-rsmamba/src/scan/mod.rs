@@ -1,0 +1,25 @@
+//! The selective scan as a Burn backend extension.
+//!
+//! * what it is: `ops.rs`, the [`SelectiveScan`] and [`SelectiveScanBackward`] traits and their operands;
+//! * how to call it: `function.rs`, [`selective_scan`] and [`omni_selective_scan`] over [`Tensor`](burn::Tensor);
+//! * who runs it: `backends/<name>.rs`;
+//! * what it means: [`mod@reference`], the same functions composed from Burn's own operations (`composed/`), which are also the
+//!   traits' default bodies.
+
+mod backends;
+mod check;
+mod composed;
+mod function;
+mod ops;
+pub mod reference;
+
+/// The default bodies of [`SelectiveScanBackward`], for a backend that wants one of them and for tests.
+pub mod default_backward {
+    pub use super::composed::{omni_selective_scan_backward, selective_scan_backward};
+}
+
+pub use function::{ScanOptions, omni_selective_scan, selective_scan, selective_scan_with_state};
+pub use ops::{
+    OmniGradientTensors, OmniTensors, OptionalTensor, ScanGradientTensors, ScanTensors, SelectiveScan,
+    SelectiveScanBackward,
+};

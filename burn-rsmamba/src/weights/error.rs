@@ -1,0 +1,106 @@
+use crate::models::Task;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// A weights file that could not be read, understood or written. Every message is one line and names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// The file cannot be opened or read.
+    #[error("cannot read weights {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The file cannot be written.
+    #[error("cannot write weights {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The file is not a weights file, or a damaged one.
+    #[error("{} holds no usable weights: {reason}", path.display())]
+    NotWeights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file is for the other task.
+    #[error("{} is a checkpoint for task {found}, not {expected}", path.display())]
+    OtherTask {
+        /// The file.
+        path: PathBuf,
+        /// The model's task.
+        expected: Task,
+        /// The file's task.
+        found: Task,
+    },
+    /// The entries are not those of the model.
+    #[error("{} does not fit the model: {mismatch}", path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// Names by kind.
+        mismatch: Mismatch,
+    },
+    /// An entry holds a NaN or an infinity.
+    #[error("{}: entry `{name}` holds a value that is not finite; use an earlier checkpoint", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The entry.
+        name: String,
+    },
+}
+
+impl WeightsError {
+    pub(super) fn not_weights(path: &Path, reason: impl Into<String>) -> Self {
+        Self::NotWeights { path: path.to_owned(), reason: reason.into() }
+    }
+}
+
+/// Entries of a file that are not the model's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mismatch {
+    /// In the file, not in the model.
+    pub unknown: Vec<String>,
+    /// In the model, not in the file.
+    pub missing: Vec<String>,
+    /// In both, with other shapes: name, the model's shape, the file's shape.
+    pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
+}
+
+impl Mismatch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.unknown.is_empty() && self.missing.is_empty() && self.misshapen.is_empty()
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let misshapen: Vec<String> = self
+            .misshapen
+            .iter()
+            .map(|(name, model, file)| format!("{name} (model {model:?}, file {file:?})"))
+            .collect();
+        let mut separator = "";
+        for (kind, names) in [("misshapen", &misshapen), ("missing", &self.missing), ("unknown", &self.unknown)] {
+            if names.is_empty() {
+                continue;
+            }
+            const SHOWN: usize = 6;
+            write!(f, "{separator}{} {kind}: {}", names.len(), names[..names.len().min(SHOWN)].join(", "))?;
+            if names.len() > SHOWN {
+                write!(f, ", and {} more", names.len() - SHOWN)?;
+            }
+            separator = "; ";
+        }
+        Ok(())
+    }
+}

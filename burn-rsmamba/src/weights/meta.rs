@@ -1,0 +1,61 @@
+use crate::models::ModelConfig;
+use serde::{Deserialize, Serialize};
+
+/// Mean and standard deviation of each band, of values scaled to 0..1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Normalisation {
+    /// Mean, one a band.
+    pub mean: Vec<f32>,
+    /// Standard deviation, one a band.
+    pub std: Vec<f32>,
+}
+
+impl Normalisation {
+    /// ImageNet's values for red, green and blue; 0.5 and 0.25 for any further band.
+    pub fn imagenet(bands: usize) -> Self {
+        let fill = |known: [f32; 3], other: f32| {
+            (0..bands).map(|band| known.get(band).copied().unwrap_or(other)).collect::<Vec<_>>()
+        };
+        Self { mean: fill([0.485, 0.456, 0.406], 0.5), std: fill([0.229, 0.224, 0.225], 0.25) }
+    }
+}
+
+/// What a weights file says about its model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelMeta {
+    /// How to make the model.
+    pub config: ModelConfig,
+    /// How to scale its input.
+    pub normalisation: Normalisation,
+    /// Probability from which a pixel is positive.
+    pub threshold: f32,
+    /// Side of the crops that it was trained on, in pixels.
+    pub crop: usize,
+    /// Where the weights come from.
+    pub provenance: String,
+}
+
+impl ModelMeta {
+    /// The official code's defaults: ImageNet statistics, threshold 0.5, 256² crops.
+    pub fn new(config: ModelConfig, provenance: impl Into<String>) -> Self {
+        let normalisation = Normalisation::imagenet(config.encoder.bands);
+        Self { config, normalisation, threshold: 0.5, crop: 256, provenance: provenance.into() }
+    }
+
+    /// What is wrong with a description read from a file.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.config.validate().map_err(|error| error.to_string())?;
+        let bands = self.config.encoder.bands;
+        let Normalisation { mean, std } = &self.normalisation;
+        if mean.len() != bands || std.len() != bands {
+            return Err(format!("its normalisation has {} and {} values for {bands} bands", mean.len(), std.len()));
+        }
+        if std.iter().any(|std| std.is_nan() || *std <= 0.0) || !mean.iter().chain(std).all(|value| value.is_finite()) {
+            return Err(format!("its normalisation is not usable: mean {mean:?}, std {std:?}"));
+        }
+        if !(0.0..=1.0).contains(&self.threshold) {
+            return Err(format!("its threshold {} is no probability", self.threshold));
+        }
+        Ok(())
+    }
+}

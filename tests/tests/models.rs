@@ -1,0 +1,4 @@
+//! The models: parity with the official code, sizes, training, weights in and out.
+
+#[path = "models/mod.rs"]
+mod models;

@@ -1,0 +1,6 @@
+mod complexity;
+mod parity;
+mod shapes;
+mod summary;
+mod upsample;
+mod weights;

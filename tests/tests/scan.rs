@@ -1,0 +1,4 @@
+//! The selective scan over tensors: golden files, the composed reference, finite differences, layouts, dtypes, errors.
+
+#[path = "scan/mod.rs"]
+mod scan;

@@ -1,0 +1,7 @@
+mod composed;
+mod dtypes;
+mod errors;
+mod finite_differences;
+mod golden;
+mod layouts;
+mod problem;
