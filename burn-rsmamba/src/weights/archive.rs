@@ -38,8 +38,10 @@ impl Archive {
         if bytes.is_empty() {
             return Err(WeightsError::not_weights(path, "the file is empty"));
         }
-        // A zip (PyTorch 1.6 and later) starts with "PK", an older pickle with its protocol opcode.
-        let is_pytorch = bytes.starts_with(b"PK") || bytes[0] == 0x80;
+        // A safetensors header is JSON behind eight bytes of length, which may be any bytes. A zip (PyTorch 1.6 and
+        // later) starts with "PK", an older pickle with its protocol opcode.
+        let is_safetensors = bytes.get(8) == Some(&b'{');
+        let is_pytorch = !is_safetensors && (bytes.starts_with(b"PK") || bytes[0] == 0x80);
         let (raw, meta) = if is_pytorch { (read_pytorch(path)?, None) } else { read_safetensors(path, &bytes)? };
         let mut entries = BTreeMap::new();
         for (name, entry) in raw {
@@ -134,7 +136,8 @@ pub(super) fn write(path: &Path, entries: &BTreeMap<String, Entry>, meta: &Model
         views.push((name, view.map_err(|error| invalid(error.to_string()))?));
     }
     let description = serde_json::to_string(meta).map_err(|error| invalid(error.to_string()))?;
-    let metadata = HashMap::from([(META.to_owned(), description), ("format".to_owned(), "pt".to_owned())]);
+    // one key only: a map of two has no fixed order, and equal models must give equal files
+    let metadata = HashMap::from([(META.to_owned(), description)]);
     let file = safetensors::serialize(views, Some(metadata)).map_err(|error| invalid(error.to_string()))?;
 
     let mut aside = path.as_os_str().to_owned();

@@ -100,22 +100,41 @@ impl<S: Simd> Parameters<S> {
     fn load(simd: S, operands: &impl Operands, block: Block) -> Self {
         let extent = operands.extent();
         let first = block.group * extent.channels + block.channel;
-        let gather = |values: &[f32], columns: usize, column: usize| {
-            let mut lanes = [0.0; 64];
-            for (lane, value) in lanes[..block.channels].iter_mut().enumerate() {
-                *value = values[(first + lane) * columns + column];
-            }
-            simd.partial_load_f32s(&lanes[..S::F32_LANES])
-        };
-        let log2_e = simd.splat_f32s(std::f32::consts::LOG2_E);
-        let optional = |values: Option<&[f32]>| values.map_or(simd.splat_f32s(0.0), |values| gather(values, 1, 0));
+        let rows = first..first + block.channels;
+        let mut a_log2 = Vec::with_capacity(extent.states);
+        for n in 0..extent.states {
+            let a = gather(simd, operands.a(), rows.clone(), extent.states, n);
+            a_log2.push(simd.mul_f32s(a, simd.splat_f32s(std::f32::consts::LOG2_E)));
+        }
+        let mut weight = Vec::with_capacity(extent.rank);
+        for r in 0..extent.rank {
+            weight.push(gather(simd, operands.dt_weight(), rows.clone(), extent.rank, r));
+        }
         Self {
-            a_log2: (0..extent.states).map(|n| simd.mul_f32s(gather(operands.a(), extent.states, n), log2_e)).collect(),
-            skip: optional(operands.skip()),
-            bias: optional(operands.delta_bias()),
-            weight: (0..extent.rank).map(|r| gather(operands.dt_weight(), extent.rank, r)).collect(),
+            a_log2,
+            skip: gather(simd, operands.skip().unwrap_or(&[]), rows.clone(), 1, 0),
+            bias: gather(simd, operands.delta_bias().unwrap_or(&[]), rows, 1, 0),
+            weight,
         }
     }
+}
+
+/// One column of `[rows, columns]` in lanes; zeros where there are no values.
+#[inline(always)]
+fn gather<S: Simd>(
+    simd: S,
+    values: &[f32],
+    rows: std::ops::Range<usize>,
+    columns: usize,
+    column: usize,
+) -> S::f32s {
+    let mut lanes = [0.0; 64];
+    if !values.is_empty() {
+        for (lane, row) in lanes.iter_mut().zip(rows) {
+            *lane = values[row * columns + column];
+        }
+    }
+    simd.partial_load_f32s(&lanes[..S::F32_LANES])
 }
 
 /// Operands of the current tile.
@@ -302,8 +321,12 @@ impl<O: Operands, K: Sink, const ROWS: bool, const DECAY: bool> WithSimd for Bac
         let zero = simd.splat_f32s(0.0);
         let Block { batch, group, .. } = blocks[0];
         let mut buffers = Buffers::new(simd, &extent);
-        let mut walks: Vec<BlockWalk<S>> =
-            blocks.iter().map(|&block| BlockWalk::new(simd, operands, block, &mut buffers)).collect();
+        // SIMD code stays out of iterator closures: compiled apart, they lose the instruction set and every
+        // intrinsic becomes a call.
+        let mut walks: Vec<BlockWalk<S>> = Vec::with_capacity(blocks.len());
+        for &block in &blocks {
+            walks.push(BlockWalk::new(simd, operands, block, &mut buffers));
+        }
 
         let mut trace = Trace::new(simd, states);
         let mut row_lanes = vec![zero; if ROWS { TILE * row } else { 0 }];

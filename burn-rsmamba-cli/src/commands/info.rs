@@ -1,0 +1,63 @@
+//! `info`: parameters and multiply-adds, stage by stage.
+
+use burn_rsmamba::models::{Complexity, complexity};
+
+use crate::cli::InfoArgs;
+use crate::config;
+use crate::device;
+use crate::error::{Failure, Outcome};
+use crate::model_file;
+use crate::report::{print_json, print_line};
+
+/// Prints a table, or JSON.
+pub(super) fn run(args: &InfoArgs) -> Outcome {
+    let config = match (&args.model, args.task, &args.preset) {
+        (Some(path), ..) => model_file::load(path, &device::named(device::DEFAULT)?)?.1.config,
+        (None, Some(task), Some(name)) => config::preset(task, name)?,
+        _ => return Err(Failure::usage("name a model: --task and --preset, or --model")),
+    };
+    let (height, width) = args.size;
+    let found = complexity(&config, height, width);
+    if args.json {
+        print_json(&found)?;
+    } else {
+        print_line(&table(&found, args.size))?;
+    }
+    Ok(())
+}
+
+fn table(found: &Complexity, (height, width): (usize, usize)) -> String {
+    let line = |name: &str, parameters: u64, macs: u64, scan_flops: u64| {
+        let (macs, scan_flops) = (format!("{:.3}", giga(macs)), format!("{:.3}", giga(scan_flops)));
+        format!("{name:<16} {parameters:>12} {macs:>10} {scan_flops:>12}")
+    };
+    let mut lines = vec![
+        format!("for one image of {height}x{width}"),
+        format!("{:<16} {:>12} {:>10} {:>12}", "stage", "parameters", "GMAC", "scan GFLOP"),
+    ];
+    lines.extend(found.stages.iter().map(|stage| line(&stage.name, stage.parameters, stage.macs, stage.scan_flops)));
+    lines.push(line("all", found.parameters, found.macs, found.scan_flops));
+    lines.join("\n")
+}
+
+fn giga(count: u64) -> f64 {
+    count as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_rsmamba::models::StageCost;
+
+    #[test]
+    fn the_table_ends_with_the_sum() {
+        let stage =
+            StageCost { name: "encoder 1".into(), parameters: 1234, macs: 2_000_000_000, scan_flops: 5_000_000 };
+        let found = Complexity { parameters: 1234, macs: 2_000_000_000, scan_flops: 5_000_000, stages: vec![stage] };
+        let text = table(&found, (64, 96));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[0].ends_with("64x96"));
+        assert!(lines[3].starts_with("all") && lines[3].contains("2.000") && lines[3].contains("0.005"));
+    }
+}

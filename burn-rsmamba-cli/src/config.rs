@@ -1,0 +1,238 @@
+//! The settings of a training run: defaults, a TOML file and flags, laid over each other in that order.
+//!
+//! Every layer is a TOML table whose keys are the fields of [`RunConfig`]; the last one to name a key wins, and a key
+//! nobody knows is an error. What comes out is complete: written to `config.toml`, it repeats the run.
+
+mod flags;
+mod layers;
+mod model;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use burn_rsmamba::{ModelConfig, Task};
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use crate::error::Failure;
+
+pub(crate) use flags::Flags;
+pub(crate) use layers::ConfigFile;
+use layers::{assign, overlay};
+use model::ModelSection;
+pub(crate) use model::preset;
+
+/// The value of `data` that stands for the generated scenes.
+pub(crate) const DEMO: &str = "demo";
+
+/// Settings of `--data demo` that differ from the recipe: a small model and a short schedule for two CPU cores.
+fn demo_settings() -> Table {
+    toml::toml! {
+        preset = "nano"
+        epochs = 40
+        batch = 8
+        crop = 64
+        lr = 2e-3
+        warmup_steps = 50
+        validate_from = 5
+        validate_every = 5
+    }
+}
+
+/// Everything a training run depends on. The defaults are the official recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunConfig {
+    /// Segmentation (`ss`) or change detection (`cd`).
+    pub(crate) task: Task,
+    /// A dataset folder, or `demo`.
+    pub(crate) data: String,
+    /// A named model size; `[model]` may change parts of it.
+    pub(crate) preset: String,
+    /// Weights to start from, of the same shape.
+    pub(crate) init_from: Option<PathBuf>,
+    /// Where to run.
+    pub(crate) device: String,
+    /// Seed of the initial weights, the order of the crops, augmentation and drop path.
+    pub(crate) seed: u64,
+
+    /// Passes over the training crops.
+    pub(crate) epochs: usize,
+    /// Stop training in time to end after this many minutes.
+    pub(crate) max_minutes: Option<f64>,
+    /// Crops in a step.
+    pub(crate) batch: usize,
+    /// Side of the crops in pixels.
+    pub(crate) crop: usize,
+    /// Leave out crops without image content (white or black borders of a tile).
+    pub(crate) skip_blank: bool,
+    /// Random flips and transposes; for change detection also a random swap of the dates.
+    pub(crate) augment: bool,
+
+    /// Learning rate after the warm-up.
+    pub(crate) lr: f64,
+    /// Decoupled weight decay, on every parameter.
+    pub(crate) weight_decay: f64,
+    /// `AdamW`'s first decay rate.
+    pub(crate) beta_1: f64,
+    /// `AdamW`'s second decay rate.
+    pub(crate) beta_2: f64,
+    /// `AdamW`'s epsilon.
+    pub(crate) epsilon: f64,
+    /// Largest norm of all gradients together.
+    pub(crate) clip_norm: f64,
+    /// Steps over which the learning rate rises linearly.
+    pub(crate) warmup_steps: usize,
+    /// Learning rate of the first step.
+    pub(crate) warmup_from: f64,
+    /// Validations without a better F1 before the learning rate falls.
+    pub(crate) patience: usize,
+    /// What the learning rate is multiplied by then.
+    pub(crate) plateau_factor: f64,
+
+    /// First epoch that is validated.
+    pub(crate) validate_from: usize,
+    /// Epochs between validations; the last epoch is always validated.
+    pub(crate) validate_every: usize,
+    /// Epochs between writes of the last checkpoint; the end and Ctrl-C always write it.
+    pub(crate) checkpoint_every: usize,
+    /// Probability from which a pixel is marked.
+    pub(crate) threshold: f64,
+
+    /// Changes to the preset.
+    pub(crate) model: ModelSection,
+}
+
+impl RunConfig {
+    /// The official recipe.
+    fn recipe(task: Task, data: &str) -> Self {
+        Self {
+            task,
+            data: data.into(),
+            preset: "tiny".into(),
+            init_from: None,
+            device: crate::device::DEFAULT.into(),
+            seed: 42,
+            epochs: 300,
+            max_minutes: None,
+            batch: 2,
+            crop: 256,
+            skip_blank: true,
+            augment: true,
+            lr: 1e-3,
+            weight_decay: 1e-3,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+            clip_norm: 1.0,
+            warmup_steps: 1000,
+            warmup_from: 1e-7,
+            patience: 12,
+            plateau_factor: 0.1,
+            validate_from: 10,
+            validate_every: 5,
+            checkpoint_every: 10,
+            threshold: 0.5,
+            model: ModelSection::default(),
+        }
+    }
+
+    /// Lays the layers over each other: recipe, demo settings where they apply, the config file, `--set`, flags.
+    ///
+    /// # Errors
+    ///
+    /// Usage errors: no data, no task, a key or value that does not fit.
+    pub(crate) fn resolve(
+        file: Option<&ConfigFile>,
+        assignments: &[(String, String)],
+        flags: &Flags,
+    ) -> Result<Self, Failure> {
+        let flags = Table::try_from(flags).context("cannot represent the flags")?;
+        let mut wanted = file.map(|file| file.table().clone()).unwrap_or_default();
+        // A preset named on the command line means that preset, not the one the file changed.
+        if flags.contains_key("preset") {
+            wanted.remove("model");
+        }
+        for (key, value) in assignments {
+            assign(&mut wanted, key, value)?;
+        }
+        overlay(&mut wanted, flags);
+
+        let origin = file.map_or_else(|| "--set".to_owned(), |file| file.path().display().to_string());
+        let data = match wanted.get("data") {
+            Some(data) => data.as_str().unwrap_or_default().to_owned(),
+            None => return Err(Failure::usage("--data is missing: name a dataset folder, or `demo`")),
+        };
+        if data != DEMO && !wanted.contains_key("task") {
+            return Err(Failure::usage("--task is missing: ss for segmentation, cd for change detection"));
+        }
+        let mut table = Table::try_from(Self::recipe(Task::Ss, &data)).context("cannot represent the defaults")?;
+        if data == DEMO {
+            overlay(&mut table, demo_settings());
+        }
+        overlay(&mut table, wanted);
+        let config: Self =
+            table.try_into().map_err(|error: toml::de::Error| Failure::usage(format!("{origin}: {error}")))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The model these settings describe.
+    ///
+    /// # Errors
+    ///
+    /// A usage error for an unknown preset or an impossible architecture.
+    pub(crate) fn model_config(&self) -> Result<ModelConfig, Failure> {
+        let mut config = preset(self.task, &self.preset)?;
+        self.model.change(&mut config)?;
+        config.validate().map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(config)
+    }
+
+    /// Makes the architecture explicit, so that the config stays right when presets change.
+    pub(crate) fn pin_model(&mut self, config: &ModelConfig) {
+        self.model = ModelSection::of(config);
+    }
+
+    /// The number of bands the model is meant to read, where the settings say so.
+    pub(crate) fn bands(&self) -> Option<usize> {
+        self.model.bands
+    }
+
+    /// As a config file.
+    ///
+    /// # Errors
+    ///
+    /// When a value has no TOML form.
+    pub(crate) fn to_toml(&self) -> anyhow::Result<String> {
+        let settings = toml::to_string(self).context("cannot represent the settings as TOML")?;
+        Ok(format!("# Settings of burn-rsmamba-cli {}, for `train --config`.\n{settings}", env!("CARGO_PKG_VERSION")))
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        let positive = [
+            ("epochs", self.epochs as f64),
+            ("batch", self.batch as f64),
+            ("validate_every", self.validate_every as f64),
+            ("checkpoint_every", self.checkpoint_every as f64),
+            ("patience", self.patience as f64),
+            ("lr", self.lr),
+            ("clip_norm", self.clip_norm),
+            ("max_minutes", self.max_minutes.unwrap_or(1.0)),
+        ];
+        for (key, value) in positive {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(Failure::usage(format!("{key} must be above zero, not {value}")));
+            }
+        }
+        if self.crop < 32 {
+            return Err(Failure::usage(format!("a crop of {} is too small for the model; use 32 or more", self.crop)));
+        }
+        if !(self.threshold > 0.0 && self.threshold < 1.0) {
+            return Err(Failure::usage(format!("threshold must lie between 0 and 1, not {}", self.threshold)));
+        }
+        Ok(())
+    }
+}

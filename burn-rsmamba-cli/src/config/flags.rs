@@ -1,0 +1,75 @@
+//! The settings that have a flag of their own.
+
+use std::path::PathBuf;
+
+use burn_rsmamba::Task;
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::{parse_size, parse_threshold, task_parser};
+
+/// The flags of `train` that set a key of the config; the field names are the keys.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct Flags {
+    /// Segmentation (ss) or change detection (cd) [demo: ss].
+    #[arg(long, value_parser = task_parser())]
+    pub(crate) task: Option<Task>,
+    /// A dataset folder, or `demo` for generated scenes (a folder of that name is `./demo`).
+    #[arg(long, value_name = "PATH|demo")]
+    pub(crate) data: Option<String>,
+    /// A named model size, e.g. `tiny`, the paper's [default: tiny; demo: a small one].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
+    /// Start from these weights in place of random ones.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) init_from: Option<PathBuf>,
+    /// Where to run; see `devices` [default: cpu].
+    #[arg(long, value_name = "D")]
+    pub(crate) device: Option<String>,
+    /// Seed of everything random [default: 42].
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Passes over the training crops [default: 300].
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<usize>,
+    /// Stop training after this many minutes, then score the best weights as usual.
+    #[arg(long, value_name = "M")]
+    pub(crate) max_minutes: Option<f64>,
+    /// Crops in a step [default: 2].
+    #[arg(long, value_name = "N", value_parser = parse_size)]
+    pub(crate) batch: Option<usize>,
+    /// Side of the crops in pixels [default: 256].
+    #[arg(long, value_name = "N", value_parser = parse_size)]
+    pub(crate) crop: Option<usize>,
+    /// Flip and transpose at random [default: true].
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) augment: Option<bool>,
+    /// Learning rate after the warm-up [default: 0.001].
+    #[arg(long)]
+    pub(crate) lr: Option<f64>,
+    /// Weight decay [default: 0.001].
+    #[arg(long, value_name = "W")]
+    pub(crate) weight_decay: Option<f64>,
+    /// Steps over which the learning rate rises [default: 1000].
+    #[arg(long, value_name = "N")]
+    pub(crate) warmup_steps: Option<usize>,
+    /// Validations without a better F1 before the learning rate falls [default: 12].
+    #[arg(long, value_name = "N")]
+    pub(crate) patience: Option<usize>,
+    /// Largest norm of all gradients together [default: 1].
+    #[arg(long, value_name = "X")]
+    pub(crate) clip_norm: Option<f64>,
+    /// First epoch that is validated [default: 10].
+    #[arg(long, value_name = "N")]
+    pub(crate) validate_from: Option<usize>,
+    /// Epochs between validations [default: 5].
+    #[arg(long, value_name = "N")]
+    pub(crate) validate_every: Option<usize>,
+    /// Epochs between writes of the last checkpoint [default: 10].
+    #[arg(long, value_name = "N")]
+    pub(crate) checkpoint_every: Option<usize>,
+    /// Probability from which a pixel is marked [default: 0.5].
+    #[arg(long, value_name = "T", value_parser = parse_threshold::<f64>)]
+    pub(crate) threshold: Option<f64>,
+}

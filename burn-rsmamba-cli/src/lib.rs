@@ -1,0 +1,50 @@
+//! The command line of RS-Mamba on Burn: train, evaluate and run the models on remote-sensing images.
+//!
+//! One file per verb in `commands`, the training loop in `training`; every verb prints its data on stdout as JSON and
+//! everything else on stderr. Exit codes: 0 done, 1 data or run error, 2 usage.
+
+mod cli;
+mod commands;
+mod config;
+mod data;
+mod device;
+mod error;
+mod interrupt;
+mod model_file;
+mod pictures;
+mod progress;
+mod report;
+mod run_folder;
+mod training;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Runs the program on these arguments (the first is the program's own name).
+///
+/// Errors are reported on stderr as one line that starts with `error: `.
+pub fn run<I, T>(args: I) -> ExitCode
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let cli = match cli::Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come here too, on stdout with code 0. A closed pipe is no reason to complain.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            failure.exit_code()
+        }
+    }
+}

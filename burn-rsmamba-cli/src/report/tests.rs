@@ -1,0 +1,66 @@
+use super::*;
+use burn_rsmamba_datasets::{CropOptions, Dates, Split, demo};
+
+#[test]
+fn an_eval_report_has_the_promised_keys() {
+    let counts = Confusion { tp: 3, fp: 1, fn_: 1, tn: 5 };
+    let value = serde_json::to_value(EvalReport::new(&counts, 0.5, Some(64), 8, 2)).unwrap();
+    let mut promised = [
+        "precision",
+        "recall",
+        "f1",
+        "iou",
+        "accuracy",
+        "kappa",
+        "tp",
+        "fp",
+        "fn",
+        "tn",
+        "threshold",
+        "crop",
+        "overlap",
+        "images",
+    ];
+    promised.sort_unstable();
+    assert_eq!(keys(&value), promised);
+    assert_eq!(value["f1"], 0.75);
+    assert_eq!(value["iou"], 0.6);
+}
+
+#[test]
+fn a_train_report_has_the_promised_keys() {
+    let counts = Confusion { tp: 3, fp: 1, fn_: 1, tn: 5 };
+    let report = TrainReport {
+        run: Path::new("runs/x"),
+        best_epoch: Some(4),
+        split: "test".into(),
+        scores: (&counts).into(),
+        threshold: 0.3,
+        baselines: Baselines { all_positive: Baseline::default(), best_threshold: Baseline::default() },
+        seconds: 1.5,
+    };
+    let value = serde_json::to_value(&report).unwrap();
+    for key in ["run", "best_epoch", "precision", "recall", "f1", "iou", "accuracy", "kappa", "threshold", "seconds"] {
+        assert!(!value[key].is_null(), "{key}");
+    }
+    assert_eq!(keys(&value["baselines"]), ["all_positive", "best_threshold"]);
+    // The number the user gave, not its nearest double.
+    assert!(serde_json::to_string(&report).unwrap().contains("\"threshold\":0.3,"));
+}
+
+#[test]
+fn the_demo_has_baselines() {
+    let options = demo::DemoOptions { size: 64, test: 1, ..demo::DemoOptions::default() };
+    let set = demo::scenes(Dates::One, Split::Test, &options);
+    let crops = Crops::new(&set, CropOptions { size: 32, ..CropOptions::default() }).unwrap();
+    let found = Baselines::measure(&crops);
+    assert!(!found.best_threshold.rule.is_empty() && found.best_threshold.threshold.is_some());
+    assert!(found.all_positive.f1 <= found.best_threshold.f1);
+}
+
+/// The keys of an object, sorted.
+fn keys(value: &serde_json::Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}

@@ -1,0 +1,285 @@
+//! The training loop: steps, validations and checkpoints, until the epochs or the time are over.
+
+use std::time::Instant;
+
+use anyhow::anyhow;
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::Device;
+use burn_dataset::Dataset;
+use burn_rsmamba::losses::bce_dice;
+use burn_rsmamba::optim::clip_grad_norm;
+use burn_rsmamba::{ModelMeta, RsmModel, weights};
+use burn_rsmamba_datasets::Crops;
+use serde::Serialize;
+
+use super::batch::{self, Batch, Purpose};
+use super::checkpoint::{self, Best, State};
+use super::evaluate::{self, Validation, ValidationSettings};
+use super::schedule::Schedule;
+use crate::config::RunConfig;
+use crate::interrupt;
+use crate::progress::{Progress, spell};
+use crate::report::Scores;
+use crate::run_folder::RunFolder;
+
+/// Why training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// All epochs are done.
+    Finished,
+    /// `--max-minutes` is over.
+    OutOfTime,
+    /// The user pressed Ctrl-C.
+    Interrupted,
+}
+
+/// What training works on and with; it changes nothing but the run folder.
+pub(crate) struct Trainer<'a> {
+    /// The settings.
+    pub(crate) config: &'a RunConfig,
+    /// Where everything is written.
+    pub(crate) run: &'a RunFolder,
+    /// What is written beside the weights.
+    pub(crate) meta: &'a ModelMeta,
+    /// The training split.
+    pub(crate) train: &'a Crops,
+    /// The split the best epoch is chosen by.
+    pub(crate) val: &'a Crops,
+    /// The device, without autodiff.
+    pub(crate) device: &'a Device,
+    /// When the command began.
+    pub(crate) began: Instant,
+}
+
+/// What training changes.
+pub(crate) struct Learner {
+    /// The model, tracked.
+    pub(crate) model: RsmModel,
+    /// Its optimiser.
+    pub(crate) optimizer: ModuleOptimizer,
+    /// Where the run stands.
+    pub(crate) state: State,
+}
+
+/// A line of `metrics.jsonl`.
+#[derive(Debug, Serialize)]
+struct Row {
+    epoch: usize,
+    train_loss: f64,
+    valid_loss: Option<f64>,
+    lr: f64,
+    seconds: f64,
+    #[serde(flatten)]
+    scores: Option<Scores>,
+}
+
+/// The optimiser of these settings.
+pub(crate) fn optimizer(config: &RunConfig) -> ModuleOptimizer {
+    AdamWConfig::new()
+        .with_beta_1(config.beta_1 as f32)
+        .with_beta_2(config.beta_2 as f32)
+        .with_epsilon(config.epsilon as f32)
+        .with_weight_decay(config.weight_decay as f32)
+        .init()
+}
+
+impl Trainer<'_> {
+    /// Trains until the epochs or the time are over, or the user stops it.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written, or the loss is no longer a number; the checkpoints stay.
+    pub(crate) fn run(&self, mut learner: Learner, progress: &mut Progress) -> anyhow::Result<(Ending, State)> {
+        let schedule = Schedule::new(self.config);
+        // Validating takes time too: what the last one took is kept back.
+        let mut reserve = 0.0;
+        while learner.state.epoch <= self.config.epochs {
+            let started = Instant::now();
+            let spent = learner.state.seconds;
+            learner = self.epoch(learner, &schedule, reserve, progress)?;
+            let stop = self.over(reserve);
+            let mut validation = None;
+            if stop != Some(Ending::Interrupted) && (stop.is_some() || self.is_validated(learner.state.epoch)) {
+                let validating = Instant::now();
+                validation = self.validate(&learner.model, learner.state.epoch, progress)?;
+                reserve = validating.elapsed().as_secs_f64();
+            }
+            learner.state.seconds = spent + started.elapsed().as_secs_f64();
+            if interrupt::requested() {
+                self.write_last(&learner)?;
+                return Ok((Ending::Interrupted, learner.state));
+            }
+            self.close_epoch(&mut learner, &schedule, validation, progress)?;
+            let epoch = learner.state.epoch;
+            let complete = learner.state.batches == self.batches();
+            let last = complete && epoch == self.config.epochs;
+            if complete {
+                learner.state.next_epoch();
+            }
+            if stop.is_some() || last || (complete && epoch.is_multiple_of(self.config.checkpoint_every)) {
+                self.write_last(&learner)?;
+            }
+            if let Some(ending) = stop.filter(|_| !last) {
+                return Ok((ending, learner.state));
+            }
+        }
+        Ok((Ending::Finished, learner.state))
+    }
+
+    /// Takes the steps that are left of the epoch, or those there is time for.
+    fn epoch(
+        &self,
+        mut learner: Learner,
+        schedule: &Schedule,
+        reserve: f64,
+        progress: &mut Progress,
+    ) -> anyhow::Result<Learner> {
+        let (run, epoch) = (self.config.seed, learner.state.epoch);
+        let order = batch::order(run, epoch, self.train.len());
+        let steps = order.chunks(self.config.batch).enumerate().skip(learner.state.batches);
+        progress.start(format!("epoch {epoch}/{}", self.config.epochs), steps.len());
+        for (index, chunk) in steps {
+            let samples = batch::samples(self.train, chunk, self.config.augment.then_some((run, epoch)))?;
+            // Drop path draws from the device's generator.
+            self.device.seed(batch::seed(run, Purpose::Step, epoch, index));
+            let batch = Batch::new(&samples, &self.meta.normalisation, &self.device.clone().autodiff());
+            let lr = schedule.lr(&learner.state.position);
+            let (model, loss) = self.step(learner.model, &mut learner.optimizer, batch, lr, (epoch, index + 1))?;
+            learner.model = model;
+            let state = &mut learner.state;
+            state.position.step += 1;
+            state.batches += 1;
+            state.samples += samples.len();
+            state.loss_sum += loss * samples.len() as f64;
+            progress.advance(format!("loss {:.3}", state.train_loss()));
+            if self.over(reserve).is_some() {
+                break;
+            }
+        }
+        progress.finish();
+        Ok(learner)
+    }
+
+    fn step(
+        &self,
+        model: RsmModel,
+        optimizer: &mut ModuleOptimizer,
+        batch: Batch,
+        lr: f64,
+        (epoch, step): (usize, usize),
+    ) -> anyhow::Result<(RsmModel, f64)> {
+        let loss = bce_dice(model.forward(&batch.dates), batch.labels).total;
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        let (grads, norm) = clip_grad_norm(&model, grads, self.config.clip_norm);
+        if !(value.is_finite() && norm.is_finite()) {
+            return Err(self.broke_down(&format!("epoch {epoch}, step {step}: loss {value}, gradient norm {norm}")));
+        }
+        Ok((optimizer.step(lr, model, grads), value))
+    }
+
+    fn validate(&self, model: &RsmModel, epoch: usize, progress: &mut Progress) -> anyhow::Result<Option<Validation>> {
+        let settings = ValidationSettings {
+            batch: self.config.batch,
+            threshold: self.config.threshold,
+            normalisation: &self.meta.normalisation,
+        };
+        let found = evaluate::validate(&model.valid(), self.val, settings, self.device, progress)?;
+        match found {
+            Some(Validation { loss, .. }) if !loss.is_finite() => {
+                Err(self.broke_down(&format!("epoch {epoch}: validation loss {loss}")))
+            }
+            found => Ok(found),
+        }
+    }
+
+    fn broke_down(&self, what: &str) -> anyhow::Error {
+        anyhow!(
+            "training broke down in {what}; the checkpoints in {} are kept; try a smaller --lr or --clip-norm, or a \
+             longer --warmup-steps",
+            self.run.root().display()
+        )
+    }
+
+    /// Keeps what the epoch gave: weights that are better, its line of metrics, the next learning rate.
+    fn close_epoch(
+        &self,
+        learner: &mut Learner,
+        schedule: &Schedule,
+        validation: Option<Validation>,
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
+        let Learner { model, state, .. } = learner;
+        let row = Row {
+            epoch: state.epoch,
+            train_loss: state.train_loss(),
+            valid_loss: validation.map(|found| found.loss),
+            lr: schedule.lr(&state.position),
+            seconds: state.seconds,
+            scores: validation.map(|found| Scores::from(&found.counts)),
+        };
+        let mut note = "";
+        if let Some(Validation { loss, counts }) = validation {
+            let found = Best { epoch: state.epoch, f1: counts.f1(), loss };
+            if state.best.is_none_or(|best| (found.f1, -found.loss) > (best.f1, -best.loss)) {
+                self.write_weights(model, &self.run.best())?;
+                state.best = Some(found);
+                note = ", best so far";
+            }
+            if state.lowest_loss.is_none_or(|lowest| loss < lowest) {
+                self.write_weights(model, &self.run.best_loss())?;
+                state.lowest_loss = Some(loss);
+            }
+            if schedule.observe(&mut state.position, found.f1) {
+                progress
+                    .info(format!("no better F1 for {} validations: the learning rate falls", self.config.patience));
+            }
+        }
+        self.run.append_metrics(&row)?;
+        let scores = row.scores.map_or_else(String::new, |scores| {
+            format!(
+                ", valid loss {:.4}, F1 {:.4}, IoU {:.4}{note}",
+                row.valid_loss.unwrap_or_default(),
+                scores.f1,
+                scores.iou
+            )
+        });
+        progress.info(format!(
+            "epoch {}/{}: loss {:.4}{scores}, lr {:.1e}, {}",
+            row.epoch,
+            self.config.epochs,
+            row.train_loss,
+            row.lr,
+            spell(row.seconds)
+        ));
+        Ok(())
+    }
+
+    fn write_last(&self, learner: &Learner) -> anyhow::Result<()> {
+        self.write_weights(&learner.model, &self.run.last())?;
+        checkpoint::save(&self.run.state(), &learner.state, &learner.model, &learner.optimizer)
+    }
+
+    fn write_weights(&self, model: &RsmModel, path: &std::path::Path) -> anyhow::Result<()> {
+        Ok(weights::save(&model.valid(), self.meta, path)?)
+    }
+
+    fn batches(&self) -> usize {
+        self.train.len().div_ceil(self.config.batch)
+    }
+
+    fn is_validated(&self, epoch: usize) -> bool {
+        let (from, every) = (self.config.validate_from, self.config.validate_every);
+        epoch == self.config.epochs || (epoch >= from && (epoch - from).is_multiple_of(every))
+    }
+
+    /// Whether to stop now, and why.
+    fn over(&self, reserve: f64) -> Option<Ending> {
+        if interrupt::requested() {
+            return Some(Ending::Interrupted);
+        }
+        let limit = self.config.max_minutes? * 60.0 - reserve;
+        (self.began.elapsed().as_secs_f64() >= limit).then_some(Ending::OutOfTime)
+    }
+}

@@ -1,0 +1,128 @@
+//! The learning rate: a linear warm-up by steps, then a drop whenever validation stops getting better.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::RunConfig;
+
+/// The fixed part of the schedule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Schedule {
+    /// Learning rate after the warm-up.
+    base: f64,
+    /// Learning rate of the first step.
+    from: f64,
+    /// Steps of the warm-up.
+    warmup: usize,
+    /// Validations without a better score before a drop.
+    patience: usize,
+    /// What a drop multiplies by.
+    factor: f64,
+}
+
+/// Where a run stands in the schedule; saved with the checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    /// Optimiser steps taken.
+    pub(crate) step: usize,
+    scale: f64,
+    best: Option<f64>,
+    waited: usize,
+}
+
+impl Default for Position {
+    fn default() -> Self {
+        Self { step: 0, scale: 1.0, best: None, waited: 0 }
+    }
+}
+
+impl Schedule {
+    /// The schedule of these settings.
+    pub(crate) fn new(config: &RunConfig) -> Self {
+        Self {
+            base: config.lr,
+            from: config.warmup_from.min(config.lr),
+            warmup: config.warmup_steps,
+            patience: config.patience,
+            factor: config.plateau_factor,
+        }
+    }
+
+    /// The learning rate of the next step.
+    pub(crate) fn lr(&self, at: &Position) -> f64 {
+        if at.step < self.warmup {
+            self.from + (self.base - self.from) * at.step as f64 / self.warmup as f64
+        } else {
+            self.base * at.scale
+        }
+    }
+
+    /// Takes note of a validation; true when the learning rate falls.
+    pub(crate) fn observe(&self, at: &mut Position, score: f64) -> bool {
+        if at.best.is_none_or(|best| score > best) {
+            at.best = Some(score);
+            at.waited = 0;
+            return false;
+        }
+        at.waited += 1;
+        let drop = at.waited >= self.patience;
+        if drop {
+            at.scale *= self.factor;
+            at.waited = 0;
+        }
+        drop
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEDULE: Schedule = Schedule { base: 1e-3, from: 1e-7, warmup: 100, patience: 3, factor: 0.1 };
+
+    fn at(step: usize) -> Position {
+        Position { step, ..Position::default() }
+    }
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() <= 1e-12
+    }
+
+    #[test]
+    fn the_warm_up_is_a_line_from_start_to_base() {
+        assert!(close(SCHEDULE.lr(&at(0)), 1e-7));
+        assert!(close(SCHEDULE.lr(&at(50)), f64::midpoint(1e-3, 1e-7)));
+        assert!(close(SCHEDULE.lr(&at(100)), 1e-3));
+        assert!(close(SCHEDULE.lr(&at(5000)), 1e-3));
+    }
+
+    #[test]
+    fn no_warm_up_starts_at_the_base() {
+        let schedule = Schedule { warmup: 0, ..SCHEDULE };
+        assert!(close(schedule.lr(&at(0)), 1e-3));
+    }
+
+    #[test]
+    fn the_rate_falls_after_patience_and_counts_anew() {
+        let mut at = at(200);
+        assert!(!SCHEDULE.observe(&mut at, 0.5));
+        // An equal score is not a better one.
+        assert!(!SCHEDULE.observe(&mut at, 0.5));
+        assert!(!SCHEDULE.observe(&mut at, 0.4));
+        assert!(SCHEDULE.observe(&mut at, 0.3));
+        assert!(close(SCHEDULE.lr(&at), 1e-4));
+        assert!(!SCHEDULE.observe(&mut at, 0.2));
+        assert!(!SCHEDULE.observe(&mut at, 0.6));
+        assert!(!SCHEDULE.observe(&mut at, 0.6));
+        assert!(!SCHEDULE.observe(&mut at, 0.6));
+        assert!(SCHEDULE.observe(&mut at, 0.6));
+        assert!(close(SCHEDULE.lr(&at), 1e-5));
+    }
+
+    #[test]
+    fn a_position_survives_json() {
+        let mut at = at(7);
+        SCHEDULE.observe(&mut at, 0.123_456_789_012_345_67);
+        let text = serde_json::to_string(&at).unwrap();
+        assert_eq!(serde_json::from_str::<Position>(&text).unwrap(), at);
+    }
+}

@@ -1,0 +1,4 @@
+//! The command line as a process: outputs, exit codes, messages.
+
+#[path = "cli/mod.rs"]
+mod cli;

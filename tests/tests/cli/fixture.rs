@@ -1,0 +1,149 @@
+//! A temporary folder, small datasets in it, and runs of the program.
+
+use image::{GrayImage, Luma, Rgb, RgbImage};
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+use tempfile::TempDir;
+
+/// A folder for one test.
+pub(crate) struct Fixture {
+    folder: TempDir,
+}
+
+/// What a run left.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The program with these arguments, in the folder, without the caller's environment.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_burn-rsmamba-cli-under-test"));
+        command.args(arguments).current_dir(self.folder.path()).env_clear().env("NO_COLOR", "1");
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        let Output { status, stdout, stderr } = self.command(arguments).output().expect("the program starts");
+        Ran {
+            code: status.code().expect("no signal"),
+            stdout: String::from_utf8(stdout).expect("text"),
+            stderr: String::from_utf8(stderr).expect("text"),
+        }
+    }
+
+    /// Runs and expects success; the last line of stdout as JSON.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}\n{}", ran.stderr);
+        serde_json::from_str(ran.stdout.lines().last().expect("a line")).expect("JSON on the last line of stdout")
+    }
+
+    /// Runs and expects one line of error with this code; returns it.
+    pub(crate) fn error(&self, code: i32, arguments: &[&str]) -> String {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, code, "{arguments:?}\n{}", ran.stderr);
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+        let errors: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(errors.len(), 1, "{arguments:?}: one line of error\n{}", ran.stderr);
+        errors[0].to_owned()
+    }
+
+    /// A segmentation dataset in the official layout: bright squares on dark ground.
+    pub(crate) fn segmentation(&self, name: &str) -> PathBuf {
+        let root = self.path(name);
+        for (split, count) in [("train", 4), ("val", 2), ("test", 2)] {
+            for index in 0..count {
+                let (image, label) = scene(index);
+                write(&root.join(split).join("image").join(format!("s{index}.png")), &image);
+                write_label(&root.join(split).join("label").join(format!("s{index}.png")), &label);
+            }
+        }
+        root
+    }
+
+    /// A change-detection dataset in LEVIR's layout: squares appear.
+    pub(crate) fn change(&self, name: &str) -> PathBuf {
+        let root = self.path(name);
+        for (split, count) in [("train", 4), ("val", 2), ("test", 2)] {
+            for index in 0..count {
+                let (image, label) = scene(index);
+                let before = RgbImage::from_fn(64, 64, |x, y| ground(x, y, index));
+                write(&root.join(split).join("A").join(format!("s{index}.png")), &before);
+                write(&root.join(split).join("B").join(format!("s{index}.png")), &image);
+                write_label(&root.join(split).join("label").join(format!("s{index}.png")), &label);
+            }
+        }
+        root
+    }
+}
+
+/// Flags of a training that takes seconds in an unoptimised build.
+pub(crate) const SMALL: &[&str] = &[
+    "--preset",
+    "micro",
+    "--set",
+    "model.dims=[4, 8, 16, 32]",
+    "--set",
+    "model.depths=[1, 1, 1, 1]",
+    "--crop",
+    "32",
+    "--batch",
+    "4",
+    "--warmup-steps",
+    "1",
+    "--validate-from",
+    "1",
+    "--validate-every",
+    "1",
+];
+
+/// `train` on a dataset with the small settings and more flags.
+pub(crate) fn train<'a>(task: &'a str, data: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["train", "--task", task, "--data", data, "--out", out];
+    arguments.extend(SMALL);
+    arguments.extend(more);
+    arguments
+}
+
+fn ground(x: u32, y: u32, index: u32) -> Rgb<u8> {
+    let value = (40 + (x * 7 + y * 13 + index * 29) % 40) as u8;
+    Rgb([value, value / 2 + 20, value / 3 + 10])
+}
+
+/// A 64×64 image and its label.
+pub(crate) fn scene(index: u32) -> (RgbImage, GrayImage) {
+    let inside = |x: u32, y: u32| {
+        let (left, top) = (8 + index * 5, 10 + index * 3);
+        (left..left + 24).contains(&x) && (top..top + 20).contains(&y)
+    };
+    let image = RgbImage::from_fn(64, 64, |x, y| if inside(x, y) { Rgb([200, 180, 170]) } else { ground(x, y, index) });
+    let label = GrayImage::from_fn(64, 64, |x, y| Luma([if inside(x, y) { 255 } else { 0 }]));
+    (image, label)
+}
+
+/// Writes a picture and the folders above it.
+pub(crate) fn write(path: &Path, image: &RgbImage) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    image.save(path).expect("written");
+}
+
+/// Writes a label and the folders above it.
+pub(crate) fn write_label(path: &Path, label: &GrayImage) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    label.save(path).expect("written");
+}

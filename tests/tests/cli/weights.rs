@@ -1,0 +1,72 @@
+//! `import` and `info` on weights files, and wrong checkpoints.
+
+use super::fixture::{Fixture, train};
+use burn_rsmamba_tests::fixtures::golden_path;
+use std::fs;
+
+#[test]
+fn an_official_checkpoint_becomes_a_weights_file_that_everything_takes() {
+    let fixture = Fixture::new();
+    let official = golden_path("rsm_ss_micro.pth");
+    let official = official.to_str().expect("text");
+    let ran = fixture.run(&["import", "--from", official, "--to", "micro.safetensors"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let info = fixture.json(&["info", "--model", "micro.safetensors", "--json"]);
+    assert_eq!(info["parameters"], 505_193);
+    fixture.segmentation("seg");
+    let scores = fixture.json(&["eval", "--model", "micro.safetensors", "--data", "seg", "--split", "val"]);
+    assert_eq!(scores["images"], 2);
+    // fine-tuning starts from either file
+    for (from, out) in [(official, "a"), ("micro.safetensors", "b")] {
+        let arguments = [
+            "train", "--task", "ss", "--data", "seg", "--out", out, "--preset", "micro", "--init-from", from,
+            "--epochs", "1", "--crop", "32", "--batch", "8",
+        ];
+        fixture.json(&arguments);
+    }
+    let error = fixture.error(1, &["import", "--from", official, "--to", "micro.safetensors"]);
+    assert!(error.contains("--force"), "{error}");
+}
+
+#[test]
+fn a_wrong_checkpoint_is_refused_by_name() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    fixture.change("change");
+    fixture.json(&train("ss", "seg", "run", &["--epochs", "1"]));
+    let official = golden_path("rsm_cd_micro.pth");
+    let official = official.to_str().expect("text");
+
+    // the other task
+    let error = fixture.error(1, &train("cd", "change", "x", &["--init-from", "run", "--epochs", "1"]));
+    assert!(error.contains("best.safetensors") && error.contains("task ss, not cd"), "{error}");
+    let error = fixture.error(2, &["predict", "--model", "run", "--input", "seg/test/image", "--input2", "y", "--out", "m"]);
+    assert!(error.contains("ss"), "{error}");
+    let error = fixture.error(2, &["eval", "--model", "run", "--task", "cd", "--data", "change", "--split", "test"]);
+    assert!(error.contains("task ss") && error.contains("task cd"), "{error}");
+    // other widths
+    let error = fixture.error(1, &train("cd", "change", "x", &["--init-from", official, "--epochs", "1"]));
+    assert!(error.contains("rsm_cd_micro.pth") && error.contains("misshapen"), "{error}");
+    // not ours
+    let error = fixture.error(1, &["info", "--model", official]);
+    assert!(error.contains("import"), "{error}");
+    // damaged
+    let weights = fixture.path("run/best.safetensors");
+    let whole = fs::read(&weights).expect("read");
+    fs::write(&weights, &whole[..whole.len() / 2]).expect("cut");
+    let error = fixture.error(1, &["eval", "--model", "run", "--data", "seg", "--split", "test"]);
+    assert!(error.contains("best.safetensors"), "{error}");
+    // NaN in the last bytes of the last tensor
+    let mut broken = whole.clone();
+    let end = broken.len();
+    broken[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&weights, &broken).expect("written");
+    let error = fixture.error(1, &["eval", "--model", "run", "--data", "seg", "--split", "test"]);
+    assert!(error.contains("best.safetensors") && error.contains("not finite"), "{error}");
+    // a damaged training state
+    let state = fixture.path("run/last.state");
+    let whole = fs::read(&state).expect("read");
+    fs::write(&state, &whole[..whole.len() - 9]).expect("cut");
+    let error = fixture.error(1, &["train", "--out", "run", "--resume", "--epochs", "2"]);
+    assert!(error.contains("last.state") && error.contains("damaged"), "{error}");
+}
