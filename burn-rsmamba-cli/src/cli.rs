@@ -25,7 +25,7 @@ Exit codes: 0 done, 1 data or run error, 2 usage.";
 
 /// Train, evaluate and run RS-Mamba on remote-sensing images.
 #[derive(Debug, Parser)]
-#[command(name = "burn-rsmamba-cli", version, after_help = AFTER_HELP)]
+#[command(name = "burn-rsmamba-cli", bin_name = "burn-rsmamba-cli", version, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -8,12 +8,29 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    io::Write,
     path::{Path, PathBuf},
 };
 
 /// A file of `fixtures/golden`.
 pub fn golden_path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden").join(name)
+}
+
+/// A folder of the real samples beside the project, or `None` and a visible word that the test skips.
+///
+/// # Panics
+///
+/// When stderr is closed.
+pub fn shared_data(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(name);
+    if let Ok(path) = path.canonicalize() {
+        return Some(path);
+    }
+    // past the test harness, which keeps the output of passing tests to itself
+    let line = format!("skipped: ../shared/data/{name} is absent\n");
+    std::io::stderr().write_all(line.as_bytes()).expect("stderr");
+    None
 }
 
 /// Names of the golden `.safetensors` files that start with `prefix`.

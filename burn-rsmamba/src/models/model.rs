@@ -3,7 +3,6 @@ use burn::{Tensor, module::Module};
 
 /// Either model, behind one call: what a weights file holds and a command line runs.
 #[derive(Module, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one or two of them exist, and both are mostly pointers")]
 pub enum RsmModel {
     /// Segmentation.
     Ss(RsmSs),

@@ -23,6 +23,9 @@ pub(super) struct Entry {
     pub(super) values: Vec<f32>,
 }
 
+/// Entries as a file names them.
+type Entries = Vec<(String, Entry)>;
+
 /// The entries of a weights file, under official names.
 #[derive(Debug)]
 pub(super) struct Archive {
@@ -68,7 +71,7 @@ impl Archive {
     }
 }
 
-fn read_safetensors(path: &Path, bytes: &[u8]) -> Result<(Vec<(String, Entry)>, Option<String>), WeightsError> {
+fn read_safetensors(path: &Path, bytes: &[u8]) -> Result<(Entries, Option<String>), WeightsError> {
     let damaged = |error: safetensors::SafeTensorError| {
         WeightsError::not_weights(path, format!("neither a .pth nor a complete .safetensors file ({error})"))
     };
@@ -91,7 +94,7 @@ fn read_safetensors(path: &Path, bytes: &[u8]) -> Result<(Vec<(String, Entry)>, 
     Ok((entries, meta))
 }
 
-fn read_pytorch(path: &Path) -> Result<Vec<(String, Entry)>, WeightsError> {
+fn read_pytorch(path: &Path) -> Result<Entries, WeightsError> {
     let damaged = |error: String| WeightsError::not_weights(path, format!("not a complete PyTorch file ({error})"));
     let bare = PytorchReader::new(path);
     // A training checkpoint keeps the state dict under `net`, beside optimiser state that is none of ours.
@@ -100,7 +103,9 @@ fn read_pytorch(path: &Path) -> Result<Vec<(String, Entry)>, WeightsError> {
         _ => PytorchReader::with_top_level_key(path, "net").or(bare),
     };
     let mut entries = Vec::new();
-    for (name, tensor) in reader.map_err(|error| damaged(error.to_string()))?.into_tensors() {
+    let tensors = reader.map_err(|error| damaged(error.to_string()))?.into_tensors();
+    // sorted, so that of several damaged entries always the same one is named
+    for (name, tensor) in BTreeMap::from_iter(tensors) {
         let name = name.strip_prefix("net.").unwrap_or(&name).to_owned();
         let tensor = burn::store::bridge::from_pytorch(tensor);
         if !tensor.dtype.is_float() {

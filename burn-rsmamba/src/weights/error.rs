@@ -82,6 +82,9 @@ impl Mismatch {
     }
 }
 
+/// Names listed of each kind.
+const SHOWN: usize = 6;
+
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let misshapen: Vec<String> = self
@@ -94,7 +97,6 @@ impl fmt::Display for Mismatch {
             if names.is_empty() {
                 continue;
             }
-            const SHOWN: usize = 6;
             write!(f, "{separator}{} {kind}: {}", names.len(), names[..names.len().min(SHOWN)].join(", "))?;
             if names.len() > SHOWN {
                 write!(f, ", and {} more", names.len() - SHOWN)?;

@@ -29,8 +29,9 @@ pub(super) fn config(archive: &Archive, directions: Option<Directions>) -> Resul
     for stage in 0..4 {
         let block = format!("encoder_block{}.blocks", stage + 1);
         dims[stage] = shape(&format!("{block}.0.norm.weight"), 1)?[0];
-        depths[stage] =
-            (0..).take_while(|index| archive.entries.contains_key(&format!("{block}.{index}.norm.weight"))).count();
+        depths[stage] = (0..archive.entries.len())
+            .take_while(|index| archive.entries.contains_key(&format!("{block}.{index}.norm.weight")))
+            .count();
     }
     let first = "encoder_block1.blocks.0";
     let [k, _, inner] = shape(&format!("{first}.op.x_proj_weight"), 3)? else { unreachable!("three dimensions") };

@@ -1,6 +1,7 @@
 //! Elementary functions on SIMD lanes.
 
 use pulp::Simd;
+use std::f32::consts::{LN_2, LOG2_E};
 
 /// Below this exponent `exp2` returns about 2⁻¹²⁵ (2e-38) instead of a denormal.
 const EXP2_MIN: f32 = -125.0;
@@ -19,7 +20,7 @@ pub(super) fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let shifted = simd.add_f32s(x, magic);
     let f = simd.sub_f32s(x, simd.sub_f32s(shifted, magic));
     let mut p = simd.splat_f32s(1.535_336_2e-4);
-    for coefficient in [1.339_887_5e-3, 9.618_437e-3, 5.550_332_4e-2, 0.240_226_48, 0.693_147_2, 1.0] {
+    for coefficient in [1.339_887_5e-3, 9.618_437e-3, 5.550_332_4e-2, 0.240_226_48, LN_2, 1.0] {
         p = simd.mul_add_e_f32s(p, f, simd.splat_f32s(coefficient));
     }
     let n = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
@@ -29,7 +30,7 @@ pub(super) fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// `exp(-|x|)`.
 #[inline(always)]
 fn exp_neg_abs<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    exp2(simd, simd.mul_f32s(simd.abs_f32s(x), simd.splat_f32s(-std::f32::consts::LOG2_E)))
+    exp2(simd, simd.mul_f32s(simd.abs_f32s(x), simd.splat_f32s(-LOG2_E)))
 }
 
 /// `ln(1 + exp(x))`, relative error below 3e-7.

@@ -2,7 +2,8 @@
 //!
 //! * `lanes.rs`: exp, softplus and sigmoid on SIMD lanes;
 //! * `tile.rs`: the recurrence itself, forward and backward, over a tile of steps held in cache;
-//! * `driver.rs`: walks a whole problem tile by tile and spreads it over the cores;
+//! * `block.rs`: a block of neighbouring channels, its parameters and operands in lanes;
+//! * `forward.rs`, `backward.rs`: walk a block along its whole sequence, tile by tile; the backward spreads over the cores;
 //! * `plain.rs`, `omni.rs`: how each form lays out its operands, and its public functions;
 //! * `shared.rs`: disjoint writes into one output from several threads.
 //!
@@ -10,7 +11,14 @@
 //! [`pulp`]. States are recomputed in the backward pass from one checkpoint every [`TILE`] steps. Work is
 //! cut by shape alone and partial sums are added in a fixed order, so results are bit-identical at any thread count.
 
-mod driver;
+#![expect(
+    clippy::inline_always,
+    reason = "SIMD code must be compiled inside the function that enables the instruction set"
+)]
+
+mod backward;
+mod block;
+mod forward;
 mod lanes;
 mod omni;
 mod plain;

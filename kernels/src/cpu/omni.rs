@@ -1,5 +1,7 @@
 use super::{
-    driver::{Block, Extent, ForwardWalk, GroupGradients, Operands, Sink, backward, lanes, sum_parameters},
+    backward::{GroupGradients, backward, sum_parameters},
+    block::{Block, Extent, Operands, Sink, lanes},
+    forward::ForwardWalk,
     shared::SharedSlice,
 };
 use crate::definition::{Directions, OmniGradients, OmniInputs, OmniNeeds, OmniShape, ScanError};

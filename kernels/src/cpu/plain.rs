@@ -1,5 +1,7 @@
 use super::{
-    driver::{Block, Extent, ForwardWalk, Operands, Sink, backward, lanes, sum_parameters},
+    backward::{backward, sum_parameters},
+    block::{Block, Extent, Operands, Sink, lanes},
+    forward::ForwardWalk,
     shared::SharedSlice,
 };
 use crate::definition::{ScanError, ScanGradients, ScanInputs, ScanNeeds, ScanShape};

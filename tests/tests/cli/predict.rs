@@ -33,7 +33,7 @@ fn a_folder_of_odd_sizes_gives_masks_probabilities_and_overlays_of_the_same_size
         let overlay = image::open(fixture.path(&format!("maps/{name}_overlay.png"))).expect("an overlay");
         assert_eq!((overlay.width(), overlay.height()), (width, height), "{name}");
     }
-    let error = fixture.error(1, &predict);
+    let error = fixture.error(2, &predict);
     assert!(error.contains("--force"), "{error}");
     let mut again = predict.to_vec();
     again.push("--force");

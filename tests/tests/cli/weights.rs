@@ -19,12 +19,27 @@ fn an_official_checkpoint_becomes_a_weights_file_that_everything_takes() {
     // fine-tuning starts from either file
     for (from, out) in [(official, "a"), ("micro.safetensors", "b")] {
         let arguments = [
-            "train", "--task", "ss", "--data", "seg", "--out", out, "--preset", "micro", "--init-from", from,
-            "--epochs", "1", "--crop", "32", "--batch", "8",
+            "train",
+            "--task",
+            "ss",
+            "--data",
+            "seg",
+            "--out",
+            out,
+            "--preset",
+            "micro",
+            "--init-from",
+            from,
+            "--epochs",
+            "1",
+            "--crop",
+            "32",
+            "--batch",
+            "8",
         ];
         fixture.json(&arguments);
     }
-    let error = fixture.error(1, &["import", "--from", official, "--to", "micro.safetensors"]);
+    let error = fixture.error(2, &["import", "--from", official, "--to", "micro.safetensors"]);
     assert!(error.contains("--force"), "{error}");
 }
 
@@ -40,7 +55,8 @@ fn a_wrong_checkpoint_is_refused_by_name() {
     // the other task
     let error = fixture.error(1, &train("cd", "change", "x", &["--init-from", "run", "--epochs", "1"]));
     assert!(error.contains("best.safetensors") && error.contains("task ss, not cd"), "{error}");
-    let error = fixture.error(2, &["predict", "--model", "run", "--input", "seg/test/image", "--input2", "y", "--out", "m"]);
+    let error =
+        fixture.error(2, &["predict", "--model", "run", "--input", "seg/test/image", "--input2", "y", "--out", "m"]);
     assert!(error.contains("ss"), "{error}");
     let error = fixture.error(2, &["eval", "--model", "run", "--task", "cd", "--data", "change", "--split", "test"]);
     assert!(error.contains("task ss") && error.contains("task cd"), "{error}");
@@ -57,7 +73,7 @@ fn a_wrong_checkpoint_is_refused_by_name() {
     let error = fixture.error(1, &["eval", "--model", "run", "--data", "seg", "--split", "test"]);
     assert!(error.contains("best.safetensors"), "{error}");
     // NaN in the last bytes of the last tensor
-    let mut broken = whole.clone();
+    let mut broken = whole;
     let end = broken.len();
     broken[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     fs::write(&weights, &broken).expect("written");
