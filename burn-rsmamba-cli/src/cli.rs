@@ -250,6 +250,11 @@ pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A number of things: at least one.
+pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "expected a number from 1 on".into())
+}
+
 /// A probability strictly between 0 and 1.
 pub(crate) fn parse_threshold<T: FromStr + Copy + Into<f64>>(text: &str) -> Result<T, String> {
     match text.parse::<T>() {

@@ -31,13 +31,16 @@ pub(crate) const DEMO: &str = "demo";
 fn demo_settings() -> Table {
     toml::toml! {
         preset = "nano"
-        epochs = 40
+        epochs = 16
         batch = 8
         crop = 64
-        lr = 2e-3
+        lr = 4e-3
         warmup_steps = 50
-        validate_from = 5
-        validate_every = 5
+        cooldown = 0.4
+        validate_from = 4
+        validate_every = 4
+        checkpoint_every = 4
+        model = { drop_path = 0.0 }
     }
 }
 
@@ -91,6 +94,8 @@ pub(crate) struct RunConfig {
     pub(crate) patience: usize,
     /// What the learning rate is multiplied by then.
     pub(crate) plateau_factor: f64,
+    /// Part of the run, at its end, over which the learning rate falls to zero; not in the official recipe.
+    pub(crate) cooldown: f64,
 
     /// First epoch that is validated.
     pub(crate) validate_from: usize,
@@ -131,6 +136,7 @@ impl RunConfig {
             warmup_from: 1e-7,
             patience: 12,
             plateau_factor: 0.1,
+            cooldown: 0.0,
             validate_from: 10,
             validate_every: 5,
             checkpoint_every: 10,
@@ -229,6 +235,9 @@ impl RunConfig {
         }
         if self.crop < 32 {
             return Err(Failure::usage(format!("a crop of {} is too small for the model; use 32 or more", self.crop)));
+        }
+        if !(0.0..=1.0).contains(&self.cooldown) {
+            return Err(Failure::usage(format!("cooldown must lie between 0 and 1, not {}", self.cooldown)));
         }
         if !(self.threshold > 0.0 && self.threshold < 1.0) {
             return Err(Failure::usage(format!("threshold must lie between 0 and 1, not {}", self.threshold)));

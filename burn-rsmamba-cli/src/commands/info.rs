@@ -1,6 +1,6 @@
 //! `info`: parameters and multiply-adds, stage by stage.
 
-use burn_rsmamba::models::{Complexity, complexity};
+use burn_rsmamba::models::{Complexity, Task, complexity};
 
 use crate::cli::InfoArgs;
 use crate::config;
@@ -21,18 +21,22 @@ pub(super) fn run(args: &InfoArgs) -> Outcome {
     if args.json {
         print_json(&found)?;
     } else {
-        print_line(&table(&found, args.size))?;
+        print_line(&table(&found, config.task, args.size))?;
     }
     Ok(())
 }
 
-fn table(found: &Complexity, (height, width): (usize, usize)) -> String {
+fn table(found: &Complexity, task: Task, (height, width): (usize, usize)) -> String {
+    let sample = match task {
+        Task::Ss => "one image",
+        Task::Cd => "one pair of dates",
+    };
     let line = |name: &str, parameters: u64, macs: u64, scan_flops: u64| {
         let (macs, scan_flops) = (format!("{:.3}", giga(macs)), format!("{:.3}", giga(scan_flops)));
         format!("{name:<16} {parameters:>12} {macs:>10} {scan_flops:>12}")
     };
     let mut lines = vec![
-        format!("for one image of {height}x{width}"),
+        format!("for {sample} of {height}x{width}"),
         format!("{:<16} {:>12} {:>10} {:>12}", "stage", "parameters", "GMAC", "scan GFLOP"),
     ];
     lines.extend(found.stages.iter().map(|stage| line(&stage.name, stage.parameters, stage.macs, stage.scan_flops)));
@@ -54,7 +58,7 @@ mod tests {
         let stage =
             StageCost { name: "encoder 1".into(), parameters: 1234, macs: 2_000_000_000, scan_flops: 5_000_000 };
         let found = Complexity { parameters: 1234, macs: 2_000_000_000, scan_flops: 5_000_000, stages: vec![stage] };
-        let text = table(&found, (64, 96));
+        let text = table(&found, Task::Ss, (64, 96));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4);
         assert!(lines[0].ends_with("64x96"));

@@ -6,7 +6,7 @@ use burn_rsmamba::Task;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::{parse_size, parse_threshold, task_parser};
+use crate::cli::{parse_count, parse_size, parse_threshold, task_parser};
 
 /// The flags of `train` that set a key of the config; the field names are the keys.
 #[derive(Clone, Debug, Default, Args, Serialize)]
@@ -37,7 +37,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "M")]
     pub(crate) max_minutes: Option<f64>,
     /// Crops in a step [default: 2].
-    #[arg(long, value_name = "N", value_parser = parse_size)]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) batch: Option<usize>,
     /// Side of the crops in pixels [default: 256].
     #[arg(long, value_name = "N", value_parser = parse_size)]
@@ -57,6 +57,9 @@ pub(crate) struct Flags {
     /// Validations without a better F1 before the learning rate falls [default: 12].
     #[arg(long, value_name = "N")]
     pub(crate) patience: Option<usize>,
+    /// Part of the run, at its end, over which the learning rate falls to zero [default: 0].
+    #[arg(long, value_name = "PART")]
+    pub(crate) cooldown: Option<f64>,
     /// Largest norm of all gradients together [default: 1].
     #[arg(long, value_name = "X")]
     pub(crate) clip_norm: Option<f64>,

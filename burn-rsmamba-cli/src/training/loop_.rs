@@ -91,7 +91,7 @@ impl Trainer<'_> {
     ///
     /// When a file cannot be written, or the loss is no longer a number; the checkpoints stay.
     pub(crate) fn run(&self, mut learner: Learner, progress: &mut Progress) -> anyhow::Result<(Ending, State)> {
-        let schedule = Schedule::new(self.config);
+        let schedule = Schedule::new(self.config, self.batches());
         // Validating takes time too: what the last one took is kept back.
         let mut reserve = 0.0;
         while learner.state.epoch <= self.config.epochs {

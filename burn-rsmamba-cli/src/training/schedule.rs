@@ -1,4 +1,5 @@
-//! The learning rate: a linear warm-up by steps, then a drop whenever validation stops getting better.
+//! The learning rate: a linear warm-up by steps, a drop whenever validation stops getting better, and, where it is asked
+//! for, a linear fall to zero over the last part of the run.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,10 @@ pub(crate) struct Schedule {
     patience: usize,
     /// What a drop multiplies by.
     factor: f64,
+    /// Steps of the whole run.
+    total: usize,
+    /// Steps of the fall at its end.
+    cooldown: usize,
 }
 
 /// Where a run stands in the schedule; saved with the checkpoint.
@@ -36,9 +41,12 @@ impl Default for Position {
 }
 
 impl Schedule {
-    /// The schedule of these settings.
-    pub(crate) fn new(config: &RunConfig) -> Self {
+    /// The schedule of these settings, for epochs of so many steps.
+    pub(crate) fn new(config: &RunConfig, steps_per_epoch: usize) -> Self {
+        let total = config.epochs * steps_per_epoch;
         Self {
+            total,
+            cooldown: (total as f64 * config.cooldown) as usize,
             base: config.lr,
             from: config.warmup_from.min(config.lr),
             warmup: config.warmup_steps,
@@ -52,8 +60,14 @@ impl Schedule {
         if at.step < self.warmup {
             self.from + (self.base - self.from) * at.step as f64 / self.warmup as f64
         } else {
-            self.base * at.scale
+            self.base * at.scale * self.cooling(at.step)
         }
+    }
+
+    /// 1, then a line to 0 over the steps of the cooldown.
+    fn cooling(&self, step: usize) -> f64 {
+        let left = self.total.saturating_sub(step);
+        if left >= self.cooldown { 1.0 } else { left as f64 / self.cooldown as f64 }
     }
 
     /// Takes note of a validation; true when the learning rate falls.
@@ -77,7 +91,8 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    const SCHEDULE: Schedule = Schedule { base: 1e-3, from: 1e-7, warmup: 100, patience: 3, factor: 0.1 };
+    const SCHEDULE: Schedule =
+        Schedule { base: 1e-3, from: 1e-7, warmup: 100, patience: 3, factor: 0.1, total: 10_000, cooldown: 0 };
 
     fn at(step: usize) -> Position {
         Position { step, ..Position::default() }
@@ -99,6 +114,17 @@ mod tests {
     fn no_warm_up_starts_at_the_base() {
         let schedule = Schedule { warmup: 0, ..SCHEDULE };
         assert!(close(schedule.lr(&at(0)), 1e-3));
+    }
+
+    #[test]
+    fn the_cooldown_is_a_line_to_zero_at_the_end() {
+        let schedule = Schedule { cooldown: 1000, ..SCHEDULE };
+        assert!(close(schedule.lr(&at(9000)), 1e-3));
+        assert!(close(schedule.lr(&at(9500)), 5e-4));
+        assert!(close(schedule.lr(&at(9999)), 1e-6));
+        assert!(close(schedule.lr(&at(10_000)), 0.0));
+        assert!(close(schedule.lr(&at(20_000)), 0.0));
+        assert!(close(SCHEDULE.lr(&at(9999)), 1e-3));
     }
 
     #[test]

@@ -92,13 +92,13 @@ impl RsmCd {
             after.dims()
         );
         with_padding([before, after], |[before, after]| {
-            let mut fused = self
-                .encoder
-                .forward(before)
-                .into_iter()
-                .zip(self.encoder.forward(after))
-                .zip(&self.fuse)
-                .map(|((before, after), fuse)| fuse.forward(Tensor::cat(vec![before, after], 1)));
+            // Nothing in the encoder mixes samples, so both dates go through it as one batch.
+            let batch = before.dims()[0];
+            let maps = self.encoder.forward(Tensor::cat(vec![before, after], 0));
+            let mut fused = maps.into_iter().zip(&self.fuse).map(|(map, fuse)| {
+                let (before, after) = (map.clone().narrow(0, 0, batch), map.narrow(0, batch, batch));
+                fuse.forward(Tensor::cat(vec![before, after], 1))
+            });
             let maps = std::array::from_fn(|_| fused.next().expect("four stages"));
             self.head.forward(self.decoder.forward(maps))
         })
