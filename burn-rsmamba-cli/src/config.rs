@@ -31,7 +31,7 @@ pub(crate) const DEMO: &str = "demo";
 fn demo_settings() -> Table {
     toml::toml! {
         preset = "nano"
-        epochs = 16
+        epochs = 20
         batch = 8
         crop = 64
         lr = 4e-3

@@ -6,6 +6,18 @@
 //! * `weights`: our own files and official PyTorch checkpoints.
 //! * `losses`, `metrics`, `optim`, `inference`: what training and mapping need beside Burn.
 //!
+//! ```
+//! # #[cfg(all(feature = "models", feature = "flex"))] {
+//! use burn::{Tensor, tensor::Device};
+//! use burn_rsmamba::RsmSsConfig;
+//!
+//! let device = Device::flex();
+//! let model = RsmSsConfig::micro().init(&device);
+//! let logits = model.forward(Tensor::<4>::zeros([1, 3, 50, 33], &device)); // any size
+//! assert_eq!(logits.dims(), [1, 1, 50, 33]);
+//! # }
+//! ```
+//!
 //! # Features
 //!
 //! | feature | default | what |
