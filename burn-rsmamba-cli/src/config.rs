@@ -71,6 +71,8 @@ pub(crate) struct RunConfig {
     pub(crate) crop: usize,
     /// Leave out crops without image content (white or black borders of a tile).
     pub(crate) skip_blank: bool,
+    /// Part of the crops without any marked pixel that an epoch takes, drawn anew each epoch.
+    pub(crate) keep_empty: f64,
     /// Random flips and transposes; for change detection also a random swap of the dates.
     pub(crate) augment: bool,
 
@@ -125,6 +127,7 @@ impl RunConfig {
             batch: 2,
             crop: 256,
             skip_blank: true,
+            keep_empty: 1.0,
             augment: true,
             lr: 1e-3,
             weight_decay: 1e-3,
@@ -236,8 +239,10 @@ impl RunConfig {
         if self.crop < 32 {
             return Err(Failure::usage(format!("a crop of {} is too small for the model; use 32 or more", self.crop)));
         }
-        if !(0.0..=1.0).contains(&self.cooldown) {
-            return Err(Failure::usage(format!("cooldown must lie between 0 and 1, not {}", self.cooldown)));
+        for (key, part) in [("cooldown", self.cooldown), ("keep_empty", self.keep_empty)] {
+            if !(0.0..=1.0).contains(&part) {
+                return Err(Failure::usage(format!("{key} must lie between 0 and 1, not {part}")));
+            }
         }
         if !(self.threshold > 0.0 && self.threshold < 1.0) {
             return Err(Failure::usage(format!("threshold must lie between 0 and 1, not {}", self.threshold)));

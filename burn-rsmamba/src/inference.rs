@@ -86,7 +86,7 @@ pub enum InferenceError {
 
 /// Probability of the first class at every pixel, `height * width` row-major, from one image or two dates.
 ///
-/// The model should be an inference model ([`Module::valid`](burn::module::AutodiffModule::valid)).
+/// The model should be an inference model ([`Module::valid`](burn::module::Module::valid)).
 ///
 /// # Errors
 ///

@@ -16,7 +16,7 @@ use crate::report::{Baselines, Stopped, TrainReport, print_json, print_line};
 use crate::run_folder::{Existing, RunFolder};
 use crate::training::checkpoint::{self, State};
 use crate::training::evaluate::{self, Mapper};
-use crate::training::{Ending, Learner, Trainer, optimizer};
+use crate::training::{Ending, Learner, Sampler, Trainer, optimizer};
 use crate::{data, device, interrupt, model_file, pictures};
 
 /// Pictures written at most; a large split would fill the disk.
@@ -57,7 +57,11 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
     }
     run.write_config(&config.to_toml()?)?;
     run.forget_metrics_from(learner.state.epoch)?;
-    warn_of_short_run(&config, splits.train.len(), progress);
+    let sampler = Sampler::new(&splits.train, config.keep_empty)?;
+    if sampler.len() < splits.train.len() {
+        progress.info(format!("an epoch takes {} of the {} training crops", sampler.len(), splits.train.len()));
+    }
+    warn_of_short_run(&config, sampler.len(), progress);
 
     interrupt::install()?;
     let trainer = Trainer {
@@ -65,6 +69,7 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
         run: &run,
         meta: &meta,
         train: &splits.train,
+        sampler: &sampler,
         val: &splits.val,
         device: &device,
         began,

@@ -42,6 +42,9 @@ pub(crate) struct Flags {
     /// Side of the crops in pixels [default: 256].
     #[arg(long, value_name = "N", value_parser = parse_size)]
     pub(crate) crop: Option<usize>,
+    /// Part of the crops without any marked pixel that an epoch takes [default: 1].
+    #[arg(long, value_name = "PART")]
+    pub(crate) keep_empty: Option<f64>,
     /// Flip and transpose at random [default: true].
     #[arg(long, value_name = "BOOL")]
     pub(crate) augment: Option<bool>,

@@ -44,12 +44,56 @@ fn mix(state: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The order in which an epoch takes its crops.
-pub(crate) fn order(run: u64, epoch: usize, crops: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..crops).collect();
-    let mut rng = ChaCha8Rng::seed_from_u64(seed(run, Purpose::Order, epoch, 0));
-    order.shuffle(&mut rng);
-    order
+/// Which crops an epoch takes, and in which order.
+#[derive(Clone, Debug)]
+pub(crate) struct Sampler {
+    /// Whether each crop has a marked pixel; all of them where empty ones are not left out.
+    marked: Vec<bool>,
+    /// Empty crops of an epoch.
+    empty: usize,
+}
+
+impl Sampler {
+    /// Takes every crop with a marked pixel and this part of the others, drawn anew each epoch.
+    ///
+    /// # Errors
+    ///
+    /// When a crop cannot be read.
+    pub(crate) fn new(crops: &Crops, keep_empty: f64) -> Result<Self, DatasetError> {
+        if keep_empty >= 1.0 {
+            return Ok(Self { marked: vec![true; crops.len()], empty: 0 });
+        }
+        let marked = (0..crops.len()).map(|index| Ok(crops.get(index)?.label.contains(&1)));
+        Ok(Self::of(marked.collect::<Result<_, DatasetError>>()?, keep_empty))
+    }
+
+    fn of(marked: Vec<bool>, keep_empty: f64) -> Self {
+        let empty = marked.iter().filter(|marked| !**marked).count();
+        // An epoch without any crop would have no loss.
+        let least = usize::from(empty == marked.len());
+        Self { marked, empty: ((empty as f64 * keep_empty).round() as usize).max(least) }
+    }
+
+    /// Crops of an epoch.
+    pub(crate) fn len(&self) -> usize {
+        self.marked.iter().filter(|marked| **marked).count() + self.empty
+    }
+
+    /// The crops of an epoch in order.
+    pub(crate) fn order(&self, run: u64, epoch: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.marked.len()).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed(run, Purpose::Order, epoch, 0));
+        order.shuffle(&mut rng);
+        let mut left = self.empty;
+        order.retain(|&index| {
+            let keep = self.marked[index] || left > 0;
+            if !self.marked[index] {
+                left = left.saturating_sub(1);
+            }
+            keep
+        });
+        order
+    }
 }
 
 /// The crops of these indices, flipped and transposed at random when `augmented` gives the run's seed and the epoch.
@@ -105,13 +149,30 @@ mod tests {
 
     #[test]
     fn an_epoch_takes_every_crop_once_in_an_order_of_its_own() {
-        let first = order(42, 1, 50);
+        let sampler = Sampler::of(vec![true; 50], 1.0);
+        let first = sampler.order(42, 1);
         let mut sorted = first.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, (0..50).collect::<Vec<_>>());
-        assert_eq!(first, order(42, 1, 50));
-        assert_ne!(first, order(42, 2, 50));
-        assert_ne!(first, order(43, 1, 50));
+        assert_eq!(first, sampler.order(42, 1));
+        assert_ne!(first, sampler.order(42, 2));
+        assert_ne!(first, sampler.order(43, 1));
+    }
+
+    #[test]
+    fn empty_crops_are_left_out_in_part_and_drawn_anew() {
+        let marked: Vec<bool> = (0..100).map(|index| index % 5 == 0).collect();
+        let sampler = Sampler::of(marked.clone(), 0.25);
+        assert_eq!(sampler.len(), 40);
+        let empty = |epoch| -> Vec<usize> {
+            let order = sampler.order(1, epoch);
+            assert_eq!(order.len(), 40);
+            assert_eq!(order.iter().filter(|&&index| marked[index]).count(), 20);
+            order.into_iter().filter(|&index| !marked[index]).collect()
+        };
+        assert_ne!(empty(1), empty(2));
+        assert_eq!(Sampler::of(vec![false; 3], 0.0).len(), 1, "an epoch is never empty");
+        assert_eq!(Sampler::of(vec![false, true], 0.0).order(1, 1), [1]);
     }
 
     #[test]

@@ -6,14 +6,13 @@ use anyhow::anyhow;
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
-use burn_dataset::Dataset;
 use burn_rsmamba::losses::bce_dice;
 use burn_rsmamba::optim::clip_grad_norm;
 use burn_rsmamba::{ModelMeta, RsmModel, weights};
 use burn_rsmamba_datasets::Crops;
 use serde::Serialize;
 
-use super::batch::{self, Batch, Purpose};
+use super::batch::{self, Batch, Purpose, Sampler};
 use super::checkpoint::{self, Best, State};
 use super::evaluate::{self, Validation, ValidationSettings};
 use super::schedule::Schedule;
@@ -44,6 +43,8 @@ pub(crate) struct Trainer<'a> {
     pub(crate) meta: &'a ModelMeta,
     /// The training split.
     pub(crate) train: &'a Crops,
+    /// Which of its crops an epoch takes.
+    pub(crate) sampler: &'a Sampler,
     /// The split the best epoch is chosen by.
     pub(crate) val: &'a Crops,
     /// The device, without autodiff.
@@ -136,7 +137,7 @@ impl Trainer<'_> {
         progress: &mut Progress,
     ) -> anyhow::Result<Learner> {
         let (run, epoch) = (self.config.seed, learner.state.epoch);
-        let order = batch::order(run, epoch, self.train.len());
+        let order = self.sampler.order(run, epoch);
         let steps = order.chunks(self.config.batch).enumerate().skip(learner.state.batches);
         progress.start(format!("epoch {epoch}/{}", self.config.epochs), steps.len());
         for (index, chunk) in steps {
@@ -266,7 +267,7 @@ impl Trainer<'_> {
     }
 
     fn batches(&self) -> usize {
-        self.train.len().div_ceil(self.config.batch)
+        self.sampler.len().div_ceil(self.config.batch)
     }
 
     fn is_validated(&self, epoch: usize) -> bool {

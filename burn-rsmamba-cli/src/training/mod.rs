@@ -9,4 +9,5 @@ pub(crate) mod evaluate;
 pub(crate) mod loop_;
 pub(crate) mod schedule;
 
+pub(crate) use batch::Sampler;
 pub(crate) use loop_::{Ending, Learner, Trainer, optimizer};
