@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -191,7 +191,7 @@ impl RunFolder {
     }
 }
 
-/// Writes beside the file, then renames, so that the file is never half there.
+/// Writes beside the file, syncs, then renames, so that the file is never half there.
 ///
 /// # Errors
 ///
@@ -200,7 +200,8 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> 
     let mut aside = path.as_os_str().to_owned();
     aside.push(".part");
     let aside = PathBuf::from(aside);
-    fs::write(&aside, bytes)
+    File::create(&aside)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&aside, path))
         .with_context(|| format!("cannot write {}", path.display()))
 }
