@@ -3,11 +3,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 
 use burn_rsmamba::{Directions, Task};
 use burn_rsmamba_datasets::Split;
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Count the parameters and multiply-adds of a model.
     Info(InfoArgs),
+    /// Time a model on this machine and measure its memory.
+    Bench(BenchArgs),
     /// List what this build can run on.
     Devices,
 }
@@ -223,6 +227,68 @@ pub(crate) struct InfoArgs {
     /// Print JSON in place of a table.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Flags of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// The task.
+    #[arg(long, value_parser = task_parser(), default_value = "ss")]
+    pub(crate) task: Task,
+
+    /// A named size of the model.
+    #[arg(long, value_name = "NAME", default_value = "tiny")]
+    pub(crate) preset: String,
+
+    /// Side of the square images in pixels.
+    #[arg(long, value_name = "N", default_value = "256", value_parser = parse_size)]
+    pub(crate) size: usize,
+
+    /// Images, or pairs of dates, at once.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count)]
+    pub(crate) batch: usize,
+
+    /// What to time.
+    #[arg(long, value_enum, default_value_t = BenchMode::Forward)]
+    pub(crate) mode: BenchMode,
+
+    /// Worker threads [default: the cores].
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) threads: Option<usize>,
+
+    /// Where to run; see `devices`.
+    #[arg(long, value_name = "D", default_value = crate::device::DEFAULT)]
+    pub(crate) device: String,
+
+    /// How often to repeat, after one run that warms up.
+    #[arg(long, value_name = "N", default_value = "5", value_parser = parse_count)]
+    pub(crate) repeats: usize,
+
+    /// Print JSON in place of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `bench` times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BenchMode {
+    /// One forward pass, as in prediction.
+    Forward,
+    /// Forward, loss and backward with its gradients.
+    Train,
+    /// The same and the optimiser's step.
+    Step,
+}
+
+impl fmt::Display for BenchMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forward => "forward",
+            Self::Train => "train",
+            Self::Step => "step",
+        })
+    }
 }
 
 /// Accepts `ss` and `cd`.

@@ -10,6 +10,7 @@ mod data;
 mod device;
 mod error;
 mod interrupt;
+mod memory;
 mod model_file;
 mod pictures;
 mod progress;

@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod bench;
 mod devices;
 mod eval;
 mod import;
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Predict(args) => predict::run(&args, &mut progress),
         Command::Import(args) => import::run(&args, &progress),
         Command::Info(args) => info::run(&args),
+        Command::Bench(args) => bench::run(&args, &mut progress),
         Command::Devices => devices::run(),
     }
 }

@@ -12,7 +12,7 @@ const EXP2_MAX: f32 = 127.999_99;
 ///
 /// Cody–Waite split `x = n + f`, |f| <= 1/2, and the degree-6 polynomial of Cephes' `exp2f`.
 #[inline(always)]
-pub(super) fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     // 1.5 * 2^23: adding it rounds to an integer that then stands in the low mantissa bits.
     let magic = simd.splat_f32s(12_582_912.0);
     let x = simd.max_f32s(x, simd.splat_f32s(EXP2_MIN));
@@ -37,7 +37,7 @@ fn exp_neg_abs<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 ///
 /// `max(x, 0) + ln(1 + t)` with `t = exp(-|x|)`, and `ln(1 + t) = 2 atanh(t / (2 + t))` by its series.
 #[inline(always)]
-pub(super) fn softplus<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn softplus<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let t = exp_neg_abs(simd, x);
     let s = simd.div_f32s(t, simd.add_f32s(t, simd.splat_f32s(2.0)));
     let s2 = simd.mul_f32s(s, s);
@@ -52,7 +52,7 @@ pub(super) fn softplus<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 
 /// `1 / (1 + exp(-x))`, the derivative of [`softplus`].
 #[inline(always)]
-pub(super) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let one = simd.splat_f32s(1.0);
     let t = exp_neg_abs(simd, x);
     let negative = simd.less_than_f32s(x, simd.splat_f32s(0.0));

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 ///
 /// Channel-last outputs are cut by columns, which safe sub-slices cannot express.
 #[derive(Clone, Copy)]
-pub(super) struct SharedSlice<'a> {
+pub(crate) struct SharedSlice<'a> {
     start: *mut f32,
     len: usize,
     lifetime: PhantomData<&'a mut [f32]>,
@@ -16,7 +16,7 @@ unsafe impl Send for SharedSlice<'_> {}
 unsafe impl Sync for SharedSlice<'_> {}
 
 impl<'a> SharedSlice<'a> {
-    pub(super) fn new(slice: &'a mut [f32]) -> Self {
+    pub(crate) fn new(slice: &'a mut [f32]) -> Self {
         Self { start: slice.as_mut_ptr(), len: slice.len(), lifetime: PhantomData }
     }
 
@@ -26,9 +26,16 @@ impl<'a> SharedSlice<'a> {
     ///
     /// No other task may use an overlapping range while this one lives.
     #[expect(clippy::mut_from_ref, reason = "the caller keeps ranges disjoint")]
-    pub(super) unsafe fn range(&self, from: usize, len: usize) -> &mut [f32] {
+    pub(crate) unsafe fn range(&self, from: usize, len: usize) -> &mut [f32] {
         assert!(from + len <= self.len, "range {from}..{} of {} elements", from + len, self.len);
         // SAFETY: in bounds by the assertion, disjoint by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(from), len) }
+    }
+
+    /// Pointer to an element, for code that writes a block of a matrix.
+    pub(crate) fn pointer(&self, at: usize) -> *mut f32 {
+        assert!(at < self.len, "element {at} of {}", self.len);
+        // SAFETY: in bounds by the assertion.
+        unsafe { self.start.add(at) }
     }
 }

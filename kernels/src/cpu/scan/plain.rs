@@ -2,8 +2,8 @@ use super::{
     backward::{backward, sum_parameters},
     block::{Block, Extent, Operands, Sink, lanes},
     forward::ForwardWalk,
-    shared::SharedSlice,
 };
+use crate::cpu::shared::SharedSlice;
 use crate::definition::{ScanError, ScanGradients, ScanInputs, ScanNeeds, ScanShape};
 use pulp::Arch;
 use rayon::prelude::*;

@@ -3,9 +3,9 @@
 use super::{
     TILE,
     block::{Block, Buffers, Extent, Operands, Parameters, Sink, lanes},
-    lanes::sigmoid,
     tile::{TileGradients, Trace},
 };
+use crate::cpu::lanes::sigmoid;
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 use rayon::prelude::*;
 

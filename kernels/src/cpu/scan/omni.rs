@@ -2,8 +2,8 @@ use super::{
     backward::{GroupGradients, backward, sum_parameters},
     block::{Block, Extent, Operands, Sink, lanes},
     forward::ForwardWalk,
-    shared::SharedSlice,
 };
+use crate::cpu::shared::SharedSlice;
 use crate::definition::{Directions, OmniGradients, OmniInputs, OmniNeeds, OmniShape, ScanError};
 use pulp::Arch;
 use rayon::prelude::*;

@@ -3,7 +3,8 @@
 //! Arrays of lanes are indexed `[step]`, `[state]` or `[step * states + state]`; `rows` holds one row
 //! `[dt_low (R) | b (N) | c (N)]` a step.
 
-use super::{TILE, lanes::exp2};
+use super::TILE;
+use crate::cpu::lanes::exp2;
 use pulp::Simd;
 
 /// Sizes that a tile needs to know.

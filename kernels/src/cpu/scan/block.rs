@@ -2,9 +2,9 @@
 
 use super::{
     TILE,
-    lanes::softplus,
     tile::{Tile, TileShape},
 };
+use crate::cpu::lanes::softplus;
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 
 /// Sizes that both forms share.

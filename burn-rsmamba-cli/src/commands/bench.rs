@@ -1,0 +1,180 @@
+//! `bench`: time and memory of a model on this machine.
+
+use std::time::Instant;
+
+use anyhow::Context;
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Distribution, Tensor};
+use burn_rsmamba::losses::bce_dice;
+use burn_rsmamba::{ModelConfig, RsmModel};
+use serde::Serialize;
+
+use crate::cli::{BenchArgs, BenchMode};
+use crate::error::{Failure, Outcome};
+use crate::memory::PeakWatch;
+use crate::progress::Progress;
+use crate::report::{print_json, print_line};
+use crate::{config, device};
+
+/// What was measured, and what came out.
+#[derive(Debug, Serialize)]
+struct Report {
+    task: String,
+    preset: String,
+    size: usize,
+    batch: usize,
+    mode: BenchMode,
+    device: String,
+    threads: usize,
+    repeats: usize,
+    median_s: f64,
+    min_s: f64,
+    max_s: f64,
+    images_per_s: f64,
+    /// Peak resident bytes above the loaded model; `null` where the system does not tell.
+    peak_bytes: Option<u64>,
+}
+
+/// Prints a table, or JSON.
+pub(super) fn run(args: &BenchArgs, progress: &mut Progress) -> Outcome {
+    let place = device::named(&args.device)?;
+    let threads = use_threads(args.threads)?;
+    let config = config::preset(args.task, &args.preset)?;
+    place.seed(0);
+    let mut subject = Subject::new(&config, args, place);
+
+    progress.start(format!("{} {} at {}", args.task, args.preset, args.size), args.repeats + 1);
+    let watch = PeakWatch::start();
+    let mut seconds = Vec::with_capacity(args.repeats);
+    for repeat in 0..=args.repeats {
+        let started = Instant::now();
+        let sum = subject.once();
+        let spent = started.elapsed().as_secs_f64();
+        if !sum.is_finite() {
+            return Err(Failure::run(format!("the model gave {sum}: what is broken is not worth timing")));
+        }
+        // The first one warms up.
+        if repeat > 0 {
+            seconds.push(spent);
+        }
+        progress.advance(format!("{spent:.3} s"));
+    }
+    let peak_bytes = watch.map(PeakWatch::stop);
+    progress.finish();
+
+    seconds.sort_by(f64::total_cmp);
+    let median_s = median(&seconds);
+    let report = Report {
+        task: args.task.to_string(),
+        preset: args.preset.clone(),
+        size: args.size,
+        batch: args.batch,
+        mode: args.mode,
+        device: args.device.clone(),
+        threads,
+        repeats: args.repeats,
+        median_s,
+        min_s: seconds[0],
+        max_s: seconds[seconds.len() - 1],
+        images_per_s: args.batch as f64 / median_s,
+        peak_bytes,
+    };
+    if args.json {
+        print_json(&report)?;
+    } else {
+        print_line(&table(&report))?;
+    }
+    Ok(())
+}
+
+/// Sets the number of worker threads; without a wish it is the number of cores.
+fn use_threads(wanted: Option<usize>) -> Result<usize, Failure> {
+    if let Some(threads) = wanted {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .context("cannot start the worker threads")?;
+    }
+    Ok(rayon::current_num_threads())
+}
+
+/// A model with something to work on.
+struct Subject {
+    model: Option<RsmModel>,
+    dates: Vec<Tensor<4>>,
+    labels: Tensor<4>,
+    mode: BenchMode,
+    optimizer: ModuleOptimizer,
+}
+
+impl Subject {
+    fn new(config: &ModelConfig, args: &BenchArgs, device: Device) -> Self {
+        let model = config.init(&device.clone().autodiff());
+        let (model, device) = match args.mode {
+            BenchMode::Forward => (model.valid(), device),
+            BenchMode::Train | BenchMode::Step => (model, device.autodiff()),
+        };
+        let (batch, size) = (args.batch, args.size);
+        let image = |_| Tensor::random([batch, config.encoder.bands, size, size], Distribution::Default, &device);
+        let labels = Tensor::<4>::random([batch, config.classes, size, size], Distribution::Default, &device);
+        Self {
+            model: Some(model),
+            dates: (0..config.task.dates()).map(image).collect(),
+            labels: labels.greater_elem(0.5).float(),
+            mode: args.mode,
+            optimizer: AdamWConfig::new().init(),
+        }
+    }
+
+    /// One forward pass, training pass or step; returns a number that depends on all of it.
+    fn once(&mut self) -> f32 {
+        let model = self.model.take().expect("put back after every use");
+        let logits = model.forward(&self.dates);
+        let (model, value) = match self.mode {
+            BenchMode::Forward => (model, logits.slice([0..1, 0..1, 0..1]).sum().into_scalar()),
+            BenchMode::Train | BenchMode::Step => {
+                let loss = bce_dice(logits, self.labels.clone()).total;
+                let value = loss.clone().into_scalar();
+                let grads = GradientsParams::from_grads(loss.backward(), &model);
+                let model = if self.mode == BenchMode::Step { self.optimizer.step(1e-5, model, grads) } else { model };
+                (model, value)
+            }
+        };
+        self.model = Some(model);
+        value
+    }
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
+}
+
+fn table(report: &Report) -> String {
+    let peak = report.peak_bytes.map_or("not known".to_owned(), |bytes| format!("{:.1} MB", bytes as f64 / 1e6));
+    let rows = [
+        ("model", format!("{} {}", report.task, report.preset)),
+        ("input", format!("{} x {}x{}", report.batch, report.size, report.size)),
+        ("mode", report.mode.to_string()),
+        ("device", format!("{}, {} threads", report.device, report.threads)),
+        ("repeats", report.repeats.to_string()),
+        ("median", format!("{:.4} s", report.median_s)),
+        ("min", format!("{:.4} s", report.min_s)),
+        ("max", format!("{:.4} s", report.max_s)),
+        ("images", format!("{:.3} a second", report.images_per_s)),
+        ("peak memory", format!("{peak} above the loaded model")),
+    ];
+    rows.map(|(name, value)| format!("{name:<12} {value}")).join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle() {
+        assert!((median(&[1.0, 2.0, 9.0]) - 2.0).abs() < 1e-12);
+        assert!((median(&[1.0, 2.0, 4.0, 9.0]) - 3.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,112 @@
+//! How much memory the process takes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often the resident size is read where the system keeps no peak that can be reset.
+const PERIOD: Duration = Duration::from_millis(1);
+
+/// Watches the resident size from its making on.
+///
+/// Linux keeps the peak itself; elsewhere a thread reads the size every millisecond.
+pub(crate) struct PeakWatch {
+    start: u64,
+    sampler: Option<Sampler>,
+}
+
+struct Sampler {
+    stop: Arc<AtomicBool>,
+    peak: Arc<AtomicU64>,
+    thread: JoinHandle<()>,
+}
+
+impl PeakWatch {
+    /// Starts to watch; `None` where the system does not tell the resident size.
+    pub(crate) fn start() -> Option<Self> {
+        let start = resident()?;
+        Some(Self { start, sampler: (!reset_peak()).then(Sampler::start) })
+    }
+
+    /// Bytes by which the peak since [`start`](Self::start) lies above the size then.
+    pub(crate) fn stop(self) -> u64 {
+        let peak = match self.sampler {
+            Some(sampler) => sampler.stop(),
+            None => kernel_peak().unwrap_or_default(),
+        };
+        peak.saturating_sub(self.start)
+    }
+}
+
+impl Sampler {
+    fn start() -> Self {
+        let (stop, peak) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (asked, highest) = (Arc::clone(&stop), Arc::clone(&peak));
+        let thread = std::thread::spawn(move || {
+            while !asked.load(Ordering::Relaxed) {
+                highest.fetch_max(resident().unwrap_or_default(), Ordering::Relaxed);
+                std::thread::sleep(PERIOD);
+            }
+        });
+        Self { stop, peak, thread }
+    }
+
+    fn stop(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = self.thread.join();
+        self.peak.load(Ordering::Relaxed).max(resident().unwrap_or_default())
+    }
+}
+
+fn resident() -> Option<u64> {
+    // The peak is counted in the kernel's own file: take the start from there too.
+    status("VmRSS").or_else(|| Some(memory_stats::memory_stats()?.physical_mem as u64))
+}
+
+fn kernel_peak() -> Option<u64> {
+    status("VmHWM")
+}
+
+/// Sets the kernel's peak to the present size; false where there is no such thing.
+fn reset_peak() -> bool {
+    kernel_peak().is_some() && std::fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
+/// A size in `/proc/self/status`, in bytes.
+fn status(key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: usize = 64 << 20;
+
+    fn touch() {
+        // Every page is written, so that it is resident.
+        std::hint::black_box(vec![1u8; SIZE]);
+    }
+
+    #[test]
+    fn a_buffer_that_is_gone_again_is_seen() {
+        let watch = PeakWatch::start().expect("this system tells its resident size");
+        touch();
+        let peak = watch.stop();
+        assert!(peak >= SIZE as u64 * 9 / 10, "{peak} bytes");
+    }
+
+    #[test]
+    fn the_sampler_sees_a_buffer_that_stays_a_while() {
+        let start = resident().expect("this system tells its resident size");
+        let sampler = Sampler::start();
+        let buffer = std::hint::black_box(vec![1u8; SIZE]);
+        std::thread::sleep(PERIOD * 100);
+        drop(buffer);
+        let peak = sampler.stop();
+        assert!(peak >= start + SIZE as u64 * 9 / 10 || start > SIZE as u64, "{peak} bytes");
+    }
+}
