@@ -4,6 +4,7 @@
 //! * [`selective_scan`] and [`omni_selective_scan`]: the op, differentiable, over [`burn::Tensor`]. See [`mod@scan`].
 //! * `RsmSsConfig` and `RsmCdConfig`: the models, as Burn modules. See `models` and `modules`.
 //! * `weights`: our own files and official PyTorch checkpoints.
+//! * `layers`: native kernels for whole layers, which the modules use by themselves.
 //! * `losses`, `metrics`, `optim`, `inference`: what training and mapping need beside Burn.
 //!
 //! ```
@@ -29,6 +30,8 @@
 
 #[cfg(feature = "models")]
 pub mod inference;
+#[cfg(feature = "models")]
+pub mod layers;
 #[cfg(feature = "models")]
 pub mod losses;
 #[cfg(feature = "models")]

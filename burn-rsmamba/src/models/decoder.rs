@@ -1,4 +1,4 @@
-use crate::modules::{ConvNormRelu, ConvNormReluConfig, init_conv, upsample_bilinear2x, upsample_nearest2x};
+use crate::modules::{ConvNormRelu, ConvNormReluConfig, channels_first, conv_last, init_conv, upsample_bilinear2x};
 use burn::{Tensor, config::Config, module::Module, nn::conv::Conv2d, tensor::Device};
 
 /// Channels between the head's two upsamplings.
@@ -27,13 +27,13 @@ impl DecoderConfig {
 }
 
 impl Decoder {
-    /// The four stages' maps to one of the first stage's size.
+    /// The four stages' maps, channel-last, to one of the first stage's size.
     pub fn forward(&self, maps: [Tensor<4>; 4]) -> Tensor<4> {
         let [first, second, third, deepest] = maps;
         [third, second, first]
             .into_iter()
             .zip(self.levels.iter().rev())
-            .fold(deepest, |x, (map, level)| level.forward(Tensor::cat(vec![upsample_nearest2x(x), map], 1)))
+            .fold(deepest, |x, (map, level)| level.fuse(x, map))
     }
 }
 
@@ -71,10 +71,10 @@ impl HeadConfig {
 }
 
 impl Head {
-    /// `[B, C, H / 4, W / 4]` to logits `[B, classes, H, W]`.
+    /// `[B, H / 4, W / 4, C]` to logits `[B, classes, H, W]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = upsample_bilinear2x(self.reduce.forward(x));
         let x = upsample_bilinear2x(self.refine.forward(x));
-        self.classify.forward(x)
+        channels_first(conv_last(&self.classify, x))
     }
 }

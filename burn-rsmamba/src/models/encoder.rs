@@ -1,5 +1,5 @@
 use super::EncoderConfig;
-use crate::modules::{Downsample, DownsampleConfig, OssBlock, PatchEmbed, PatchEmbedConfig, channels_first};
+use crate::modules::{Downsample, DownsampleConfig, OssBlock, PatchEmbed, PatchEmbedConfig};
 use burn::{Tensor, module::Module, tensor::Device};
 
 /// One stage of the encoder: a downsampling (not in the first) and its blocks.
@@ -36,7 +36,7 @@ impl EncoderConfig {
 }
 
 impl Encoder {
-    /// `[B, bands, H, W]` to the four stages' maps, `[B, C_s, H / 2^(s + 2), W / 2^(s + 2)]`. H and W are multiples of 32.
+    /// `[B, bands, H, W]` to the four stages' maps, `[B, H / 2^(s + 2), W / 2^(s + 2), C_s]`. H and W are multiples of 32.
     pub fn forward(&self, image: Tensor<4>) -> [Tensor<4>; 4] {
         let mut x = self.patch_embed.forward(image);
         let mut maps = Vec::with_capacity(4);
@@ -45,7 +45,7 @@ impl Encoder {
                 x = downsample.forward(x);
             }
             x = stage.blocks.iter().fold(x, |x, block| block.forward(x));
-            maps.push(channels_first(x.clone()));
+            maps.push(x.clone());
         }
         maps.try_into().expect("an encoder has four stages")
     }

@@ -97,7 +97,7 @@ impl RsmCd {
             let maps = self.encoder.forward(Tensor::cat(vec![before, after], 0));
             let mut fused = maps.into_iter().zip(&self.fuse).map(|(map, fuse)| {
                 let (before, after) = (map.clone().narrow(0, 0, batch), map.narrow(0, batch, batch));
-                fuse.forward(Tensor::cat(vec![before, after], 1))
+                fuse.fuse(before, after)
             });
             let maps = std::array::from_fn(|_| fused.next().expect("four stages"));
             self.head.forward(self.decoder.forward(maps))

@@ -1,3 +1,5 @@
+#[cfg(feature = "flex")]
+use crate::layers::{self, Norm};
 use burn::{
     Tensor,
     config::Config,
@@ -63,12 +65,35 @@ impl BatchNorm2d {
             return batch_norm(input, self.weight.val(), self.bias.val(), mean, var, self.epsilon);
         }
         let [batch, _, height, width] = input.dims();
-        let count = (batch * height * width) as f64;
         let result = batch_norm_train(input, self.weight.val(), self.bias.val(), self.epsilon);
-        let unbiased = result.variance.detach() * (count / (count - 1.0).max(1.0));
-        self.update(&self.running_mean, result.mean.detach());
-        self.update(&self.running_var, unbiased);
+        self.observe(result.mean.detach(), result.variance.detach(), batch * height * width);
         result.output
+    }
+
+    /// The same on `[B, H, W, C]`, followed by `ReLU`, by native kernels.
+    #[cfg(feature = "flex")]
+    pub(super) fn forward_relu_last(&self, x: &Tensor<4>) -> Tensor<4> {
+        let device = x.device();
+        let norm = Norm { scale: self.weight.val(), shift: self.bias.val(), epsilon: self.epsilon as f32 };
+        if !device.is_autodiff() {
+            let mean = self.running_mean.value().to_device(&device);
+            let var = self.running_var.value().to_device(&device);
+            return layers::batch_norm_relu(x, &mean, &var, &norm);
+        }
+        let [batch, height, width, _] = x.dims();
+        let (mean, var) = layers::batch_statistics(x);
+        let tracked = |statistic: &Tensor<1>| statistic.clone().to_device(&device);
+        let (mean, var) = (tracked(&mean), tracked(&var));
+        let y = layers::batch_norm_relu(x, &mean, &var, &norm);
+        self.observe(mean, var, batch * height * width);
+        y
+    }
+
+    /// Brings the running statistics nearer to those of a batch of `count` values a channel.
+    fn observe(&self, mean: Tensor<1>, biased_var: Tensor<1>, count: usize) {
+        let count = count as f64;
+        self.update(&self.running_mean, mean);
+        self.update(&self.running_var, biased_var * (count / (count - 1.0).max(1.0)));
     }
 
     fn update(&self, state: &RunningState<Tensor<1>>, batch: Tensor<1>) {

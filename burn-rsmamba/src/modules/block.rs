@@ -1,4 +1,6 @@
 use super::{DropPath, Mlp, MlpConfig, Ossm, OssmConfig};
+#[cfg(feature = "flex")]
+use crate::layers;
 use burn::{
     Tensor,
     config::Config,
@@ -57,7 +59,32 @@ impl OssBlockConfig {
 impl OssBlock {
     /// `[B, H, W, C]` to `[B, H, W, C]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = x.clone() + self.drop_path.forward(self.op.forward(self.norm.forward(x)));
-        x.clone() + self.drop_path.forward(self.mlp.forward(self.norm2.forward(x)))
+        let x = self.scan_branch(x);
+        self.mlp_branch(x)
+    }
+
+    fn scan_branch(&self, x: Tensor<4>) -> Tensor<4> {
+        let factors = self.drop_path.factors(x.dims()[0], &x.device());
+        #[cfg(feature = "flex")]
+        if layers::is_native(&x) {
+            return layers::ossm(&x, factors, &self.op.parameters(&self.norm));
+        }
+        x.clone() + scaled(self.op.forward(self.norm.forward(x)), factors)
+    }
+
+    fn mlp_branch(&self, x: Tensor<4>) -> Tensor<4> {
+        let factors = self.drop_path.factors(x.dims()[0], &x.device());
+        #[cfg(feature = "flex")]
+        if layers::is_native(&x) {
+            return layers::mlp(&x, factors, &self.mlp.parameters(&self.norm2));
+        }
+        x.clone() + scaled(self.mlp.forward(self.norm2.forward(x)), factors)
+    }
+}
+
+fn scaled(branch: Tensor<4>, factors: Option<Tensor<1>>) -> Tensor<4> {
+    match factors {
+        Some(factors) => branch * factors.reshape([-1, 1, 1, 1]),
+        None => branch,
     }
 }

@@ -1,4 +1,6 @@
-use super::{BatchNorm2d, BatchNorm2dConfig, init};
+use super::{BatchNorm2d, BatchNorm2dConfig, channels_first, channels_last, conv_last, init, upsample_nearest2x};
+#[cfg(feature = "flex")]
+use crate::layers;
 use burn::{
     Tensor,
     config::Config,
@@ -20,7 +22,7 @@ pub struct ConvNormReluConfig {
     pub bias: bool,
 }
 
-/// Convolution, batch normalisation, `ReLU`: decoder levels, date fusion and head. `[B, C, H, W]` keeps H and W.
+/// Convolution, batch normalisation, `ReLU`: decoder levels, date fusion and head. Channel-last; H and W stay.
 #[derive(Module, Debug)]
 pub struct ConvNormRelu {
     /// The convolution.
@@ -40,8 +42,30 @@ impl ConvNormReluConfig {
 }
 
 impl ConvNormRelu {
-    /// `[B, C_in, H, W]` to `[B, C_out, H, W]`.
-    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        relu(self.norm.forward(self.conv.forward(input)))
+    /// `[B, H, W, C_in]` to `[B, H, W, C_out]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.norm_relu(conv_last(&self.conv, x))
+    }
+
+    /// The same of two maps put together, `[B, H, W, C_1]` and `[B, H, W, C_2]` with `C_1 + C_2 = C_in`; the kernel is 1×1.
+    ///
+    /// A first map of half the size, `[B, H / 2, W / 2, C_1]`, is doubled by repeating its pixels.
+    pub fn fuse(&self, first: Tensor<4>, second: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "flex")]
+        if layers::is_native(&second) {
+            return self.norm_relu(layers::fuse(&first, &second, &self.conv.weight.val()));
+        }
+        let (first, second) = (channels_first(first), channels_first(second));
+        let same = first.dims()[2] == second.dims()[2];
+        let first = if same { first } else { upsample_nearest2x(first) };
+        self.norm_relu(channels_last(self.conv.forward(Tensor::cat(vec![first, second], 1))))
+    }
+
+    fn norm_relu(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "flex")]
+        if layers::is_native(&x) {
+            return self.norm.forward_relu_last(&x);
+        }
+        channels_last(relu(self.norm.forward(channels_first(x))))
     }
 }

@@ -1,7 +1,7 @@
 use burn::{
     Tensor,
     module::Module,
-    tensor::{Distribution, Shape},
+    tensor::{Device, Distribution},
 };
 
 /// Stochastic depth (arXiv 1603.09382): in training, drops a residual branch for a whole sample and scales the kept ones up.
@@ -12,16 +12,13 @@ pub struct DropPath {
 }
 
 impl DropPath {
-    /// Drops samples of `[B, ...]` with the configured probability on an autodiff device, passes on elsewhere.
-    pub fn forward<const D: usize>(&self, branch: Tensor<D>) -> Tensor<D> {
-        let device = branch.device();
+    /// The factors `[B]` of the samples' branches: zero for the dropped ones; `None` outside an autodiff device, where every
+    /// sample counts as it is.
+    pub fn factors(&self, batch: usize, device: &Device) -> Option<Tensor<1>> {
         if self.probability == 0.0 || !device.is_autodiff() {
-            return branch;
+            return None;
         }
         let keep = 1.0 - self.probability;
-        let mut sizes = [1; D];
-        sizes[0] = branch.dims()[0];
-        let kept = Tensor::<D>::random(Shape::new(sizes), Distribution::Bernoulli(keep), &device);
-        branch * (kept / keep)
+        Some(Tensor::random([batch], Distribution::Bernoulli(keep), device) / keep)
     }
 }

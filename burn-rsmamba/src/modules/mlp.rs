@@ -1,9 +1,11 @@
 use super::init;
+#[cfg(feature = "flex")]
+use crate::{layers::MlpParameters, modules::layer_norm};
 use burn::{
     Tensor,
     config::Config,
     module::Module,
-    nn::Linear,
+    nn::{LayerNorm, Linear},
     tensor::{Device, activation::gelu},
 };
 
@@ -36,6 +38,19 @@ impl MlpConfig {
 }
 
 impl Mlp {
+    /// For the native branch: with the normalisation before it.
+    #[cfg(feature = "flex")]
+    pub(super) fn parameters(&self, norm: &LayerNorm) -> MlpParameters {
+        let bias = |layer: &Linear| layer.bias.as_ref().expect("both layers have a bias").val();
+        MlpParameters {
+            norm: layer_norm(norm),
+            weight1: self.fc1.weight.val(),
+            bias1: bias(&self.fc1),
+            weight2: self.fc2.weight.val(),
+            bias2: bias(&self.fc2),
+        }
+    }
+
     /// `[B, H, W, C]` to `[B, H, W, C]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         self.fc2.forward(gelu(self.fc1.forward(input)))

@@ -1,5 +1,5 @@
-//! The building blocks of RS-Mamba, one module a file. Maps are channel-last, `[B, H, W, C]`, inside the encoder and
-//! channel-first, `[B, C, H, W]`, around it.
+//! The building blocks of RS-Mamba, one module a file. Maps are channel-last, `[B, H, W, C]`; only images
+//! and logits are channel-first, `[B, C, H, W]`.
 
 mod batch_norm;
 mod block;
@@ -21,7 +21,32 @@ pub use ossm::{Ossm, OssmConfig};
 pub use patch::{Downsample, DownsampleConfig, PatchEmbed, PatchEmbedConfig};
 pub use upsample::{upsample_bilinear2x, upsample_nearest2x};
 
-use burn::Tensor;
+use burn::{Tensor, nn::conv::Conv2d};
+#[cfg(feature = "flex")]
+use {
+    crate::layers::{self, Norm},
+    burn::{module::Param, nn::LayerNorm},
+};
+
+/// Added to the variance by every normalisation of the models.
+const EPSILON: f64 = 1e-5;
+
+/// The parameters of a normalisation for native layers.
+#[cfg(feature = "flex")]
+fn layer_norm(norm: &LayerNorm) -> Norm {
+    let shift = norm.beta.as_ref().expect("every normalisation of the models has a shift").val();
+    Norm { scale: norm.gamma.val(), shift, epsilon: EPSILON as f32 }
+}
+
+/// A convolution with padding `k / 2`, from `[B, H, W, C_in]` to `[B, H', W', C_out]`.
+pub(crate) fn conv_last(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if layers::is_native(&x) {
+        let bias = conv.bias.as_ref().map(Param::val);
+        return layers::conv2d(&x, &conv.weight.val(), bias.as_ref(), conv.stride[0]);
+    }
+    channels_last(conv.forward(channels_first(x)))
+}
 
 /// `[B, H, W, C]` to `[B, C, H, W]`.
 pub(crate) fn channels_first(map: Tensor<4>) -> Tensor<4> {

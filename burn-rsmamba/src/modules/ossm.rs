@@ -1,5 +1,7 @@
 use super::{channels_first, channels_last, init};
 use crate::{Directions, ScanOptions, omni_selective_scan};
+#[cfg(feature = "flex")]
+use crate::{layers::OssmParameters, modules::layer_norm};
 use burn::{
     Tensor,
     config::Config,
@@ -93,6 +95,25 @@ impl OssmConfig {
 }
 
 impl Ossm {
+    /// For the native branch: with the normalisation before it.
+    #[cfg(feature = "flex")]
+    pub(super) fn parameters(&self, norm: &LayerNorm) -> OssmParameters {
+        OssmParameters {
+            norm: layer_norm(norm),
+            in_proj: self.in_proj.weight.val(),
+            conv_weight: self.conv2d.weight.val(),
+            conv_bias: self.conv2d.bias.as_ref().expect("the convolution has a bias").val(),
+            x_proj: self.x_proj_weight.val(),
+            dt_weight: self.dt_projs_weight.val(),
+            dt_bias: self.dt_projs_bias.val(),
+            a_logs: self.a_logs.val(),
+            skip: self.ds.val(),
+            out_norm: layer_norm(&self.out_norm),
+            out_proj: self.out_proj.weight.val(),
+            directions: self.directions(),
+        }
+    }
+
     /// `[B, H, W, C]` to `[B, H, W, C]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [x, gate]: [Tensor<4>; 2] =

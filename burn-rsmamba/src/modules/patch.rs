@@ -1,4 +1,6 @@
-use super::{channels_first, channels_last, init};
+use super::{channels_last, conv_last, init};
+#[cfg(feature = "flex")]
+use crate::{layers, modules::layer_norm};
 use burn::{
     Tensor,
     config::Config,
@@ -45,8 +47,9 @@ impl PatchEmbedConfig {
 impl PatchEmbed {
     /// `[B, bands, H, W]` to `[B, H / 4, W / 4, C]`.
     pub fn forward(&self, image: Tensor<4>) -> Tensor<4> {
-        let x = gelu(self.norm1.forward(channels_last(self.conv1.forward(image))));
-        self.norm2.forward(channels_last(self.conv2.forward(channels_first(x))))
+        let x = conv_last(&self.conv1, channels_last(image));
+        let x = conv_last(&self.conv2, norm_gelu(&self.norm1, x));
+        norm(&self.norm2, x)
     }
 }
 
@@ -79,6 +82,22 @@ impl DownsampleConfig {
 impl Downsample {
     /// `[B, H, W, C_in]` to `[B, H / 2, W / 2, C_out]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.norm.forward(channels_last(self.conv.forward(channels_first(x))))
+        norm(&self.norm, conv_last(&self.conv, x))
     }
+}
+
+fn norm(norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if layers::is_native(&x) {
+        return layers::layer_norm(&x, &layer_norm(norm), false);
+    }
+    norm.forward(x)
+}
+
+fn norm_gelu(norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if layers::is_native(&x) {
+        return layers::layer_norm(&x, &layer_norm(norm), true);
+    }
+    gelu(norm.forward(x))
 }

@@ -1,3 +1,6 @@
+use super::{channels_first, channels_last};
+#[cfg(feature = "flex")]
+use crate::layers;
 use burn::{
     Tensor,
     tensor::{Device, TensorData},
@@ -14,15 +17,19 @@ pub fn upsample_nearest2x(x: Tensor<4>) -> Tensor<4> {
     ])
 }
 
-/// Doubles `[B, C, H, W]` bilinearly with aligned corners, as two products with constant matrices.
+/// Doubles `[B, H, W, C]` bilinearly with aligned corners, as two products with constant matrices where there is no kernel.
 ///
 /// Burn's own bilinear interpolation has no backward on CubeCL; a product has one everywhere.
 pub fn upsample_bilinear2x(x: Tensor<4>) -> Tensor<4> {
-    let [_, _, height, width] = x.dims();
+    #[cfg(feature = "flex")]
+    if layers::is_native(&x) {
+        return layers::upsample_bilinear2x(&x);
+    }
+    let [_, height, width, _] = x.dims();
     let device = x.device();
     let columns = interpolation(width, &device).transpose().unsqueeze();
     let rows = interpolation(height, &device).unsqueeze();
-    rows.matmul(x.matmul(columns))
+    channels_last(rows.matmul(channels_first(x).matmul(columns)))
 }
 
 /// `[2 size, size]`: row `o` holds the two weights of output `o`, which lies at `o (size - 1) / (2 size - 1)`.

@@ -2,6 +2,7 @@
 //!
 //! * `scan/`: the selective scan;
 //! * `layers/`: what the models need beside it, on channel-last maps;
+//! * `branches/`: the two branches of an encoder block, made of both;
 //! * `lanes.rs`: elementary functions on SIMD lanes;
 //! * `shared.rs`: disjoint writes into one output from several threads.
 //!
@@ -13,6 +14,7 @@
     reason = "SIMD code must be compiled inside the function that enables the instruction set"
 )]
 
+pub mod branches;
 mod lanes;
 pub mod layers;
 mod scan;

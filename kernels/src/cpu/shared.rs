@@ -20,6 +20,19 @@ impl<'a> SharedSlice<'a> {
         Self { start: slice.as_mut_ptr(), len: slice.len(), lifetime: PhantomData }
     }
 
+    /// The spare capacity of a vector; every element must be written before it is read.
+    pub(crate) fn of_capacity(vector: &'a mut Vec<f32>) -> Self {
+        let spare = vector.spare_capacity_mut();
+        Self { start: spare.as_mut_ptr().cast(), len: spare.len(), lifetime: PhantomData }
+    }
+
+    /// Copies `values` to the elements from `from` on, which no other task may use meanwhile.
+    pub(crate) fn write(&self, from: usize, values: &[f32]) {
+        assert!(from + values.len() <= self.len, "range {from}..{} of {}", from + values.len(), self.len);
+        // SAFETY: in bounds by the assertion; the source is a shared slice, so it does not overlap.
+        unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.start.add(from), values.len()) };
+    }
+
     /// The elements `from..from + len`.
     ///
     /// # Safety

@@ -1,5 +1,12 @@
+mod activation;
+mod batch_norm;
+mod close;
+mod conv;
 mod cpu;
+mod depthwise;
 mod errors;
 mod finite_differences;
+mod norm;
 mod problem;
 mod threads;
+mod upsample;

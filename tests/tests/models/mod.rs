@@ -1,4 +1,5 @@
 mod complexity;
+mod layers;
 mod parity;
 mod shapes;
 mod summary;

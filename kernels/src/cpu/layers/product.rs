@@ -58,73 +58,153 @@ impl<'a> From<Rows<'a>> for Matrix<'a> {
 const TASK: usize = 1 << 20;
 /// At most so many tasks: every one packs the shared operand again.
 const TASKS: usize = 16;
-/// Sides of a task are multiples of this, which all kernels of `gemm` divide.
+/// Sides of a task are multiples of this, which the sides of all of `gemm`'s kernels divide.
 const GRAIN: usize = 48;
 
-/// `out = a b`, or `out += a b` where `add`; `out` is `[a.rows, b.columns]` in memory order.
+/// What a product is added to.
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'a> {
+    /// Nothing.
+    Zero,
+    /// A row `[columns]`, the same for every row.
+    Bias(&'a [f32]),
+    /// A matrix of the result's shape, and a row times the factor of the row's sample.
+    Residual {
+        /// `[rows, columns]`.
+        matrix: &'a [f32],
+        /// `[columns]`.
+        bias: Option<&'a [f32]>,
+        /// Factors of the row, `[samples]`, where they are not one; samples have equally many rows.
+        scale: Option<&'a [f32]>,
+    },
+}
+
+/// `start + a b`, `[a.rows, b.columns]` in memory order.
 ///
-/// The longer side of `out` is cut among the cores, by shape alone.
+/// The longer side of the result is cut among the cores, by shape alone.
 ///
 /// # Panics
 ///
 /// When the shapes do not fit.
-pub fn product<'a, 'b>(a: impl Into<Matrix<'a>>, b: impl Into<Matrix<'b>>, add: bool, out: &mut [f32]) {
+pub fn product<'a, 'b>(a: impl Into<Matrix<'a>>, b: impl Into<Matrix<'b>>, start: Start<'_>) -> Vec<f32> {
     let (a, b): (Matrix<'_>, Matrix<'_>) = (a.into(), b.into());
-    assert!(a.columns == b.rows, "product of {}x{} and {}x{}", a.rows, a.columns, b.rows, b.columns);
-    assert!(out.len() == a.rows * b.columns, "{} values for {}x{}", out.len(), a.rows, b.columns);
-    if out.is_empty() {
-        return;
-    }
-    let by_rows = a.rows >= b.columns;
-    let (long, short) = if by_rows { (a.rows, b.columns) } else { (b.columns, a.rows) };
-    let tasks = (long * short * a.columns.max(1) / TASK).clamp(1, TASKS);
-    let side = long.div_ceil(tasks).next_multiple_of(GRAIN);
-    let shared = SharedSlice::new(out);
-    (0..long.div_ceil(side)).into_par_iter().for_each(|task| {
-        let (from, len) = (task * side, side.min(long - task * side));
-        if by_rows {
-            part(&a, &b, add, shared, (from, len), (0, b.columns));
-        } else {
-            part(&a, &b, add, shared, (0, a.rows), (from, len));
-        }
+    let len = a.rows * b.columns;
+    start.check(a.rows, b.columns);
+    let mut out = Vec::with_capacity(len);
+    let shared = SharedSlice::of_capacity(&mut out);
+    blocks(&a, &b, |block| {
+        let add = block.begin(start, shared, a.rows, b.columns);
+        block.multiply(&a, &b, add, shared);
     });
+    // SAFETY: the blocks cover the result, and `begin` or `multiply` has written each of them.
+    unsafe { out.set_len(len) };
+    out
 }
 
-/// The block of `out` at these rows and columns, each `(from, len)`.
-fn part(
-    a: &Matrix<'_>,
-    b: &Matrix<'_>,
-    add: bool,
-    out: SharedSlice<'_>,
-    rows: (usize, usize),
-    columns: (usize, usize),
-) {
-    if a.columns == 0 {
-        return;
-    }
-    // SAFETY: both operands were checked against their strides when they were made, blocks of `out` are disjoint and
-    // inside it, and `gemm` reads `out` only where `add` is set.
-    unsafe {
-        gemm::gemm(
-            rows.1,
-            columns.1,
-            a.columns,
-            out.pointer(rows.0 * b.columns + columns.0),
-            1,
-            b.columns as isize,
-            add,
-            a.at(rows.0, 0),
-            a.column_stride as isize,
-            a.row_stride as isize,
-            b.at(0, columns.0),
-            b.column_stride as isize,
-            b.row_stride as isize,
-            1.0f32,
-            1.0f32,
-            false,
-            false,
-            false,
-            Parallelism::None,
+/// `out += a b`; `out` is `[a.rows, b.columns]` in memory order.
+///
+/// # Panics
+///
+/// When the shapes do not fit.
+pub fn add_product<'a, 'b>(a: impl Into<Matrix<'a>>, b: impl Into<Matrix<'b>>, out: &mut [f32]) {
+    let (a, b): (Matrix<'_>, Matrix<'_>) = (a.into(), b.into());
+    assert!(out.len() == a.rows * b.columns, "{} values for {}x{}", out.len(), a.rows, b.columns);
+    let shared = SharedSlice::new(out);
+    blocks(&a, &b, |block| block.multiply(&a, &b, true, shared));
+}
+
+impl Start<'_> {
+    fn check(&self, rows: usize, columns: usize) {
+        let (matrix, bias, scale) = match *self {
+            Self::Zero => (None, None, None),
+            Self::Bias(bias) => (None, Some(bias), None),
+            Self::Residual { matrix, bias, scale } => (Some(matrix), bias, scale),
+        };
+        assert!(matrix.is_none_or(|m| m.len() == rows * columns), "the residual of a product is no {rows}x{columns}");
+        assert!(bias.is_none_or(|b| b.len() == columns), "the bias of a product has not {columns} values");
+        assert!(
+            scale.is_none_or(|s| !s.is_empty() && rows.is_multiple_of(s.len())),
+            "{rows} rows are no whole samples"
         );
+    }
+}
+
+/// Runs `work` on every block of the result.
+fn blocks(a: &Matrix<'_>, b: &Matrix<'_>, work: impl Fn(Block) + Sync) {
+    assert!(a.columns == b.rows, "product of {}x{} and {}x{}", a.rows, a.columns, b.rows, b.columns);
+    let by_rows = a.rows >= b.columns;
+    let (long, short) = if by_rows { (a.rows, b.columns) } else { (b.columns, a.rows) };
+    let tasks = (long * short * a.columns / TASK).clamp(1, TASKS);
+    let side = long.div_ceil(tasks).next_multiple_of(GRAIN);
+    let block = |task: usize| {
+        let (from, len) = (task * side, side.min(long - task * side));
+        if by_rows {
+            Block { row: from, rows: len, column: 0, columns: b.columns }
+        } else {
+            Block { row: 0, rows: a.rows, column: from, columns: len }
+        }
+    };
+    (0..long.div_ceil(side)).into_par_iter().for_each(|task| work(block(task)));
+}
+
+/// Some neighbouring rows and columns of a result.
+#[derive(Clone, Copy)]
+struct Block {
+    row: usize,
+    rows: usize,
+    column: usize,
+    columns: usize,
+}
+
+impl Block {
+    /// Writes what the product is added to; false where there is nothing.
+    fn begin(self, start: Start<'_>, out: SharedSlice<'_>, rows: usize, width: usize) -> bool {
+        for row in self.row..self.row + self.rows {
+            let at = row * width + self.column;
+            match start {
+                Start::Zero => return false,
+                Start::Bias(bias) => out.write(at, &bias[self.column..][..self.columns]),
+                Start::Residual { matrix, bias, scale } => {
+                    out.write(at, &matrix[at..][..self.columns]);
+                    if let Some(bias) = bias {
+                        let factor = scale.map_or(1.0, |scale| scale[row / (rows / scale.len())]);
+                        // SAFETY: written above, and blocks are disjoint.
+                        let values = unsafe { out.range(at, self.columns) };
+                        for (value, &bias) in values.iter_mut().zip(&bias[self.column..]) {
+                            *value += factor * bias;
+                        }
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    fn multiply(self, a: &Matrix<'_>, b: &Matrix<'_>, add: bool, out: SharedSlice<'_>) {
+        // SAFETY: the operands were checked against their strides when they were made, blocks of the result are disjoint
+        // and inside it, and `gemm` reads the result only where `add` is set.
+        unsafe {
+            gemm::gemm(
+                self.rows,
+                self.columns,
+                a.columns,
+                out.pointer(self.row * b.columns + self.column),
+                1,
+                b.columns as isize,
+                add,
+                a.at(self.row, 0),
+                a.column_stride as isize,
+                a.row_stride as isize,
+                b.at(0, self.column),
+                b.column_stride as isize,
+                b.row_stride as isize,
+                1.0f32,
+                1.0f32,
+                false,
+                false,
+                false,
+                Parallelism::None,
+            );
+        }
     }
 }
