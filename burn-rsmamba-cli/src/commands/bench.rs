@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Context;
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Tensor};
 use burn_rsmamba::losses::bce_dice;
@@ -115,6 +115,7 @@ impl Subject {
             BenchMode::Forward => (model.valid(), device),
             BenchMode::Train | BenchMode::Step => (model, device.autodiff()),
         };
+        materialise(&model);
         let (batch, size) = (args.batch, args.size);
         let image = |_| Tensor::random([batch, config.encoder.bands, size, size], Distribution::Default, &device);
         let labels = Tensor::<4>::random([batch, config.classes, size, size], Distribution::Default, &device);
@@ -144,6 +145,17 @@ impl Subject {
         self.model = Some(model);
         value
     }
+}
+
+/// Burn makes a parameter when it is first used; the memory to measure is that above a model that is there.
+fn materialise(model: &RsmModel) {
+    struct Touch;
+    impl ModuleVisitor for Touch {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            param.val();
+        }
+    }
+    model.visit(&mut Touch);
 }
 
 fn median(sorted: &[f64]) -> f64 {

@@ -59,7 +59,7 @@ fn check_omni(shape: OmniShape, options: Options, failures: &mut Vec<String>) {
 #[test]
 fn plain_scan_matches_the_reference_for_every_state_count_and_length() {
     let mut failures = Vec::new();
-    for states in [1, 4, 8, 16, 64] {
+    for states in [1, 3, 4, 8, 16, 17, 64] {
         for length in [1, 2, 31, 32, 33, 127] {
             let shape = ScanShape { batch: 2, groups: 2, channels: 5, states, length };
             check_plain(shape, ALL_ON, &mut failures);
@@ -103,7 +103,7 @@ fn omni_scan_matches_the_reference_on_every_map_shape() {
 fn omni_scan_matches_the_reference_for_every_direction_set_state_count_and_rank() {
     let mut failures = Vec::new();
     for directions in [Directions::Eight, Directions::Four, Directions::Two, Directions::One] {
-        for states in [1, 4, 8, 16, 64] {
+        for states in [1, 3, 4, 8, 16, 17, 64] {
             for rank in [1, 6] {
                 let shape = OmniShape { batch: 1, height: 5, width: 9, channels: 19, states, rank, directions };
                 check_omni(shape, ALL_ON, &mut failures);

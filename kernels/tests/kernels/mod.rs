@@ -1,5 +1,6 @@
 mod activation;
 mod batch_norm;
+mod branches;
 mod close;
 mod conv;
 mod cpu;

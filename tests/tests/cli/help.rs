@@ -9,7 +9,7 @@ fn stdout(arguments: &[&str]) -> String {
 #[test]
 fn help_of_the_program_and_of_every_verb() {
     insta::assert_snapshot!("help", stdout(&["--help"]));
-    for verb in ["train", "eval", "predict", "import", "info", "devices"] {
+    for verb in ["train", "eval", "predict", "import", "info", "bench", "devices"] {
         insta::assert_snapshot!(format!("help_{verb}"), stdout(&[verb, "--help"]));
     }
 }
@@ -29,6 +29,27 @@ fn info_prints_a_table_or_json() {
     assert_eq!(json["parameters"], 50_379_057);
     assert!(json["macs"].as_u64() > Some(45_000_000_000) && json["scan_flops"].as_u64() > Some(19_000_000_000));
     assert_eq!(json["stages"].as_array().map(Vec::len), Some(7));
+}
+
+#[test]
+fn bench_prints_a_table_or_json() {
+    let common = ["bench", "--preset", "micro", "--size", "32", "--repeats", "3", "--threads", "2", "--quiet"];
+    for mode in ["forward", "train", "step"] {
+        for task in ["ss", "cd"] {
+            let report = Fixture::new()
+                .json(&[&common[..], &["--mode", mode, "--task", task, "--batch", "2", "--json"]].concat());
+            let number = |key: &str| report[key].as_f64().unwrap_or_else(|| panic!("{key} in {report}"));
+            let (median, min, max) = (number("median_s"), number("min_s"), number("max_s"));
+            assert!(0.0 < min && min <= median && median <= max, "{report}");
+            assert!((number("images_per_s") * median - 2.0).abs() < 1e-6, "{report}");
+            assert!(number("peak_bytes") > 0.0, "{report}");
+            assert_eq!((&report["mode"], &report["threads"]), (&mode.into(), &2.into()), "{report}");
+        }
+    }
+    let table = stdout(&common);
+    for part in ["ss micro", "1 x 32x32", "forward", "cpu, 2 threads", "median", "above the loaded model"] {
+        assert!(table.contains(part), "no {part:?} in\n{table}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Layers of the models on channel-last maps, forward and backward.
 //!
 //! * `rows.rs`: rows of a matrix, possibly some columns of a wider one;
+//! * `bands.rs`, `normal.rs`: work by bands of rows, rows in SIMD lanes; GELU and `SiLU` on lanes;
+//! * `activation.rs`, `norm/`, `batch_norm/`: GELU, biases and sums, normalisations;
 //! * `product.rs`: matrix products over all cores.
 //!
 //! A map `[B, H, W, C]` is a matrix of `B * H * W` rows. Slices that do not fit their shape are mistakes of the caller and

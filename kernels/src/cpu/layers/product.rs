@@ -58,8 +58,9 @@ impl<'a> From<Rows<'a>> for Matrix<'a> {
 const TASK: usize = 1 << 20;
 /// At most so many tasks: every one packs the shared operand again.
 const TASKS: usize = 16;
-/// Sides of a task are multiples of this, which the sides of all of `gemm`'s kernels divide.
-const GRAIN: usize = 48;
+/// Rows and columns of a task are multiples of these, the sides of `gemm`'s largest kernels (AVX-512: 64×6, AVX2: 24×4).
+const ROWS: usize = 12;
+const COLUMNS: usize = 192;
 
 /// What a product is added to.
 #[derive(Debug, Clone, Copy)]
@@ -135,7 +136,7 @@ fn blocks(a: &Matrix<'_>, b: &Matrix<'_>, work: impl Fn(Block) + Sync) {
     let by_rows = a.rows >= b.columns;
     let (long, short) = if by_rows { (a.rows, b.columns) } else { (b.columns, a.rows) };
     let tasks = (long * short * a.columns / TASK).clamp(1, TASKS);
-    let side = long.div_ceil(tasks).next_multiple_of(GRAIN);
+    let side = long.div_ceil(tasks).next_multiple_of(if by_rows { ROWS } else { COLUMNS });
     let block = |task: usize| {
         let (from, len) = (task * side, side.min(long - task * side));
         if by_rows {

@@ -2,10 +2,14 @@
 
 use super::{
     TILE,
-    block::{Block, Buffers, Extent, Operands, Parameters, Sink, lanes},
-    tile::{TileGradients, Trace},
+    block::{Block, Buffers, Extent, Operands, Parameters, lanes},
+    gradient::{TileGradients, Trace},
+    step::{low_gradient, weight_gradient},
 };
-use crate::cpu::lanes::sigmoid;
+use crate::cpu::{
+    lanes::{sigmoid, sum_lanes},
+    shared::SharedSlice,
+};
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 use rayon::prelude::*;
 
@@ -13,7 +17,15 @@ use rayon::prelude::*;
 ///
 /// Each segment sums the row gradients of its channels by itself. The number is fixed, so the order of the additions is
 /// too, whatever the thread count.
-const SEGMENTS: usize = 8;
+pub(super) const SEGMENTS: usize = 8;
+
+/// The output gradient and the places for the gradients that are laid out like it.
+#[derive(Clone, Copy)]
+pub(super) struct Sequences<'a> {
+    pub(super) dy: &'a [f32],
+    pub(super) du: Option<SharedSlice<'a>>,
+    pub(super) ddelta: Option<SharedSlice<'a>>,
+}
 
 /// Gradients of one block's parameters, flat with lanes last.
 pub(super) struct BlockGradients {
@@ -29,55 +41,50 @@ pub(super) struct BlockGradients {
 /// Row gradients and parameter gradients of some groups.
 pub(super) struct GroupGradients {
     /// Partial sums of the rows, one a `(batch, group)` and segment: `[batch][groups][segments][length][row]`.
-    pub(super) rows: Vec<Vec<f32>>,
-    pub(super) segments: usize,
+    rows: Vec<Vec<f32>>,
+    segments: usize,
     pub(super) blocks: Vec<BlockGradients>,
 }
 
 impl GroupGradients {
-    /// Sums the segments of the `index`-th `(batch, group)` and hands each position's row to `store`.
-    pub(super) fn for_each_row(&self, index: usize, row: usize, mut store: impl FnMut(usize, &[f32])) {
+    /// The row of one position, summed over the segments of the `index`-th `(batch, group)`.
+    pub(super) fn sum_row(&self, index: usize, position: usize, sum: &mut [f32]) {
         let parts = &self.rows[index * self.segments..][..self.segments];
-        let mut sum = vec![0.0; row];
-        for position in 0..parts[0].len() / row {
-            sum.copy_from_slice(&parts[0][position * row..][..row]);
-            for part in &parts[1..] {
-                for (sum, value) in sum.iter_mut().zip(&part[position * row..][..row]) {
-                    *sum += value;
-                }
+        let at = position * sum.len();
+        sum.copy_from_slice(&parts[0][at..][..sum.len()]);
+        for part in &parts[1..] {
+            for (sum, value) in sum.iter_mut().zip(&part[at..]) {
+                *sum += value;
             }
-            store(position, &sum);
         }
     }
 }
 
-/// The backward pass of the given groups; `rows` and `a` say whether those gradients are wanted.
-pub(super) fn backward<O: Operands, K: Sink>(
+/// The backward pass of the given groups, which run side by side; `rows` and `a` say whether those gradients are wanted.
+pub(super) fn backward<O: Operands>(
+    arch: Arch,
     operands: &O,
-    sink: &K,
-    groups: std::ops::Range<usize>,
+    groups: &[(usize, Sequences<'_>)],
     rows: bool,
     a: bool,
 ) -> GroupGradients {
     let extent = operands.extent();
-    let (arch, lanes) = (Arch::new(), lanes());
+    let lanes = lanes(arch);
     let blocks = extent.blocks(lanes);
     let per_segment = blocks.div_ceil(SEGMENTS);
     let segments = blocks.div_ceil(per_segment);
-    let tasks: Vec<(usize, usize, usize)> = (0..extent.batch)
-        .flat_map(|batch| groups.clone().map(move |group| (batch, group)))
-        .flat_map(|(batch, group)| (0..segments).map(move |segment| (batch, group, segment)))
-        .collect();
-    let results: Vec<(Vec<f32>, Vec<BlockGradients>)> = tasks
+    let results: Vec<(Vec<f32>, Vec<BlockGradients>)> = (0..extent.batch * groups.len() * segments)
         .into_par_iter()
-        .map(|(batch, group, segment)| {
+        .map(|task| {
+            let (index, segment) = (task / segments, task % segments);
+            let (batch, (group, sequences)) = (index / groups.len(), groups[index % groups.len()]);
             let range = segment * per_segment..blocks.min((segment + 1) * per_segment);
             let blocks = range.map(|index| Block::new(&extent, lanes, batch, group, index)).collect();
             match (rows, a) {
-                (true, true) => arch.dispatch(BackwardWalk::<O, K, true, true> { operands, sink, blocks }),
-                (true, false) => arch.dispatch(BackwardWalk::<O, K, true, false> { operands, sink, blocks }),
-                (false, true) => arch.dispatch(BackwardWalk::<O, K, false, true> { operands, sink, blocks }),
-                (false, false) => arch.dispatch(BackwardWalk::<O, K, false, false> { operands, sink, blocks }),
+                (true, true) => arch.dispatch(BackwardWalk::<O, true, true> { operands, sequences, blocks }),
+                (true, false) => arch.dispatch(BackwardWalk::<O, true, false> { operands, sequences, blocks }),
+                (false, true) => arch.dispatch(BackwardWalk::<O, false, true> { operands, sequences, blocks }),
+                (false, false) => arch.dispatch(BackwardWalk::<O, false, false> { operands, sequences, blocks }),
             }
         })
         .collect();
@@ -85,23 +92,22 @@ pub(super) fn backward<O: Operands, K: Sink>(
     GroupGradients { rows, segments, blocks: blocks.into_iter().flatten().collect() }
 }
 
-/// The backward walk of one segment: all its blocks together, so that the row gradients are summed in registers and cache.
-struct BackwardWalk<'a, O, K, const ROWS: bool, const DECAY: bool> {
+/// The backward walk of one segment: all its blocks together, so that the row gradients are summed in cache.
+struct BackwardWalk<'a, O, const ROWS: bool, const DECAY: bool> {
     operands: &'a O,
-    sink: &'a K,
+    sequences: Sequences<'a>,
     blocks: Vec<Block>,
 }
 
-impl<O: Operands, K: Sink, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk<'_, O, K, ROWS, DECAY> {
+impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk<'_, O, ROWS, DECAY> {
     type Output = (Vec<f32>, Vec<BlockGradients>);
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { operands, sink, blocks } = self;
+        let Self { operands, sequences, blocks } = self;
         let extent = operands.extent();
-        let (states, row, tiles) = (extent.states, extent.row(), extent.tiles());
+        let (states, rank, row) = (extent.states, extent.rank, extent.row());
         let zero = simd.splat_f32s(0.0);
-        let Block { batch, group, .. } = blocks[0];
         let mut buffers = Buffers::new(simd, &extent);
         // SIMD code stays out of iterator closures: compiled apart, they lose the instruction set and every
         // intrinsic becomes a call.
@@ -110,58 +116,63 @@ impl<O: Operands, K: Sink, const ROWS: bool, const DECAY: bool> WithSimd for Bac
             walks.push(BlockWalk::new(simd, operands, block, &mut buffers));
         }
 
-        let mut trace = Trace::new(simd, states);
-        let mut row_lanes = vec![zero; if ROWS { TILE * row } else { 0 }];
+        let mut trace = Trace::new(simd);
+        let low_columns = rank.div_ceil(S::F32_LANES);
+        let mut low_lanes = vec![zero; if ROWS { TILE * low_columns } else { 0 }];
+        let mut row_lanes = vec![zero; if ROWS { TILE * 2 * states } else { 0 }];
         let mut row_sums = vec![0.0; if ROWS { extent.length * row } else { 0 }];
-        let mut dy = vec![zero; TILE];
-        let mut du = vec![zero; TILE];
-        let mut ddelta = vec![zero; TILE];
-        for index in (0..tiles).rev() {
-            let (start, shape) = extent.tile(index);
-            let steps = shape.steps;
-            operands.load_rows(batch, group, start, &mut buffers.rows[..steps * row]);
-            row_lanes.fill(zero);
+        for index in (0..extent.tiles()).rev() {
+            let (start, steps) = extent.tile(index);
+            let mut rows = [&[][..]; TILE];
+            let rows = &mut rows[..steps];
+            operands.load_rows(blocks[0], start, &mut buffers.rows, rows);
             for walk in &mut walks {
-                buffers.load(simd, operands, walk.block, &walk.parameters, start, steps);
-                sink.load_dy(walk.block, start, S::F32_LANES, bytemuck::cast_slice_mut(&mut dy[..steps]));
+                let tile = buffers.lanes.load(simd, operands, walk.block, &walk.parameters, start, rows);
+                let (mut dy, mut by_b, mut by_a) = ([zero; TILE], [zero; TILE], [zero; TILE]);
+                operands.load(simd, sequences.dy, walk.block, start, &mut dy[..steps]);
                 let mut out = TileGradients {
                     carry: &mut walk.carry,
-                    u: &mut du,
-                    dt: &mut ddelta,
                     a: &mut walk.a,
+                    by_b: &mut by_b,
+                    by_a: &mut by_a,
                     rows: &mut row_lanes,
                 };
                 let checkpoint = &walk.checkpoints[index * states..][..states];
-                buffers
-                    .tile(shape, &walk.parameters)
-                    .backward::<ROWS, DECAY>(simd, checkpoint, &dy, &mut trace, &mut out);
+                tile.backward::<ROWS, DECAY>(simd, checkpoint, &dy, &mut trace, &mut out);
+                // from here on in place: `by_b` becomes the gradient of `u`, `by_a` that of the step before softplus
                 for step in 0..steps {
-                    let low = &buffers.rows[step * row..][..extent.rank];
-                    du[step] = simd.mul_add_e_f32s(walk.parameters.skip, dy[step], du[step]);
-                    walk.skip = simd.mul_add_e_f32s(dy[step], buffers.u[step], walk.skip);
+                    let (u, dt, sum_b) = (tile.u[step], tile.dt[step], by_b[step]);
+                    by_b[step] = simd.mul_add_e_f32s(sum_b, dt, simd.mul_f32s(walk.parameters.skip, dy[step]));
+                    let by_u = simd.mul_f32s(sum_b, u);
+                    let mut dx = simd.mul_add_e_f32s(by_a[step], simd.splat_f32s(std::f32::consts::LN_2), by_u);
                     if extent.delta_softplus {
-                        ddelta[step] = simd.mul_f32s(ddelta[step], sigmoid(simd, buffers.x[step]));
+                        dx = simd.mul_f32s(dx, sigmoid(simd, tile.x[step]));
                     }
-                    walk.bias = simd.add_f32s(walk.bias, ddelta[step]);
-                    for (r, &low) in low.iter().enumerate() {
-                        walk.weight[r] = simd.mul_add_e_f32s(ddelta[step], simd.splat_f32s(low), walk.weight[r]);
-                        if ROWS {
-                            let lanes = &mut row_lanes[step * row + r];
-                            *lanes = simd.mul_add_e_f32s(ddelta[step], walk.parameters.weight[r], *lanes);
-                        }
-                    }
+                    by_a[step] = dx;
+                    walk.skip = simd.mul_add_e_f32s(dy[step], u, walk.skip);
+                    walk.bias = simd.add_f32s(walk.bias, dx);
                 }
-                sink.store(
-                    walk.block,
-                    start,
-                    S::F32_LANES,
-                    bytemuck::cast_slice(&du[..steps]),
-                    bytemuck::cast_slice(&ddelta[..steps]),
-                );
+                let (du, dx) = (&by_b[..steps], &by_a[..steps]);
+                weight_gradient(simd, &tile, dx, &mut walk.weight);
+                if ROWS && rank > 0 {
+                    low_gradient(simd, dx, &walk.weight_rows, &mut low_lanes);
+                }
+                if let Some(out) = sequences.du {
+                    operands.store(simd, walk.block, start, du, out);
+                }
+                if let Some(out) = sequences.ddelta {
+                    operands.store(simd, walk.block, start, dx, out);
+                }
             }
             if ROWS {
-                for (sum, &lanes) in row_sums[start * row..][..steps * row].iter_mut().zip(&row_lanes) {
-                    *sum = simd.reduce_sum_f32s(lanes);
+                let sums = &mut row_sums[start * row..][..steps * row];
+                for step in 0..steps {
+                    let (low, projections) = sums[step * row..][..row].split_at_mut(rank);
+                    let lanes: &mut [f32] =
+                        bytemuck::cast_slice_mut(&mut low_lanes[step * low_columns..][..low_columns]);
+                    low.copy_from_slice(&lanes[..rank]);
+                    lanes.fill(0.0);
+                    sum_lanes(simd, &mut row_lanes[step * 2 * states..][..2 * states], projections);
                 }
             }
         }
@@ -173,6 +184,8 @@ impl<O: Operands, K: Sink, const ROWS: bool, const DECAY: bool> WithSimd for Bac
 struct BlockWalk<S: Simd> {
     block: Block,
     parameters: Parameters<S>,
+    /// Weights of the step with the rank along the lanes, `[lanes][registers of R]`.
+    weight_rows: Vec<S::f32s>,
     /// State before each tile, `[tiles][states]`.
     checkpoints: Vec<S::f32s>,
     carry: Vec<S::f32s>,
@@ -191,20 +204,29 @@ impl<S: Simd> BlockWalk<S> {
         let zero = simd.splat_f32s(0.0);
         let mut state = vec![zero; extent.states];
         let mut checkpoints = Vec::with_capacity(extent.tiles() * extent.states);
-        let mut y = vec![zero; TILE];
         for index in 0..extent.tiles() {
             checkpoints.extend_from_slice(&state);
             if index + 1 == extent.tiles() {
                 break;
             }
-            let (start, shape) = extent.tile(index);
-            operands.load_rows(block.batch, block.group, start, &mut buffers.rows[..shape.steps * shape.row()]);
-            buffers.load(simd, operands, block, &parameters, start, shape.steps);
-            buffers.tile(shape, &parameters).forward(simd, &mut state, &mut y);
+            let (start, steps) = extent.tile(index);
+            let mut rows = [&[][..]; TILE];
+            let rows = &mut rows[..steps];
+            operands.load_rows(block, start, &mut buffers.rows, rows);
+            let tile = buffers.lanes.load(simd, operands, block, &parameters, start, rows);
+            tile.forward::<false>(simd, &mut state, &mut []);
+        }
+        let columns = extent.rank.div_ceil(S::F32_LANES);
+        let mut weight_rows = vec![zero; S::F32_LANES * columns];
+        let rows: &mut [f32] = bytemuck::cast_slice_mut(&mut weight_rows);
+        for (lane, channel) in block.channels(&extent).enumerate() {
+            let weights = &operands.dt_weight()[channel * extent.rank..][..extent.rank];
+            rows[lane * columns * S::F32_LANES..][..extent.rank].copy_from_slice(weights);
         }
         Self {
             block,
             parameters,
+            weight_rows,
             checkpoints,
             carry: vec![zero; extent.states],
             a: vec![zero; extent.states],
@@ -234,13 +256,11 @@ pub(super) fn sum_parameters(
 ) -> Vec<f32> {
     let mut out = vec![0.0; extent.groups * extent.channels * columns];
     for gradients in blocks {
-        let Block { group, channel, channels, .. } = gradients.block;
         let values = of(gradients);
         let lanes = values.len() / columns.max(1);
-        for lane in 0..channels {
-            let first = (group * extent.channels + channel + lane) * columns;
+        for (lane, channel) in gradients.block.channels(extent).enumerate() {
             for column in 0..columns {
-                out[first + column] += values[column * lanes + lane];
+                out[channel * columns + column] += values[column * lanes + lane];
             }
         }
     }

@@ -1,11 +1,12 @@
 //! Blocks of neighbouring channels: their sizes, parameters and operands in lanes.
 
-use super::{
-    TILE,
-    tile::{Tile, TileShape},
+use super::{TILE, step::expand, tile::Tile};
+use crate::cpu::{
+    lanes::{EXP2_SAFE, softplus},
+    shared::SharedSlice,
 };
-use crate::cpu::lanes::softplus;
 use pulp::{Arch, Simd, WithSimd, bytemuck};
+use std::ops::Range;
 
 /// Sizes that both forms share.
 #[derive(Clone, Copy)]
@@ -34,10 +35,10 @@ impl Extent {
         self.length.div_ceil(TILE)
     }
 
-    pub(super) fn tile(&self, index: usize) -> (usize, TileShape) {
+    /// First step of a tile and how many it has.
+    pub(super) fn tile(&self, index: usize) -> (usize, usize) {
         let start = index * TILE;
-        let steps = TILE.min(self.length - start);
-        (start, TileShape { steps, rank: self.rank, states: self.states })
+        (start, TILE.min(self.length - start))
     }
 }
 
@@ -57,26 +58,35 @@ impl Block {
         let channel = index * lanes;
         Self { batch, group, channel, channels: lanes.min(extent.channels - channel) }
     }
+
+    /// Channels among those of all groups.
+    pub(super) fn channels(&self, extent: &Extent) -> Range<usize> {
+        let first = self.group * extent.channels + self.channel;
+        first..first + self.channels
+    }
 }
 
-/// Where a form keeps its operands. Lane arrays come flat: `[steps][lanes]`.
+/// Where a form keeps its operands.
 pub(super) trait Operands: Sync {
+    /// Whether the step comes in full, laid out as `u`, rather than as a product of low rank.
+    const FULL_STEP: bool;
+
     fn extent(&self) -> Extent;
-    /// Value of `a [groups * channels, states]`, `skip`, `delta_bias` and `dt_weight [groups * channels, rank]`.
+    fn u(&self) -> &[f32];
+    /// The step in full; empty where it comes in low rank.
+    fn delta(&self) -> &[f32];
+    /// `[groups * channels, states]`.
     fn a(&self) -> &[f32];
     fn skip(&self) -> Option<&[f32]>;
     fn delta_bias(&self) -> Option<&[f32]>;
+    /// `[groups * channels, rank]`.
     fn dt_weight(&self) -> &[f32];
-    /// Rows `[dt_low | b | c]` of the steps from `start` on.
-    fn load_rows(&self, batch: usize, group: usize, start: usize, rows: &mut [f32]);
-    /// `u` and the full-rank part of the step (zeros where there is none) of the steps from `start` on.
-    fn load(&self, block: Block, start: usize, lanes: usize, u: &mut [f32], delta: &mut [f32]);
-}
-
-/// Where a form takes the output gradient from and leaves the gradients of `u` and `delta`.
-pub(super) trait Sink: Sync {
-    fn load_dy(&self, block: Block, start: usize, lanes: usize, dy: &mut [f32]);
-    fn store(&self, block: Block, start: usize, lanes: usize, du: &[f32], ddelta: &[f32]);
+    /// Finds the rows `[dt_low | b | c]` of the steps from `start` on; `buffer` has room to put them together.
+    fn load_rows<'a>(&'a self, block: Block, start: usize, buffer: &'a mut [f32], rows: &mut [&'a [f32]]);
+    /// Reads the steps from `start` on of a slice laid out as `u`.
+    fn load<S: Simd>(&self, simd: S, from: &[f32], block: Block, start: usize, to: &mut [S::f32s]);
+    /// Leaves the steps from `start` on in a slice laid out as `u`; directions of one map add up.
+    fn store<S: Simd>(&self, simd: S, block: Block, start: usize, from: &[S::f32s], to: SharedSlice<'_>);
 }
 
 /// Parameters of a block in lanes.
@@ -86,94 +96,124 @@ pub(super) struct Parameters<S: Simd> {
     pub(super) bias: S::f32s,
     /// `[rank]`.
     pub(super) weight: Vec<S::f32s>,
+    /// The longest step that keeps every decay of the block inside the unclamped exponential.
+    safe_step: f32,
 }
 
 impl<S: Simd> Parameters<S> {
     #[inline(always)]
     pub(super) fn load(simd: S, operands: &impl Operands, block: Block) -> Self {
         let extent = operands.extent();
-        let first = block.group * extent.channels + block.channel;
-        let rows = first..first + block.channels;
-        let mut a_log2 = Vec::with_capacity(extent.states);
-        for n in 0..extent.states {
-            let a = gather(simd, operands.a(), rows.clone(), extent.states, n);
-            a_log2.push(simd.mul_f32s(a, simd.splat_f32s(std::f32::consts::LOG2_E)));
-        }
-        let mut weight = Vec::with_capacity(extent.rank);
-        for r in 0..extent.rank {
-            weight.push(gather(simd, operands.dt_weight(), rows.clone(), extent.rank, r));
+        let rows = block.channels(&extent);
+        let mut a_log2 = columns(simd, operands.a(), rows.clone(), extent.states);
+        let mut largest = simd.splat_f32s(0.0);
+        for a in &mut a_log2 {
+            *a = simd.mul_f32s(*a, simd.splat_f32s(std::f32::consts::LOG2_E));
+            largest = simd.max_f32s(largest, simd.abs_f32s(*a));
         }
         Self {
             a_log2,
-            skip: gather(simd, operands.skip().unwrap_or(&[]), rows.clone(), 1, 0),
-            bias: gather(simd, operands.delta_bias().unwrap_or(&[]), rows, 1, 0),
-            weight,
+            skip: columns(simd, operands.skip().unwrap_or(&[]), rows.clone(), 1)[0],
+            bias: columns(simd, operands.delta_bias().unwrap_or(&[]), rows.clone(), 1)[0],
+            weight: columns(simd, operands.dt_weight(), rows, extent.rank),
+            safe_step: EXP2_SAFE / simd.reduce_max_f32s(largest),
         }
     }
 }
 
-/// One column of `[rows, columns]` in lanes; zeros where there are no values.
+/// The columns of some rows of `[rows, columns]` in lanes; zeros where there are no values.
 #[inline(always)]
-fn gather<S: Simd>(simd: S, values: &[f32], rows: std::ops::Range<usize>, columns: usize, column: usize) -> S::f32s {
-    let mut lanes = [0.0; 64];
+fn columns<S: Simd>(simd: S, values: &[f32], rows: Range<usize>, columns: usize) -> Vec<S::f32s> {
+    let mut out = vec![simd.splat_f32s(0.0); columns];
+    let lanes: &mut [f32] = bytemuck::cast_slice_mut(&mut out);
     if !values.is_empty() {
-        for (lane, row) in lanes.iter_mut().zip(rows) {
-            *lane = values[row * columns + column];
+        for (lane, row) in rows.enumerate() {
+            let row = &values[row * columns..][..columns];
+            for (to, &value) in lanes[lane..].iter_mut().step_by(S::F32_LANES).zip(row) {
+                *to = value;
+            }
         }
     }
-    simd.partial_load_f32s(&lanes[..S::F32_LANES])
+    out
 }
 
-/// Operands of the current tile.
+/// Scratch of a walk: room for the rows of a tile, and its lanes.
 pub(super) struct Buffers<S: Simd> {
     pub(super) rows: Vec<f32>,
-    pub(super) u: Vec<S::f32s>,
-    /// Step before softplus.
-    pub(super) x: Vec<S::f32s>,
-    dt: Vec<S::f32s>,
-    pub(super) y: Vec<S::f32s>,
+    pub(super) lanes: TileLanes<S>,
 }
 
 impl<S: Simd> Buffers<S> {
+    #[inline(always)]
     pub(super) fn new(simd: S, extent: &Extent) -> Self {
-        let zeros = vec![simd.splat_f32s(0.0); TILE];
-        Self { rows: vec![0.0; TILE * extent.row()], u: zeros.clone(), x: zeros.clone(), dt: zeros.clone(), y: zeros }
-    }
-
-    /// Loads `u`, expands the step and applies softplus. `rows` must be loaded.
-    #[inline(always)]
-    pub(super) fn load(
-        &mut self,
-        simd: S,
-        operands: &impl Operands,
-        block: Block,
-        parameters: &Parameters<S>,
-        start: usize,
-        steps: usize,
-    ) {
-        let extent = operands.extent();
-        let u: &mut [f32] = bytemuck::cast_slice_mut(&mut self.u[..steps]);
-        let x: &mut [f32] = bytemuck::cast_slice_mut(&mut self.x[..steps]);
-        operands.load(block, start, S::F32_LANES, u, x);
-        for step in 0..steps {
-            let low = &self.rows[step * extent.row()..][..extent.rank];
-            let mut x = simd.add_f32s(self.x[step], parameters.bias);
-            for (&low, &weight) in low.iter().zip(&parameters.weight) {
-                x = simd.mul_add_e_f32s(weight, simd.splat_f32s(low), x);
-            }
-            self.x[step] = x;
-            self.dt[step] = if extent.delta_softplus { softplus(simd, x) } else { x };
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn tile<'a>(&'a self, shape: TileShape, parameters: &'a Parameters<S>) -> Tile<'a, S> {
-        Tile { shape, rows: &self.rows, u: &self.u, dt: &self.dt, a_log2: &parameters.a_log2 }
+        let zero = [simd.splat_f32s(0.0); TILE];
+        let lanes = TileLanes { u: zero, x: zero, dt: zero, input: zero };
+        Self { rows: vec![0.0; TILE * extent.row()], lanes }
     }
 }
 
-/// Lanes of the instruction set that [`Arch`] chooses on this machine.
-pub(super) fn lanes() -> usize {
+/// Operands of the current tile in lanes, one entry a step.
+pub(super) struct TileLanes<S: Simd> {
+    u: [S::f32s; TILE],
+    x: [S::f32s; TILE],
+    dt: [S::f32s; TILE],
+    input: [S::f32s; TILE],
+}
+
+impl<S: Simd> TileLanes<S> {
+    /// Loads `u`, expands the step and applies softplus.
+    #[inline(always)]
+    pub(super) fn load<'a>(
+        &'a mut self,
+        simd: S,
+        operands: &impl Operands,
+        block: Block,
+        parameters: &'a Parameters<S>,
+        start: usize,
+        rows: &'a [&'a [f32]],
+    ) -> Tile<'a, S> {
+        let (extent, steps) = (operands.extent(), rows.len());
+        let (u, x) = (&mut self.u[..steps], &mut self.x[..steps]);
+        let (dt, input) = (&mut self.dt[..steps], &mut self.input[..steps]);
+        operands.load(simd, operands.u(), block, start, u);
+        load_step(simd, operands, block, parameters, start, rows, x);
+        let mut longest = simd.splat_f32s(0.0);
+        for step in 0..steps {
+            dt[step] = if extent.delta_softplus { softplus(simd, x[step]) } else { x[step] };
+            input[step] = simd.mul_f32s(dt[step], u[step]);
+            longest = simd.max_f32s(longest, simd.abs_f32s(dt[step]));
+        }
+        // a NaN on either side must not count as safe
+        let safe = simd.reduce_max_f32s(longest) <= parameters.safe_step;
+        let a_log2 = &parameters.a_log2[..extent.states];
+        Tile { rank: extent.rank, states: extent.states, rows, u, x, dt, input, a_log2, clamp: !safe }
+    }
+}
+
+/// The step before softplus.
+#[inline(always)]
+fn load_step<S: Simd, O: Operands>(
+    simd: S,
+    operands: &O,
+    block: Block,
+    parameters: &Parameters<S>,
+    start: usize,
+    rows: &[&[f32]],
+    x: &mut [S::f32s],
+) {
+    if O::FULL_STEP {
+        operands.load(simd, operands.delta(), block, start, x);
+        for x in x.iter_mut() {
+            *x = simd.add_f32s(*x, parameters.bias);
+        }
+    } else {
+        x.fill(parameters.bias);
+        expand(simd, &parameters.weight, rows, x);
+    }
+}
+
+/// Lanes of an instruction set.
+pub(super) fn lanes(arch: Arch) -> usize {
     struct Lanes;
     impl WithSimd for Lanes {
         type Output = usize;
@@ -182,5 +222,5 @@ pub(super) fn lanes() -> usize {
             S::F32_LANES
         }
     }
-    Arch::new().dispatch(Lanes)
+    arch.dispatch(Lanes)
 }

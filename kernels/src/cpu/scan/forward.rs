@@ -1,39 +1,50 @@
 //! The forward walk.
 
-use super::block::{Block, Buffers, Operands, Parameters};
+use super::{
+    TILE,
+    block::{Block, Buffers, Operands, Parameters},
+};
+use crate::cpu::shared::SharedSlice;
 use pulp::{Simd, WithSimd, bytemuck};
 
-/// One forward walk of a block along its sequence.
+/// One forward walk of some neighbouring blocks along their sequence, which leaves `y` in `out`.
 ///
-/// `emit(start, lanes, y)` receives `y` of each tile in order, flat `[steps][lanes]`; the last state is returned,
-/// flat `[states][lanes]`.
-pub(super) struct ForwardWalk<'a, O, E> {
+/// The blocks go tile by tile together: they share the rows, and their channels the cache lines of the map. Their last
+/// states are returned, flat `[states][lanes]` each.
+pub(super) struct ForwardWalk<'a, O> {
     pub(super) operands: &'a O,
-    pub(super) block: Block,
-    pub(super) emit: E,
+    pub(super) blocks: Vec<Block>,
+    pub(super) out: SharedSlice<'a>,
 }
 
-impl<O: Operands, E: FnMut(usize, usize, &[f32])> WithSimd for ForwardWalk<'_, O, E> {
-    type Output = Vec<f32>;
+impl<O: Operands> WithSimd for ForwardWalk<'_, O> {
+    type Output = Vec<Vec<f32>>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) -> Vec<f32> {
-        let extent = self.operands.extent();
-        let parameters = Parameters::load(simd, self.operands, self.block);
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        let Self { operands, blocks, out } = self;
+        let extent = operands.extent();
         let mut buffers = Buffers::new(simd, &extent);
-        let mut state = vec![simd.splat_f32s(0.0); extent.states];
-        let mut y = std::mem::take(&mut buffers.y);
-        for index in 0..extent.tiles() {
-            let (start, shape) = extent.tile(index);
-            let rows = &mut buffers.rows[..shape.steps * shape.row()];
-            self.operands.load_rows(self.block.batch, self.block.group, start, rows);
-            buffers.load(simd, self.operands, self.block, &parameters, start, shape.steps);
-            buffers.tile(shape, &parameters).forward(simd, &mut state, &mut y);
-            for step in 0..shape.steps {
-                y[step] = simd.mul_add_e_f32s(parameters.skip, buffers.u[step], y[step]);
-            }
-            (self.emit)(start, S::F32_LANES, bytemuck::cast_slice(&y[..shape.steps]));
+        let mut parameters = Vec::with_capacity(blocks.len());
+        for &block in &blocks {
+            parameters.push(Parameters::load(simd, operands, block));
         }
-        bytemuck::cast_slice(&state).to_vec()
+        let mut states = vec![vec![simd.splat_f32s(0.0); extent.states]; blocks.len()];
+        let mut y = [simd.splat_f32s(0.0); TILE];
+        for index in 0..extent.tiles() {
+            let (start, steps) = extent.tile(index);
+            let mut rows = [&[][..]; TILE];
+            let rows = &mut rows[..steps];
+            operands.load_rows(blocks[0], start, &mut buffers.rows, rows);
+            for ((&block, parameters), state) in blocks.iter().zip(&parameters).zip(&mut states) {
+                let tile = buffers.lanes.load(simd, operands, block, parameters, start, rows);
+                for step in 0..steps {
+                    y[step] = simd.mul_f32s(parameters.skip, tile.u[step]);
+                }
+                tile.forward::<true>(simd, state, &mut y);
+                operands.store(simd, block, start, &y[..steps], out);
+            }
+        }
+        states.iter().map(|state| bytemuck::cast_slice(state).to_vec()).collect()
     }
 }

@@ -1,11 +1,12 @@
 use super::{
-    backward::{GroupGradients, backward, sum_parameters},
-    block::{Block, Extent, Operands, Sink, lanes},
+    backward::{GroupGradients, SEGMENTS, Sequences, backward, sum_parameters},
+    block::{Block, Extent, Operands, lanes},
     forward::ForwardWalk,
+    parts,
 };
 use crate::cpu::shared::SharedSlice;
 use crate::definition::{Directions, OmniGradients, OmniInputs, OmniNeeds, OmniShape, ScanError};
-use pulp::Arch;
+use pulp::{Arch, Simd, bytemuck};
 use rayon::prelude::*;
 
 /// The omnidirectional form: channel-last maps, one group a direction, visited along its path.
@@ -22,38 +23,28 @@ impl<'a> Omni<'a> {
         Self { shape, inputs, paths: shape.directions.orders().iter().map(path).collect() }
     }
 
-    /// Pixels of a map, in the order in which a direction visits them, from `start` on.
-    fn pixels(&self, batch: usize, direction: usize, start: usize) -> impl Iterator<Item = usize> {
-        let first = batch * self.shape.pixels();
-        self.paths[direction][start..].iter().map(move |&pixel| first + pixel as usize)
-    }
-
-    /// Copies a block's pixels from `[B, H, W, D]` into lanes.
-    fn load_lanes(&self, from: &[f32], block: Block, start: usize, lanes: usize, to: &mut [f32]) {
-        for (to, pixel) in to.chunks_exact_mut(lanes).zip(self.pixels(block.batch, block.group, start)) {
-            let channels = &from[pixel * self.shape.channels + block.channel..][..block.channels];
-            to[..block.channels].copy_from_slice(channels);
-            to[block.channels..].fill(0.0);
-        }
-    }
-
-    /// Adds a block's lanes to its pixels of `[B, H, W, D]`.
-    fn add_lanes(&self, from: &[f32], block: Block, start: usize, lanes: usize, to: SharedSlice<'_>) {
-        for (from, pixel) in from.chunks_exact(lanes).zip(self.pixels(block.batch, block.group, start)) {
-            // SAFETY: one task at a time works on a block's columns, and blocks have no channel in common.
-            let channels = unsafe { to.range(pixel * self.shape.channels + block.channel, block.channels) };
-            for (to, value) in channels.iter_mut().zip(from) {
-                *to += value;
-            }
-        }
+    /// Pixels of all maps, in the order in which a block's direction visits them, from `start` on.
+    fn pixels(&self, block: Block, start: usize) -> impl Iterator<Item = usize> {
+        let first = block.batch * self.shape.pixels();
+        self.paths[block.group][start..].iter().map(move |&pixel| first + pixel as usize)
     }
 }
 
 impl Operands for Omni<'_> {
+    const FULL_STEP: bool = false;
+
     fn extent(&self) -> Extent {
         let OmniShape { batch, channels, states, rank, directions, .. } = self.shape;
         let (groups, length, delta_softplus) = (directions.count(), self.shape.pixels(), self.inputs.delta_softplus);
         Extent { batch, groups, channels, length, states, rank, delta_softplus }
+    }
+
+    fn u(&self) -> &[f32] {
+        self.inputs.u
+    }
+
+    fn delta(&self) -> &[f32] {
+        &[]
     }
 
     fn a(&self) -> &[f32] {
@@ -72,17 +63,57 @@ impl Operands for Omni<'_> {
         self.inputs.dt_weight
     }
 
-    fn load_rows(&self, batch: usize, group: usize, start: usize, rows: &mut [f32]) {
+    #[inline(always)]
+    fn load_rows<'a>(&'a self, block: Block, start: usize, _: &'a mut [f32], rows: &mut [&'a [f32]]) {
         let (row, directions) = (self.shape.row(), self.shape.directions.count());
-        for (to, pixel) in rows.chunks_exact_mut(row).zip(self.pixels(batch, group, start)) {
-            to.copy_from_slice(&self.inputs.projection[(pixel * directions + group) * row..][..row]);
+        for (to, pixel) in rows.iter_mut().zip(self.pixels(block, start)) {
+            *to = &self.inputs.projection[(pixel * directions + block.group) * row..][..row];
         }
     }
 
-    fn load(&self, block: Block, start: usize, lanes: usize, u: &mut [f32], delta: &mut [f32]) {
-        self.load_lanes(self.inputs.u, block, start, lanes, u);
-        delta.fill(0.0);
+    #[inline(always)]
+    fn load<S: Simd>(&self, simd: S, from: &[f32], block: Block, start: usize, to: &mut [S::f32s]) {
+        let full = block.channels == S::F32_LANES;
+        for (to, pixel) in to.iter_mut().zip(self.pixels(block, start)) {
+            let channels = &from[pixel * self.shape.channels + block.channel..][..block.channels];
+            *to = if full { load_full(simd, channels) } else { simd.partial_load_f32s(channels) };
+        }
     }
+
+    #[inline(always)]
+    fn store<S: Simd>(&self, simd: S, block: Block, start: usize, from: &[S::f32s], to: SharedSlice<'_>) {
+        // Several pixels at a time, all read before the first is written: pixels of a column often lie a multiple of
+        // 4 KiB apart, and there a load waits for the store before it as if both meant the same address.
+        const TOGETHER: usize = 8;
+        let full = block.channels == S::F32_LANES;
+        let mut pixels = [0; TOGETHER];
+        let mut sums = [simd.splat_f32s(0.0); TOGETHER];
+        let mut path = self.pixels(block, start);
+        for from in from.chunks(TOGETHER) {
+            for i in 0..from.len() {
+                pixels[i] = path.next().expect("a pixel a step") * self.shape.channels + block.channel;
+                // SAFETY: one task at a time works on a block's columns of a map, and blocks have no channel in common.
+                let channels = unsafe { to.range(pixels[i], block.channels) };
+                let sum = if full { load_full(simd, channels) } else { simd.partial_load_f32s(channels) };
+                sums[i] = simd.add_f32s(sum, from[i]);
+            }
+            for i in 0..from.len() {
+                // SAFETY: as above.
+                let channels = unsafe { to.range(pixels[i], block.channels) };
+                if full {
+                    channels.copy_from_slice(bytemuck::cast_slice(&sums[i..=i]));
+                } else {
+                    simd.partial_store_f32s(channels, sums[i]);
+                }
+            }
+        }
+    }
+}
+
+/// A register from exactly as many values as it has lanes.
+#[inline(always)]
+fn load_full<S: Simd>(_: S, values: &[f32]) -> S::f32s {
+    bytemuck::pod_read_unaligned(bytemuck::cast_slice(&values[..S::F32_LANES]))
 }
 
 /// Omnidirectional selective scan in f32, in place on the map: no expanded copy, no full-rank step.
@@ -93,40 +124,30 @@ impl Operands for Omni<'_> {
 ///
 /// [`ScanError`] when a slice does not fit `shape`.
 pub fn omni_selective_scan(shape: OmniShape, inputs: &OmniInputs<'_, f32>) -> Result<Vec<f32>, ScanError> {
+    forward(Arch::new(), shape, inputs)
+}
+
+/// The forward pass on a given instruction set.
+pub(super) fn forward(arch: Arch, shape: OmniShape, inputs: &OmniInputs<'_, f32>) -> Result<Vec<f32>, ScanError> {
     shape.check("omni_selective_scan", inputs)?;
     let omni = Omni::new(shape, *inputs);
-    let (arch, lanes) = (Arch::new(), lanes());
-    let blocks = omni.extent().blocks(lanes);
-    let mut y = vec![0.0; shape.map_len()];
-    let out = SharedSlice::new(&mut y);
-    (0..shape.batch * blocks).into_par_iter().for_each(|task| {
-        // One task walks all directions of a block, so that the sum at a pixel has one owner and one order.
-        for group in 0..shape.directions.count() {
-            let block = Block::new(&omni.extent(), lanes, task / blocks, group, task % blocks);
-            let emit = |start: usize, lanes: usize, y: &[f32]| omni.add_lanes(y, block, start, lanes, out);
-            arch.dispatch(ForwardWalk { operands: &omni, block, emit });
+    let (extent, lanes) = (omni.extent(), lanes(arch));
+    let (tasks, directions) = (extent.channels.div_ceil(parts::WIDTH), shape.directions.count());
+    let parts = parts::parts(directions, shape.batch * tasks);
+    let mut maps = parts::maps(parts, shape.map_len());
+    let outputs = parts::outputs(&mut maps);
+    let per_task = parts::WIDTH / lanes;
+    (0..shape.batch * tasks * parts).into_par_iter().for_each(|task| {
+        let (task, part) = (task / parts, task % parts);
+        let range = task % tasks * per_task..extent.blocks(lanes).min((task % tasks + 1) * per_task);
+        // One task walks all directions of its part, so that the sum at a pixel has one owner and one order.
+        for group in part * directions / parts..(part + 1) * directions / parts {
+            let block = |index| Block::new(&extent, lanes, task / tasks, group, index);
+            let blocks = range.clone().map(block).collect();
+            arch.dispatch(ForwardWalk { operands: &omni, blocks, out: outputs[part] });
         }
     });
-    Ok(y)
-}
-
-/// The output gradient and the place for the gradient of `u`.
-struct OmniSink<'a> {
-    omni: &'a Omni<'a>,
-    dy: &'a [f32],
-    du: Option<SharedSlice<'a>>,
-}
-
-impl Sink for OmniSink<'_> {
-    fn load_dy(&self, block: Block, start: usize, lanes: usize, dy: &mut [f32]) {
-        self.omni.load_lanes(self.dy, block, start, lanes, dy);
-    }
-
-    fn store(&self, block: Block, start: usize, lanes: usize, du: &[f32], _ddelta: &[f32]) {
-        if let Some(out) = self.du {
-            self.omni.add_lanes(du, block, start, lanes, out);
-        }
-    }
+    Ok(parts::sum(maps))
 }
 
 /// Gradients of [`omni_selective_scan`] for the output gradient `dy [B, H, W, D]`.
@@ -140,24 +161,44 @@ pub fn omni_selective_scan_backward(
     dy: &[f32],
     needs: OmniNeeds,
 ) -> Result<OmniGradients<f32>, ScanError> {
+    backward_of(Arch::new(), shape, inputs, dy, needs)
+}
+
+/// The backward pass on a given instruction set.
+pub(super) fn backward_of(
+    arch: Arch,
+    shape: OmniShape,
+    inputs: &OmniInputs<'_, f32>,
+    dy: &[f32],
+    needs: OmniNeeds,
+) -> Result<OmniGradients<f32>, ScanError> {
     shape.check("omni_selective_scan_backward", inputs)?;
     shape.check_grad("omni_selective_scan_backward", dy)?;
     let omni = Omni::new(shape, *inputs);
-    let mut du = needs.u.then(|| vec![0.0; shape.map_len()]);
+    let extent = omni.extent();
+    let directions = shape.directions.count();
+    let segments = SEGMENTS.min(extent.blocks(16));
+    let parts = parts::parts(directions, shape.batch * segments);
+    let mut maps = parts::maps(if needs.u { parts } else { 0 }, shape.map_len());
+    let outputs = parts::outputs(&mut maps);
     let mut dprojection = needs.projection.then(|| vec![0.0; inputs.projection.len()]);
-    let sink = OmniSink { omni: &omni, dy, du: du.as_deref_mut().map(SharedSlice::new) };
     let mut blocks = Vec::new();
-    // Directions meet at every pixel of `du`: one after the other keeps the order of the additions fixed.
-    for direction in 0..shape.directions.count() {
-        let gradients = backward(&omni, &sink, direction..direction + 1, needs.projection, needs.a);
+    // Every part works on one of its directions at a time, which keeps the order of the additions at a pixel.
+    for round in 0..directions / parts {
+        let group = |part: usize| {
+            let sequences = Sequences { dy, du: outputs.get(part).copied(), ddelta: None };
+            (part * directions / parts + round, sequences)
+        };
+        let groups: Vec<_> = (0..parts).map(group).collect();
+        let gradients = backward(arch, &omni, &groups, needs.projection, needs.a);
         if let Some(out) = &mut dprojection {
-            store_rows(&omni, direction, &gradients, SharedSlice::new(out));
+            store_rows(&omni, &groups, &gradients, SharedSlice::new(out));
         }
         blocks.extend(gradients.blocks);
     }
-    let (extent, blocks) = (omni.extent(), &blocks);
+    let blocks = &blocks;
     Ok(OmniGradients {
-        u: du,
+        u: needs.u.then(|| parts::sum(maps)),
         projection: dprojection,
         dt_weight: needs.dt_weight.then(|| sum_parameters(&extent, shape.rank, blocks, |block| &block.dt_weight)),
         a: needs.a.then(|| sum_parameters(&extent, shape.states, blocks, |block| &block.a)),
@@ -167,15 +208,19 @@ pub fn omni_selective_scan_backward(
     })
 }
 
-/// Puts the row gradients of one direction at their pixels.
-fn store_rows(omni: &Omni<'_>, direction: usize, gradients: &GroupGradients, out: SharedSlice<'_>) {
-    let (row, directions) = (omni.shape.row(), omni.shape.directions.count());
-    (0..omni.shape.batch).into_par_iter().for_each(|batch| {
-        let mut pixels = omni.pixels(batch, direction, 0);
-        gradients.for_each_row(batch, row, |_, values| {
-            let pixel = pixels.next().expect("one row a pixel");
-            // SAFETY: a direction visits each pixel of a map once, and maps are apart.
-            unsafe { out.range((pixel * directions + direction) * row, row) }.copy_from_slice(values);
-        });
+/// Puts the row gradients of some directions at their pixels.
+fn store_rows(omni: &Omni<'_>, groups: &[(usize, Sequences<'_>)], gradients: &GroupGradients, out: SharedSlice<'_>) {
+    const CHUNK: usize = 256;
+    let (row, directions, length) = (omni.shape.row(), omni.shape.directions.count(), omni.shape.pixels());
+    let chunks = length.div_ceil(CHUNK);
+    (0..omni.shape.batch * groups.len() * chunks).into_par_iter().for_each(|task| {
+        let (index, start) = (task / chunks, task % chunks * CHUNK);
+        let (batch, group) = (index / groups.len(), groups[index % groups.len()].0);
+        let block = Block { batch, group, channel: 0, channels: 0 };
+        for (position, pixel) in (start..length.min(start + CHUNK)).zip(omni.pixels(block, start)) {
+            // SAFETY: a direction visits each pixel of a map once, and directions and maps are apart.
+            let out = unsafe { out.range((pixel * directions + group) * row, row) };
+            gradients.sum_row(index, position, out);
+        }
     });
 }

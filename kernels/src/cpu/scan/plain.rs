@@ -1,11 +1,11 @@
 use super::{
-    backward::{backward, sum_parameters},
-    block::{Block, Extent, Operands, Sink, lanes},
+    backward::{Sequences, backward, sum_parameters},
+    block::{Block, Extent, Operands, lanes},
     forward::ForwardWalk,
 };
 use crate::cpu::shared::SharedSlice;
 use crate::definition::{ScanError, ScanGradients, ScanInputs, ScanNeeds, ScanShape};
-use pulp::Arch;
+use pulp::{Arch, Simd, bytemuck};
 use rayon::prelude::*;
 
 /// The plain form: sequences `[B, G * D, L]`, projections `[B, G, N, L]`.
@@ -20,38 +20,22 @@ impl Plain<'_> {
         let channel = block.group * self.shape.channels + block.channel + lane;
         (block.batch * self.shape.all_channels() + channel) * self.shape.length
     }
-
-    /// Copies a block's steps from `[B, G * D, L]` into lanes.
-    fn load_lanes(&self, from: &[f32], block: Block, start: usize, lanes: usize, to: &mut [f32]) {
-        for lane in 0..block.channels {
-            let steps = &from[self.sequence(block, lane) + start..];
-            for (to, &value) in to[lane..].iter_mut().step_by(lanes).zip(steps) {
-                *to = value;
-            }
-        }
-        for lane in block.channels..lanes {
-            for to in to[lane..].iter_mut().step_by(lanes) {
-                *to = 0.0;
-            }
-        }
-    }
-
-    /// Copies a block's lanes into its steps of `[B, G * D, L]`.
-    fn store_lanes(&self, from: &[f32], block: Block, start: usize, lanes: usize, to: SharedSlice<'_>) {
-        for lane in 0..block.channels {
-            // SAFETY: a block is walked by one task at a time and blocks have no channel in common.
-            let steps = unsafe { to.range(self.sequence(block, lane) + start, from.len() / lanes) };
-            for (to, &value) in steps.iter_mut().zip(from[lane..].iter().step_by(lanes)) {
-                *to = value;
-            }
-        }
-    }
 }
 
 impl Operands for Plain<'_> {
+    const FULL_STEP: bool = true;
+
     fn extent(&self) -> Extent {
         let ScanShape { batch, groups, channels, states, length } = self.shape;
         Extent { batch, groups, channels, length, states, rank: 0, delta_softplus: self.inputs.delta_softplus }
+    }
+
+    fn u(&self) -> &[f32] {
+        self.inputs.u
+    }
+
+    fn delta(&self) -> &[f32] {
+        self.inputs.delta
     }
 
     fn a(&self) -> &[f32] {
@@ -70,20 +54,48 @@ impl Operands for Plain<'_> {
         &[]
     }
 
-    fn load_rows(&self, batch: usize, group: usize, start: usize, rows: &mut [f32]) {
+    #[inline(always)]
+    fn load_rows<'a>(&'a self, block: Block, start: usize, buffer: &'a mut [f32], rows: &mut [&'a [f32]]) {
         let ScanShape { groups, states, length, .. } = self.shape;
+        let row = 2 * states;
         for n in 0..states {
-            let from = ((batch * groups + group) * states + n) * length + start;
-            for (step, row) in rows.chunks_exact_mut(2 * states).enumerate() {
-                row[n] = self.inputs.b[from + step];
-                row[states + n] = self.inputs.c[from + step];
+            let from = ((block.batch * groups + block.group) * states + n) * length + start;
+            for step in 0..rows.len() {
+                buffer[step * row + n] = self.inputs.b[from + step];
+                buffer[step * row + states + n] = self.inputs.c[from + step];
+            }
+        }
+        for (to, from) in rows.iter_mut().zip(buffer.chunks_exact(row)) {
+            *to = from;
+        }
+    }
+
+    #[inline(always)]
+    fn load<S: Simd>(&self, _: S, from: &[f32], block: Block, start: usize, to: &mut [S::f32s]) {
+        let to: &mut [f32] = bytemuck::cast_slice_mut(to);
+        for lane in 0..block.channels {
+            let steps = &from[self.sequence(block, lane) + start..];
+            for (to, &value) in to[lane..].iter_mut().step_by(S::F32_LANES).zip(steps) {
+                *to = value;
+            }
+        }
+        for lane in block.channels..S::F32_LANES {
+            for to in to[lane..].iter_mut().step_by(S::F32_LANES) {
+                *to = 0.0;
             }
         }
     }
 
-    fn load(&self, block: Block, start: usize, lanes: usize, u: &mut [f32], delta: &mut [f32]) {
-        self.load_lanes(self.inputs.u, block, start, lanes, u);
-        self.load_lanes(self.inputs.delta, block, start, lanes, delta);
+    #[inline(always)]
+    fn store<S: Simd>(&self, _: S, block: Block, start: usize, from: &[S::f32s], to: SharedSlice<'_>) {
+        let values: &[f32] = bytemuck::cast_slice(from);
+        for lane in 0..block.channels {
+            // SAFETY: a block is walked by one task at a time and blocks have no channel in common.
+            let steps = unsafe { to.range(self.sequence(block, lane) + start, from.len()) };
+            for (to, &value) in steps.iter_mut().zip(values[lane..].iter().step_by(S::F32_LANES)) {
+                *to = value;
+            }
+        }
     }
 }
 
@@ -97,7 +109,8 @@ impl Operands for Plain<'_> {
 pub fn selective_scan(shape: ScanShape, inputs: &ScanInputs<'_, f32>) -> Result<(Vec<f32>, Vec<f32>), ScanError> {
     shape.check("selective_scan", inputs)?;
     let plain = Plain { shape, inputs: *inputs };
-    let (arch, lanes) = (Arch::new(), lanes());
+    let arch = Arch::new();
+    let lanes = lanes(arch);
     let blocks = plain.extent().blocks(lanes);
     let mut y = vec![0.0; shape.sequence_len()];
     let mut last_state = vec![0.0; shape.batch * shape.all_channels() * shape.states];
@@ -105,8 +118,7 @@ pub fn selective_scan(shape: ScanShape, inputs: &ScanInputs<'_, f32>) -> Result<
     (0..shape.batch * shape.groups * blocks).into_par_iter().for_each(|task| {
         let (row, index) = (task / blocks, task % blocks);
         let block = Block::new(&plain.extent(), lanes, row / shape.groups, row % shape.groups, index);
-        let emit = |start: usize, lanes: usize, y: &[f32]| plain.store_lanes(y, block, start, lanes, y_out);
-        let state = arch.dispatch(ForwardWalk { operands: &plain, block, emit });
+        let state = &arch.dispatch(ForwardWalk { operands: &plain, blocks: vec![block], out: y_out })[0];
         for lane in 0..block.channels {
             let row = plain.sequence(block, lane) / shape.length;
             // SAFETY: one task a block, and blocks have no channel in common.
@@ -117,29 +129,6 @@ pub fn selective_scan(shape: ScanShape, inputs: &ScanInputs<'_, f32>) -> Result<
         }
     });
     Ok((y, last_state))
-}
-
-/// The output gradient and the places for the gradients of `u` and `delta`.
-struct PlainSink<'a> {
-    plain: &'a Plain<'a>,
-    dy: &'a [f32],
-    du: Option<SharedSlice<'a>>,
-    ddelta: Option<SharedSlice<'a>>,
-}
-
-impl Sink for PlainSink<'_> {
-    fn load_dy(&self, block: Block, start: usize, lanes: usize, dy: &mut [f32]) {
-        self.plain.load_lanes(self.dy, block, start, lanes, dy);
-    }
-
-    fn store(&self, block: Block, start: usize, lanes: usize, du: &[f32], ddelta: &[f32]) {
-        if let Some(out) = self.du {
-            self.plain.store_lanes(du, block, start, lanes, out);
-        }
-        if let Some(out) = self.ddelta {
-            self.plain.store_lanes(ddelta, block, start, lanes, out);
-        }
-    }
 }
 
 /// Gradients of [`selective_scan`] for the output gradient `dy [B, G * D, L]`.
@@ -160,21 +149,23 @@ pub fn selective_scan_backward(
     let plain = Plain { shape, inputs: *inputs };
     let mut du = needs.u.then(|| vec![0.0; shape.sequence_len()]);
     let mut ddelta = needs.delta.then(|| vec![0.0; shape.sequence_len()]);
-    let sink = PlainSink {
-        plain: &plain,
+    let sequences = Sequences {
         dy,
         du: du.as_deref_mut().map(SharedSlice::new),
         ddelta: ddelta.as_deref_mut().map(SharedSlice::new),
     };
     let rows = needs.b || needs.c;
-    let gradients = backward(&plain, &sink, 0..shape.groups, rows, needs.a);
+    let groups: Vec<_> = (0..shape.groups).map(|group| (group, sequences)).collect();
+    let gradients = backward(Arch::new(), &plain, &groups, rows, needs.a);
 
     let mut db = needs.b.then(|| vec![0.0; shape.projection_len()]);
     let mut dc = needs.c.then(|| vec![0.0; shape.projection_len()]);
     if rows {
         let ScanShape { batch, groups, states, length, .. } = shape;
+        let mut row = vec![0.0; 2 * states];
         for index in 0..batch * groups {
-            gradients.for_each_row(index, 2 * states, |l, row| {
+            for l in 0..length {
+                gradients.sum_row(index, l, &mut row);
                 for n in 0..states {
                     let to = (index * states + n) * length + l;
                     if let Some(db) = &mut db {
@@ -184,7 +175,7 @@ pub fn selective_scan_backward(
                         dc[to] = row[states + n];
                     }
                 }
-            });
+            }
         }
     }
     let (extent, blocks) = (plain.extent(), &gradients.blocks);

@@ -1,168 +1,109 @@
-//! The recurrence over one tile: `steps` steps of one block of channels, everything in cache.
-//!
-//! Arrays of lanes are indexed `[step]`, `[state]` or `[step * states + state]`; `rows` holds one row
-//! `[dt_low (R) | b (N) | c (N)]` a step.
+//! The recurrence over one tile: some steps of one block of channels, everything in cache.
 
-use super::TILE;
-use crate::cpu::lanes::exp2;
+use crate::cpu::lanes::exp2_product;
 use pulp::Simd;
 
-/// Sizes that a tile needs to know.
+/// Operands of a tile; arrays of lanes hold one entry a step.
 #[derive(Clone, Copy)]
-pub(super) struct TileShape {
-    pub(super) steps: usize,
+pub(super) struct Tile<'a, S: Simd> {
     pub(super) rank: usize,
     pub(super) states: usize,
-}
-
-impl TileShape {
-    pub(super) fn row(&self) -> usize {
-        self.rank + 2 * self.states
-    }
-}
-
-/// Operands of a tile.
-pub(super) struct Tile<'a, S: Simd> {
-    pub(super) shape: TileShape,
-    /// `[steps][R + 2 N]`.
-    pub(super) rows: &'a [f32],
-    /// Input, `[steps]`.
+    /// One row `[dt_low (R) | b (N) | c (N)]` a step.
+    pub(super) rows: &'a [&'a [f32]],
     pub(super) u: &'a [S::f32s],
-    /// Step after softplus, `[steps]`.
+    /// Step before softplus.
+    pub(super) x: &'a [S::f32s],
+    /// Step after softplus.
     pub(super) dt: &'a [S::f32s],
+    /// `dt * u`.
+    pub(super) input: &'a [S::f32s],
     /// `a * log2(e)`, `[states]`.
     pub(super) a_log2: &'a [S::f32s],
+    /// Whether some decay may leave the range of the unclamped exponential.
+    pub(super) clamp: bool,
+}
+
+/// Values of a slice from `first` on, as an array.
+#[inline(always)]
+pub(super) fn array<T, const C: usize>(values: &[T], first: usize) -> &[T; C] {
+    values[first..first + C].try_into().expect("a slice of C values")
 }
 
 impl<S: Simd> Tile<'_, S> {
-    #[inline(always)]
-    fn projections(&self, step: usize) -> (&[f32], &[f32]) {
-        let TileShape { rank, states, .. } = self.shape;
-        let row = &self.rows[step * self.shape.row() + rank..][..2 * states];
-        row.split_at(states)
+    pub(super) fn steps(&self) -> usize {
+        self.rows.len()
     }
 
-    /// Advances `state` over the tile; writes `sum_n c h` into `y`.
+    /// Advances `state` over the tile; with `Y` adds `sum_n c h` to `y`.
     #[inline(always)]
-    pub(super) fn forward(&self, simd: S, state: &mut [S::f32s], y: &mut [S::f32s]) {
-        let states = self.shape.states;
-        let a_log2 = &self.a_log2[..states];
-        let state = &mut state[..states];
-        for step in 0..self.shape.steps {
-            let (b, c) = self.projections(step);
-            let dt = self.dt[step];
-            let input = simd.mul_f32s(dt, self.u[step]);
-            let mut sum = simd.splat_f32s(0.0);
-            for n in 0..states {
-                let decay = exp2(simd, simd.mul_f32s(dt, a_log2[n]));
-                let h = simd.mul_add_e_f32s(decay, state[n], simd.mul_f32s(input, simd.splat_f32s(b[n])));
-                state[n] = h;
-                sum = simd.mul_add_e_f32s(h, simd.splat_f32s(c[n]), sum);
-            }
-            y[step] = sum;
+    pub(super) fn forward<const Y: bool>(&self, simd: S, state: &mut [S::f32s], y: &mut [S::f32s]) {
+        if self.clamp {
+            self.forward_states::<Y, true>(simd, state, y);
+        } else {
+            self.forward_states::<Y, false>(simd, state, y);
         }
     }
 
-    /// Advances `state` over the tile, keeping every state and decay in `trace`.
     #[inline(always)]
-    fn trace(&self, simd: S, state: &[S::f32s], trace: &mut Trace<S>) {
-        let states = self.shape.states;
-        let (before, after) = trace.h.split_at_mut(states);
-        before.copy_from_slice(&state[..states]);
-        let mut previous: &mut [S::f32s] = before;
-        let mut rest: &mut [S::f32s] = after;
-        for step in 0..self.shape.steps {
-            let (b, _) = self.projections(step);
-            let dt = self.dt[step];
-            let input = simd.mul_f32s(dt, self.u[step]);
-            let (current, tail) = rest.split_at_mut(states);
-            let decays = &mut trace.decay[step * states..][..states];
-            for n in 0..states {
-                let decay = exp2(simd, simd.mul_f32s(dt, self.a_log2[n]));
-                decays[n] = decay;
-                current[n] = simd.mul_add_e_f32s(decay, previous[n], simd.mul_f32s(input, simd.splat_f32s(b[n])));
+    fn forward_states<const Y: bool, const CLAMP: bool>(&self, simd: S, state: &mut [S::f32s], y: &mut [S::f32s]) {
+        let mut first = 0;
+        // as many states as the registers hold beside the temporaries
+        if S::REGISTER_COUNT >= 32 {
+            while first + 16 <= self.states {
+                self.forward_chunk::<16, Y, CLAMP>(simd, first, state, y);
+                first += 16;
             }
-            previous = current;
-            rest = tail;
+        } else {
+            while first + 8 <= self.states {
+                self.forward_chunk::<8, Y, CLAMP>(simd, first, state, y);
+                first += 8;
+            }
+        }
+        while first + 4 <= self.states {
+            self.forward_chunk::<4, Y, CLAMP>(simd, first, state, y);
+            first += 4;
+        }
+        while first < self.states {
+            self.forward_chunk::<1, Y, CLAMP>(simd, first, state, y);
+            first += 1;
         }
     }
 
-    /// Walks the tile backwards from the state before it.
-    ///
-    /// `ROWS` and `DECAY` say whether the gradients of `b`, `c` and of `a` are wanted.
+    /// `C` states from `first` on over all steps.
     #[inline(always)]
-    pub(super) fn backward<const ROWS: bool, const DECAY: bool>(
+    fn forward_chunk<const C: usize, const Y: bool, const CLAMP: bool>(
         &self,
         simd: S,
-        state: &[S::f32s],
-        dy: &[S::f32s],
-        trace: &mut Trace<S>,
-        out: &mut TileGradients<'_, S>,
+        first: usize,
+        state: &mut [S::f32s],
+        y: &mut [S::f32s],
     ) {
-        let TileShape { steps, rank, states } = self.shape;
-        self.trace(simd, state, trace);
-        for step in (0..steps).rev() {
-            let (b, c) = self.projections(step);
-            let (dt, u, dy) = (self.dt[step], self.u[step], dy[step]);
-            let input = simd.mul_f32s(dt, u);
-            let before = &trace.h[step * states..][..states];
-            let after = &trace.h[(step + 1) * states..][..states];
-            let decays = &trace.decay[step * states..][..states];
-            let carry = &mut out.carry[..states];
-            let (rows_b, rows_c) = if ROWS {
-                out.rows[step * self.shape.row() + rank..][..2 * states].split_at_mut(states)
-            } else {
-                (&mut [][..], &mut [][..])
-            };
-            // sums over the states of dh * b and of dh * decay * h_before * a (by log2 e)
-            let mut by_b = simd.splat_f32s(0.0);
-            let mut by_a = simd.splat_f32s(0.0);
-            for n in 0..states {
-                let dh = simd.mul_add_e_f32s(dy, simd.splat_f32s(c[n]), carry[n]);
-                let next = simd.mul_f32s(dh, decays[n]);
-                let decayed = simd.mul_f32s(next, before[n]);
-                by_b = simd.mul_add_e_f32s(dh, simd.splat_f32s(b[n]), by_b);
-                by_a = simd.mul_add_e_f32s(decayed, self.a_log2[n], by_a);
-                if DECAY {
-                    out.a[n] = simd.mul_add_e_f32s(decayed, dt, out.a[n]);
+        let a_log2: &[S::f32s; C] = array(self.a_log2, first);
+        let mut h: [S::f32s; C] = *array(state, first);
+        let steps = self.steps();
+        let (dts, inputs) = (&self.dt[..steps], &self.input[..steps]);
+        let y = if Y { &mut y[..steps] } else { y };
+        for step in 0..steps {
+            let row = self.rows[step];
+            let b: &[f32; C] = array(row, self.rank + first);
+            let c: &[f32; C] = array(row, self.rank + self.states + first);
+            let (dt, input) = (dts[step], inputs[step]);
+            // two sums: one chain of additions would be as long as the rest takes
+            let mut even = if Y { y[step] } else { dt };
+            let mut odd = simd.splat_f32s(0.0);
+            unroll!(C, n, {
+                let decay = exp2_product::<S, CLAMP>(simd, dt, a_log2[n]);
+                h[n] = simd.mul_add_e_f32s(decay, h[n], simd.mul_f32s(input, simd.splat_f32s(b[n])));
+                if Y && n % 2 == 0 {
+                    even = simd.mul_add_e_f32s(h[n], simd.splat_f32s(c[n]), even);
+                } else if Y {
+                    odd = simd.mul_add_e_f32s(h[n], simd.splat_f32s(c[n]), odd);
                 }
-                if ROWS {
-                    rows_b[n] = simd.mul_add_e_f32s(dh, input, rows_b[n]);
-                    rows_c[n] = simd.mul_add_e_f32s(dy, after[n], rows_c[n]);
-                }
-                carry[n] = next;
+            });
+            if Y {
+                y[step] = if C == 1 { even } else { simd.add_f32s(even, odd) };
             }
-            out.u[step] = simd.mul_f32s(by_b, dt);
-            out.dt[step] = simd.mul_add_e_f32s(by_a, simd.splat_f32s(std::f32::consts::LN_2), simd.mul_f32s(by_b, u));
         }
+        state[first..first + C].copy_from_slice(&h);
     }
-}
-
-/// Scratch of the backward pass.
-pub(super) struct Trace<S: Simd> {
-    /// States before the tile and after each step, `[TILE + 1][states]`.
-    h: Vec<S::f32s>,
-    /// Decays of each step, `[TILE][states]`.
-    decay: Vec<S::f32s>,
-}
-
-impl<S: Simd> Trace<S> {
-    pub(super) fn new(simd: S, states: usize) -> Self {
-        let zero = simd.splat_f32s(0.0);
-        Self { h: vec![zero; (TILE + 1) * states], decay: vec![zero; TILE * states] }
-    }
-}
-
-/// Where a tile's backward pass puts its results.
-pub(super) struct TileGradients<'a, S: Simd> {
-    /// In: gradient of the state after the tile; out: of the state before it, `[states]`.
-    pub(super) carry: &'a mut [S::f32s],
-    /// Set: gradient of `u` through the state, `[steps]`.
-    pub(super) u: &'a mut [S::f32s],
-    /// Set: gradient of `dt`, `[steps]`.
-    pub(super) dt: &'a mut [S::f32s],
-    /// Added to: gradient of `a`, `[states]`.
-    pub(super) a: &'a mut [S::f32s],
-    /// Added to, lane by lane: gradients of `b` and `c` inside their rows, `[steps][R + 2 N]`.
-    pub(super) rows: &'a mut [S::f32s],
 }

@@ -15,6 +15,9 @@ pub(super) const VECTORS: usize = 3;
 /// Vectors of lanes that keep the arithmetic units busy with one or two rows.
 pub(super) const LONG: usize = 8;
 
+/// Where sums start that start with nothing.
+static ZEROS: [f32; LONG * 16] = [0.0; LONG * 16];
+
 /// Lanes of the instruction set that [`Arch`] chooses on this machine.
 pub(super) fn lanes() -> usize {
     struct Lanes;
@@ -57,6 +60,7 @@ pub(super) struct Sweep<'a> {
 /// What the sums start with.
 #[derive(Clone, Copy)]
 pub(super) enum Start<'a> {
+    Zero,
     /// The same lanes in every row.
     Lanes(&'a [f32]),
     /// What `out` holds; all lanes are read and written.
@@ -98,6 +102,7 @@ impl Sweep<'_> {
             );
         }
         match self.start {
+            Start::Zero => assert!(lanes <= ZEROS.len(), "{lanes} lanes in a tile"),
             Start::Lanes(start) => assert!(lanes <= start.len(), "a sweep outside its start"),
             Start::Out => assert!(self.columns == lanes, "{} of {lanes} lanes", self.columns),
         }
@@ -164,13 +169,15 @@ unsafe fn tile<S: Simd, const V: usize, const R: usize>(simd: S, sweep: &Sweep<'
     // SAFETY: `Sweep::check` covers every row, segment, step and lane.
     unsafe {
         let out = sweep.out.pointer(sweep.out_at).add(row * sweep.out_row);
+        // One kind of load for all: a choice inside the loop keeps the compiler from holding the sums in registers.
+        let (start, start_row) = match sweep.start {
+            Start::Zero => (ZEROS.as_ptr(), 0),
+            Start::Lanes(start) => (start.as_ptr(), 0),
+            Start::Out => (out.cast_const(), sweep.out_row),
+        };
         for r in 0..R {
             for v in 0..V {
-                let from = match sweep.start {
-                    Start::Lanes(start) => start.as_ptr(),
-                    Start::Out => out.cast_const().add(r * sweep.out_row),
-                };
-                sums[r][v] = from.add(v * lanes).cast::<S::f32s>().read_unaligned();
+                sums[r][v] = load(simd, start.add(r * start_row + v * lanes));
             }
         }
         let scalars = sweep.scalars.values.as_ptr().wrapping_add(row * sweep.scalars.row);
@@ -182,7 +189,7 @@ unsafe fn tile<S: Simd, const V: usize, const R: usize>(simd: S, sweep: &Sweep<'
             for _ in 0..sweep.steps {
                 let mut vectors = [simd.splat_f32s(0.0); V];
                 for v in 0..V {
-                    vectors[v] = vector.add(v * lanes).cast::<S::f32s>().read_unaligned();
+                    vectors[v] = load(simd, vector.add(v * lanes));
                 }
                 for r in 0..R {
                     let x = simd.splat_f32s(*scalar.add(r * scalar_row));
@@ -206,4 +213,13 @@ unsafe fn tile<S: Simd, const V: usize, const R: usize>(simd: S, sweep: &Sweep<'
             }
         }
     }
+}
+
+/// # Safety
+///
+/// The lanes must be there.
+#[inline(always)]
+unsafe fn load<S: Simd>(_: S, from: *const f32) -> S::f32s {
+    // SAFETY: by the caller's promise.
+    unsafe { from.cast::<S::f32s>().read_unaligned() }
 }

@@ -4,11 +4,13 @@
 //! * `band.rs`: zero-padded bands of a map, so that the inner loop meets no border;
 //! * `panels.rs`: weights in the order in which the inner loop reads them;
 //! * `gather.rs`: the forward pass and the input gradient, pixel by pixel from the patches that feed it;
-//! * `weight.rs`: the weight gradient.
+//! * `weight.rs`: the weight gradient;
+//! * `narrow.rs`: the same for so few output channels that they would leave most lanes idle.
 
 mod band;
 mod gather;
 mod kernel;
+mod narrow;
 mod panels;
 mod weight;
 
@@ -114,7 +116,8 @@ pub fn conv2d(shape: ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>)
     if let Some(bias) = bias {
         assert!(bias.len() == shape.out_channels, "{} biases for {} channels", bias.len(), shape.out_channels);
     }
-    gather::forward(shape, x, weight, bias)
+    let forward = if narrow::pays(shape) { narrow::forward } else { gather::forward };
+    forward(shape, x, weight, bias)
 }
 
 /// Gradients of [`conv2d`] from those of its output, `dy [batch, out_height, out_width, out_channels]`.
@@ -126,9 +129,13 @@ pub fn conv2d_backward(shape: ConvShape, x: &[f32], weight: &[f32], dy: &[f32], 
     shape.check(x);
     shape.check_weight(weight);
     shape.output().check("dy", dy.len());
+    let weight_gradient =
+        if narrow::pays_for_weight(shape) { narrow::weight_gradient } else { weight::weight_gradient };
     ConvGradients {
-        x: needs.x.then(|| gather::input_gradient(shape, weight, dy)),
-        weight: needs.weight.then(|| weight::weight_gradient(shape, x, dy)),
+        x: needs.x.then(|| {
+            narrow::input_gradient(shape, weight, dy).unwrap_or_else(|| gather::input_gradient(shape, weight, dy))
+        }),
+        weight: needs.weight.then(|| weight_gradient(shape, x, dy)),
         bias: needs.bias.then(|| weight::bias_gradient(shape, dy)),
     }
 }

@@ -1,12 +1,14 @@
-use super::kernel::{VECTORS, lanes};
+use super::kernel::{LONG, VECTORS, lanes};
 use crate::cpu::layers::bands::Fresh;
 use rayon::prelude::*;
 
-/// Cut of a row of channels into panels of at most [`VECTORS`] vectors of lanes.
+/// Cut of a row of channels into panels of a few vectors of lanes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Panels {
     channels: usize,
     lanes: usize,
+    /// Vectors of a panel at most.
+    vectors: usize,
 }
 
 /// Neighbouring channels.
@@ -21,17 +23,33 @@ pub(super) struct Panel {
 
 impl Panels {
     pub(super) fn new(channels: usize) -> Self {
-        Self { channels, lanes: lanes() }
+        Self { channels, lanes: lanes(), vectors: VECTORS }
+    }
+
+    /// For tiles of so many rows.
+    pub(super) fn for_rows(channels: usize, rows: usize) -> Self {
+        let vectors = if rows <= 2 { LONG } else { VECTORS };
+        Self { channels, lanes: lanes(), vectors }
+    }
+
+    /// Lanes of a vector.
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    /// Lanes that hold no channel.
+    pub(super) fn idle(&self) -> usize {
+        self.width() - self.channels
     }
 
     /// Number of panels.
     pub(super) fn len(&self) -> usize {
-        self.channels.div_ceil(VECTORS * self.lanes)
+        self.channels.div_ceil(self.vectors * self.lanes)
     }
 
     pub(super) fn get(&self, index: usize) -> Panel {
-        let from = index * VECTORS * self.lanes;
-        let channels = (VECTORS * self.lanes).min(self.channels - from);
+        let from = index * self.vectors * self.lanes;
+        let channels = (self.vectors * self.lanes).min(self.channels - from);
         let vectors = channels.div_ceil(self.lanes);
         Panel { from, channels, vectors, width: vectors * self.lanes }
     }

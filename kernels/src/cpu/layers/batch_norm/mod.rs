@@ -1,32 +1,15 @@
+//! Batch normalisation.
+
+mod statistics;
+
+pub use statistics::batch_statistics;
+
 use super::{
-    Affine, NormGradients, Rows,
+    Affine, NormGradients,
     bands::{Fresh, Vectors, VectorsMut, by_bands, total, vectors},
 };
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 use std::ops::Range;
-
-/// Rows whose moments are taken in f32, about the first of them.
-const BLOCK: usize = 64;
-
-/// Mean and biased variance of every column.
-///
-/// Blocks of rows are merged in f64 (Chan, Golub and LeVeque 1979). Within a block, differences are taken to its first
-/// row, which is at most `√BLOCK` standard deviations of the block away: large offsets do not cancel. All zero where there
-/// are no rows.
-pub fn batch_statistics(x: Rows<'_>) -> (Vec<f32>, Vec<f32>) {
-    let columns = x.columns();
-    let bands = by_bands(x.len(), columns, |rows| Arch::new().dispatch(Statistics { x, rows }));
-    let mut all = Moments::new(columns);
-    for band in &bands {
-        for column in 0..columns {
-            all.merge(column, band.rows, band.mean[column], band.squares[column]);
-        }
-        all.rows += band.rows;
-    }
-    let rows = all.rows.max(1) as f64;
-    let mean = all.mean.iter().map(|&mean| mean as f32).collect();
-    (mean, all.squares.iter().map(|&squares| (squares / rows) as f32).collect())
-}
 
 /// `(x - mean) / √(variance + ε) · scale + shift` with columns as channels (Ioffe and Szegedy 2015), then `ReLU` where
 /// `relu`. Returns `[rows, columns]`.
@@ -99,75 +82,6 @@ fn check(x: &[f32], mean: &[f32], variance: &[f32], affine: Affine<'_>) -> (usiz
 /// What a column is multiplied by, `scale / √(variance + ε)`.
 fn factors(variance: &[f32], affine: Affine<'_>) -> Vec<f32> {
     variance.iter().zip(affine.scale).map(|(variance, scale)| scale / (variance + affine.epsilon).sqrt()).collect()
-}
-
-/// Mean and sum of squared differences to it of some rows' columns.
-struct Moments {
-    rows: usize,
-    mean: Vec<f64>,
-    squares: Vec<f64>,
-}
-
-impl Moments {
-    fn new(columns: usize) -> Self {
-        Self { rows: 0, mean: vec![0.0; columns], squares: vec![0.0; columns] }
-    }
-
-    /// Adds a column's moments of `rows` other rows; `self.rows` is left to the caller.
-    #[inline(always)]
-    fn merge(&mut self, column: usize, rows: usize, mean: f64, squares: f64) {
-        let share = rows as f64 / (self.rows + rows).max(1) as f64;
-        let difference = mean - self.mean[column];
-        self.mean[column] += difference * share;
-        self.squares[column] += squares + difference * difference * share * self.rows as f64;
-    }
-}
-
-/// Moments of some rows.
-struct Statistics<'a> {
-    x: Rows<'a>,
-    rows: Range<usize>,
-}
-
-impl WithSimd for Statistics<'_> {
-    type Output = Moments;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Moments {
-        let columns = self.x.columns();
-        let n = vectors::<S>(columns);
-        let mut moments = Moments::new(columns);
-        let zero = simd.splat_f32s(0.0);
-        let mut all = vec![(zero, zero); n];
-        let mut from = self.rows.start;
-        while from < self.rows.end {
-            let to = self.rows.end.min(from + BLOCK);
-            let first = Vectors::new(simd, self.x.row(from));
-            all.fill((zero, zero));
-            for row in from + 1..to {
-                let x = Vectors::new(simd, self.x.row(row));
-                for i in 0..n {
-                    let (sum, square) = &mut all[i];
-                    let difference = simd.sub_f32s(x.at(i), first.at(i));
-                    *sum = simd.add_f32s(*sum, difference);
-                    *square = simd.mul_add_e_f32s(difference, difference, *square);
-                }
-            }
-            let rows = to - from;
-            for column in 0..columns {
-                let (sum, square) = &all[column / S::F32_LANES];
-                let lane = column % S::F32_LANES;
-                let sum = f64::from(bytemuck::cast_slice::<_, f32>(std::slice::from_ref(sum))[lane]);
-                let square = f64::from(bytemuck::cast_slice::<_, f32>(std::slice::from_ref(square))[lane]);
-                let offset = sum / rows as f64;
-                let mean = f64::from(self.x.row(from)[column]) + offset;
-                moments.merge(column, rows, mean, square - sum * offset);
-            }
-            moments.rows += rows;
-            from = to;
-        }
-        moments
-    }
 }
 
 /// What makes the result of a value, in each column.
