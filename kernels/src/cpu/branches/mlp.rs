@@ -1,10 +1,11 @@
 use super::{add_residual, branch_gradient, scale_samples};
 use crate::cpu::layers::{
-    Affine, Matrix, Rows, Start, gelu, gelu_backward, gelu_in_place, layer_norm, layer_norm_backward, product, sum_rows,
+    Affine, Fresh, Matrix, Rows, Start, add_bias, gelu_backward, gelu_in_place, layer_norm, layer_norm_backward,
+    product, product_then, sum_rows,
 };
 
 /// Hidden values that a forward pass without a backward holds at once.
-const HIDDEN: usize = 1 << 20;
+const HIDDEN: usize = 1 << 22;
 
 /// Operands of [`mlp`]: C channels, E hidden ones.
 #[derive(Debug, Clone, Copy)]
@@ -55,10 +56,13 @@ impl MlpInputs<'_> {
         Matrix::new(self.weight2, self.hidden(), self.channels())
     }
 
-    /// The hidden layer before GELU, `[rows, E]`.
-    fn expand(&self, x: &[f32]) -> Vec<f32> {
+    /// The hidden layer before GELU, `[rows, E]`, on which `then` works piece by piece.
+    fn expand(&self, x: &[f32], then: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
         let normed = layer_norm(Rows::new(x, self.channels()), self.norm, false);
-        product(Rows::new(&normed, self.channels()), self.weight1(), Start::Bias(self.bias1))
+        product_then(Rows::new(&normed, self.channels()), self.weight1(), Start::Zero, |at, hidden| {
+            add_bias(hidden, &self.bias1[at % self.hidden()..][..hidden.len()]);
+            then(at, hidden);
+        })
     }
 
     /// From the hidden layer after GELU to the result.
@@ -72,9 +76,18 @@ impl MlpInputs<'_> {
 /// `x + s (GELU(LN(x) W1 + b1) W2 + b2)`, `[B, H, W, C]`; where `keep`, also the hidden layer before GELU, `[B, H, W, E]`.
 pub fn mlp(inputs: &MlpInputs<'_>, keep: bool) -> (Vec<f32>, Option<Vec<f32>>) {
     if keep {
-        let before = inputs.expand(inputs.x);
-        let hidden = gelu(&before);
-        return (inputs.contract(inputs.x, hidden, inputs.scale), Some(before));
+        let len = inputs.x.len() / inputs.channels() * inputs.hidden();
+        let mut after = Vec::new();
+        let fresh = Fresh::new(&mut after, len);
+        let before = inputs.expand(inputs.x, |at, before| {
+            // SAFETY: pieces do not overlap.
+            let after = unsafe { fresh.part(at, before.len()) };
+            after.copy_from_slice(before);
+            gelu_in_place(after);
+        });
+        // SAFETY: the pieces cover the hidden layer.
+        unsafe { after.set_len(len) };
+        return (inputs.contract(inputs.x, after, inputs.scale), Some(before));
     }
     // In pieces, so that the wide hidden layer of a large map never exists as a whole.
     let samples = inputs.scale.map_or(1, <[f32]>::len);
@@ -84,8 +97,7 @@ pub fn mlp(inputs: &MlpInputs<'_>, keep: bool) -> (Vec<f32>, Option<Vec<f32>>) {
     for (index, x) in inputs.x.chunks(sample).enumerate() {
         let scale = inputs.scale.map(|scale| &scale[index..=index]);
         for x in x.chunks(piece) {
-            let mut hidden = inputs.expand(x);
-            gelu_in_place(&mut hidden);
+            let hidden = inputs.expand(x, |_, hidden| gelu_in_place(hidden));
             out.extend(inputs.contract(x, hidden, scale));
         }
     }
@@ -97,9 +109,15 @@ pub fn mlp_backward(inputs: &MlpInputs<'_>, before: &[f32], dy: &[f32]) -> MlpGr
     let (channels, hidden) = (inputs.channels(), inputs.hidden());
     let dbranch = branch_gradient(dy, inputs.scale);
     let dbranch_rows = Rows::new(&dbranch, channels);
-    let mut dhidden = product(dbranch_rows, inputs.weight2().transposed(), Start::Zero);
-    let mut after = vec![0.0; before.len()];
-    gelu_backward(before, &mut dhidden, Some(&mut after));
+    let mut after = Vec::new();
+    let fresh = Fresh::new(&mut after, before.len());
+    let dhidden = product_then(dbranch_rows, inputs.weight2().transposed(), Start::Zero, |at, dhidden| {
+        // SAFETY: pieces do not overlap.
+        let after = unsafe { fresh.part(at, dhidden.len()) };
+        gelu_backward(&before[at..][..dhidden.len()], dhidden, Some(after));
+    });
+    // SAFETY: the pieces cover the hidden layer.
+    unsafe { after.set_len(before.len()) };
     let weight2 = product(Matrix::from(Rows::new(&after, hidden)).transposed(), dbranch_rows, Start::Zero);
     let bias2 = sum_rows(dbranch_rows);
     drop(after);

@@ -36,7 +36,7 @@ pub(super) fn total<'a>(bands: impl Iterator<Item = &'a [f32]>, columns: usize) 
 /// Memory of an output that several tasks write.
 ///
 /// Zeroing all of it first would cost a pass through memory, so each part is zeroed when it is taken, in the cache.
-pub(super) struct Fresh<'a> {
+pub(crate) struct Fresh<'a> {
     start: *mut f32,
     len: usize,
     lifetime: PhantomData<&'a mut Vec<f32>>,
@@ -49,7 +49,7 @@ unsafe impl Sync for Fresh<'_> {}
 
 impl<'a> Fresh<'a> {
     /// Makes room for `len` values in an empty vector; [`Vec::set_len`] is left to the caller.
-    pub(super) fn new(values: &'a mut Vec<f32>, len: usize) -> Self {
+    pub(crate) fn new(values: &'a mut Vec<f32>, len: usize) -> Self {
         values.reserve_exact(len);
         Self { start: values.as_mut_ptr(), len, lifetime: PhantomData }
     }
@@ -61,7 +61,7 @@ impl<'a> Fresh<'a> {
     /// No other task may use an overlapping part while this one lives.
     #[inline(always)]
     #[expect(clippy::mut_from_ref, reason = "the caller keeps parts disjoint")]
-    pub(super) unsafe fn part(&self, from: usize, len: usize) -> &mut [f32] {
+    pub(crate) unsafe fn part(&self, from: usize, len: usize) -> &mut [f32] {
         assert!(from + len <= self.len, "part {from}..{} of {} values", from + len, self.len);
         // SAFETY: in bounds by the assertion, initialised here, disjoint by the caller's promise.
         unsafe {

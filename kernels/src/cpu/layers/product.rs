@@ -88,6 +88,22 @@ pub enum Start<'a> {
 ///
 /// When the shapes do not fit.
 pub fn product<'a, 'b>(a: impl Into<Matrix<'a>>, b: impl Into<Matrix<'b>>, start: Start<'_>) -> Vec<f32> {
+    product_then(a, b, start, |_, _| ())
+}
+
+/// [`product`], and `then(at, values)` with every piece of a row of the result while it is still in the cache.
+///
+/// `at` is where the piece starts in the result; pieces do not overlap and come in any order, from several threads.
+///
+/// # Panics
+///
+/// When the shapes do not fit.
+pub fn product_then<'a, 'b>(
+    a: impl Into<Matrix<'a>>,
+    b: impl Into<Matrix<'b>>,
+    start: Start<'_>,
+    then: impl Fn(usize, &mut [f32]) + Sync,
+) -> Vec<f32> {
     let (a, b): (Matrix<'_>, Matrix<'_>) = (a.into(), b.into());
     let len = a.rows * b.columns;
     start.check(a.rows, b.columns);
@@ -96,6 +112,11 @@ pub fn product<'a, 'b>(a: impl Into<Matrix<'a>>, b: impl Into<Matrix<'b>>, start
     blocks(&a, &b, |block| {
         let add = block.begin(start, shared, a.rows, b.columns);
         block.multiply(&a, &b, add, shared);
+        for row in block.row..block.row + block.rows {
+            let at = row * b.columns + block.column;
+            // SAFETY: written above, and blocks are disjoint.
+            then(at, unsafe { shared.range(at, block.columns) });
+        }
     });
     // SAFETY: the blocks cover the result, and `begin` or `multiply` has written each of them.
     unsafe { out.set_len(len) };

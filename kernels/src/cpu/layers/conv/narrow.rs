@@ -13,7 +13,7 @@ use super::{
 use crate::cpu::{layers::bands::Fresh, shared::SharedSlice};
 use rayon::prelude::*;
 
-/// Cost of bringing a value into the other order, in vectors of products.
+/// Cost of bringing an input or output into the other order, in vectors of products.
 const EXCHANGE: usize = 3;
 /// Values of a band.
 const BAND: usize = 1 << 17;
@@ -23,7 +23,8 @@ const BANDS: usize = 8;
 /// Whether pixels make better lanes than output channels.
 pub(super) fn pays(shape: ConvShape) -> bool {
     let panels = Panels::new(shape.out_channels);
-    shape.stride == 1 && shape.kernel * shape.kernel * panels.idle() > EXCHANGE * panels.lanes()
+    let saved = shape.patch() * panels.idle();
+    shape.stride == 1 && saved > EXCHANGE * (shape.in_channels + shape.out_channels) * panels.lanes()
 }
 
 /// `[batch, out_height, out_width, out_channels]`.
