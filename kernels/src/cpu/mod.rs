@@ -20,4 +20,7 @@ pub mod layers;
 mod scan;
 mod shared;
 
-pub use scan::{TILE, omni_selective_scan, omni_selective_scan_backward, selective_scan, selective_scan_backward};
+pub use scan::{
+    Checkpoints, TILE, omni_selective_scan, omni_selective_scan_backward, omni_selective_scan_backward_from,
+    omni_selective_scan_recorded, selective_scan, selective_scan_backward,
+};

@@ -161,3 +161,32 @@ fn only_the_wanted_gradients_are_returned() {
     assert_eq!(only_u.u, all.u);
     assert!(only_u.c.is_none() && only_u.skip.is_none() && only_u.delta_bias.is_none());
 }
+
+#[test]
+fn recorded_states_give_the_same_gradients_bit_for_bit() {
+    for (height, width, channels, states) in [(9, 11, 40, 16), (1, 33, 7, 3), (8, 8, 100, 5), (1, 1, 1, 1)] {
+        let shape = omni_shape(2, height, width, channels, states);
+        let single = Omni::random(shape, ALL_ON, 12).to_f32();
+        let (y, checkpoints) = cpu::omni_selective_scan_recorded(shape, &single.inputs()).expect("shapes fit");
+        assert_eq!(y, cpu::omni_selective_scan(shape, &single.inputs()).expect("shapes fit"));
+        let alone = cpu::omni_selective_scan_backward(shape, &single.inputs(), &single.dy, OmniNeeds::ALL).expect("fits");
+        let from =
+            cpu::omni_selective_scan_backward_from(shape, &single.inputs(), &checkpoints, &single.dy, OmniNeeds::ALL)
+                .expect("fits");
+        assert_eq!(from.u, alone.u);
+        assert_eq!(from.projection, alone.projection);
+        assert_eq!(from.dt_weight, alone.dt_weight);
+        assert_eq!(from.a, alone.a);
+        assert_eq!(from.skip, alone.skip);
+        assert_eq!(from.delta_bias, alone.delta_bias);
+    }
+}
+
+#[test]
+#[should_panic(expected = "checkpoints of another scan")]
+fn states_of_another_scan_are_refused() {
+    let (shape, other) = (omni_shape(1, 8, 8, 20, 4), omni_shape(1, 8, 8, 20, 5));
+    let (problem, single) = (Omni::random(other, ALL_ON, 1).to_f32(), Omni::random(shape, ALL_ON, 1).to_f32());
+    let (_, checkpoints) = cpu::omni_selective_scan_recorded(other, &problem.inputs()).expect("shapes fit");
+    let _ = cpu::omni_selective_scan_backward_from(shape, &single.inputs(), &checkpoints, &single.dy, OmniNeeds::ALL);
+}

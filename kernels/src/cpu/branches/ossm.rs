@@ -5,9 +5,9 @@ use crate::{
             Affine, MapShape, Matrix, Rows, RowsMut, Start, add_product, depthwise_silu, depthwise_silu_backward,
             gated_norm, gated_norm_backward, layer_norm, layer_norm_backward, product,
         },
-        omni_selective_scan, omni_selective_scan_backward,
+        Checkpoints, omni_selective_scan, omni_selective_scan_backward_from, omni_selective_scan_recorded,
     },
-    definition::{Directions, OmniInputs, OmniNeeds, OmniShape},
+    definition::{Directions, OmniGradients, OmniInputs, OmniNeeds, OmniShape},
 };
 use rayon::prelude::*;
 
@@ -72,6 +72,8 @@ pub struct OssmKept {
     u: Vec<f32>,
     /// The scan's projections, `[B, H, W, K, R + 2 N]`.
     projection: Vec<f32>,
+    /// The scan's states at some of its steps.
+    checkpoints: Checkpoints,
     /// The scan's result, `[B, H, W, D]`.
     y: Vec<f32>,
 }
@@ -154,6 +156,23 @@ impl<'a> Branch<'a> {
         }
     }
 
+    /// The scan; where `keep`, with its checkpoints.
+    fn run(&self, u: &[f32], projection: &[f32], keep: bool) -> (Vec<f32>, Option<Checkpoints>) {
+        let (shape, inputs) = (self.shape.scan(), self.scan(u, projection));
+        let run = if keep {
+            omni_selective_scan_recorded(shape, &inputs).map(|(y, checkpoints)| (y, Some(checkpoints)))
+        } else {
+            omni_selective_scan(shape, &inputs).map(|y| (y, None))
+        };
+        run.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn run_backward(&self, u: &[f32], projection: &[f32], from: &Checkpoints, dy: &[f32]) -> OmniGradients<f32> {
+        let (shape, inputs) = (self.shape.scan(), self.scan(u, projection));
+        omni_selective_scan_backward_from(shape, &inputs, from, dy, OmniNeeds::ALL)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// The half of the hidden map that is scanned.
     fn scanned<'b>(&self, hidden: &'b [f32]) -> Rows<'b> {
         Rows::columns_of(hidden, 2 * self.shape.inner, 0, self.shape.inner)
@@ -165,7 +184,7 @@ impl<'a> Branch<'a> {
     }
 }
 
-/// `x + s OSSM(LN x)` of RS-Mamba (arXiv 2404.02668, figure 3), `[B, H, W, C]`; where `keep`, also what the backward pass
+/// `x + s OSSM(LN x)` of the RS-Mamba paper (arXiv 2404.02668, figure 3), `[B, H, W, C]`; where `keep`, also what the backward pass
 /// needs.
 ///
 /// # Panics
@@ -176,13 +195,13 @@ pub fn ossm(shape: OssmShape, inputs: &OssmInputs<'_>, keep: bool) -> (Vec<f32>,
     let hidden = product(Rows::new(&branch.normed(), shape.channels), branch.in_proj(), Start::Zero);
     let u = depthwise_silu(shape.map(), branch.scanned(&hidden), inputs.conv_weight, inputs.conv_bias);
     let projection = product(Rows::new(&u, shape.inner), branch.x_proj().transposed(), Start::Zero);
-    let y = omni_selective_scan(shape.scan(), &branch.scan(&u, &projection)).unwrap_or_else(|error| panic!("{error}"));
-    let kept = keep.then_some((u, projection));
+    let (y, checkpoints) = branch.run(&u, &projection, keep);
+    let kept = checkpoints.map(|checkpoints| (u, projection, checkpoints));
     let mut gated = gated_norm(Rows::new(&y, shape.inner), inputs.out_norm, branch.gate(&hidden));
     scale_samples(&mut gated, inputs.scale);
     let start = Start::Residual { matrix: inputs.x, bias: None, scale: None };
     let out = product(Rows::new(&gated, shape.inner), branch.out_proj(), start);
-    (out, kept.map(|(u, projection)| OssmKept { hidden, u, projection, y }))
+    (out, kept.map(|(u, projection, checkpoints)| OssmKept { hidden, u, projection, checkpoints, y }))
 }
 
 /// Gradients of [`ossm`] for the gradient `dy [B, H, W, C]` of its result.
@@ -191,7 +210,7 @@ pub fn ossm(shape: OssmShape, inputs: &OssmInputs<'_>, keep: bool) -> (Vec<f32>,
 ///
 /// When an operand does not fit `shape`.
 pub fn ossm_backward(shape: OssmShape, inputs: &OssmInputs<'_>, kept: &OssmKept, dy: &[f32]) -> OssmGradients {
-    let OssmKept { hidden, u, projection, y } = kept;
+    let OssmKept { hidden, u, projection, checkpoints, y } = kept;
     let (channels, inner) = (shape.channels, shape.inner);
     let branch = Branch::new(shape, inputs);
     let dbranch = branch_gradient(dy, inputs.scale);
@@ -206,8 +225,7 @@ pub fn ossm_backward(shape: OssmShape, inputs: &OssmInputs<'_>, kept: &OssmKept,
     let out_proj = product(Matrix::from(Rows::new(&gated, inner)).transposed(), dbranch, Start::Zero);
     drop(gated);
 
-    let scan = omni_selective_scan_backward(shape.scan(), &branch.scan(u, projection), &out_norm.x, OmniNeeds::ALL)
-        .unwrap_or_else(|error| panic!("{error}"));
+    let scan = branch.run_backward(u, projection, checkpoints, &out_norm.x);
     let wanted = "all gradients are asked for";
     let (mut du, dprojection) = (scan.u.expect(wanted), scan.projection.expect(wanted));
     let dprojection = Rows::new(&dprojection, shape.projected());

@@ -3,6 +3,7 @@
 use super::{
     TILE,
     block::{Block, Buffers, Extent, Operands, Parameters, lanes},
+    checkpoints::Checkpoints,
     gradient::{TileGradients, Trace},
     step::{low_gradient, weight_gradient},
 };
@@ -12,6 +13,7 @@ use crate::cpu::{
 };
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// Into how many segments the channels of a group are cut in the backward pass.
 ///
@@ -65,6 +67,7 @@ pub(super) fn backward<O: Operands>(
     arch: Arch,
     operands: &O,
     groups: &[(usize, Sequences<'_>)],
+    checkpoints: Option<&Checkpoints>,
     rows: bool,
     a: bool,
 ) -> GroupGradients {
@@ -80,11 +83,12 @@ pub(super) fn backward<O: Operands>(
             let (batch, (group, sequences)) = (index / groups.len(), groups[index % groups.len()]);
             let range = segment * per_segment..blocks.min((segment + 1) * per_segment);
             let blocks = range.map(|index| Block::new(&extent, lanes, batch, group, index)).collect();
+            let kept = checkpoints;
             match (rows, a) {
-                (true, true) => arch.dispatch(BackwardWalk::<O, true, true> { operands, sequences, blocks }),
-                (true, false) => arch.dispatch(BackwardWalk::<O, true, false> { operands, sequences, blocks }),
-                (false, true) => arch.dispatch(BackwardWalk::<O, false, true> { operands, sequences, blocks }),
-                (false, false) => arch.dispatch(BackwardWalk::<O, false, false> { operands, sequences, blocks }),
+                (true, true) => arch.dispatch(BackwardWalk::<O, true, true> { operands, sequences, blocks, kept }),
+                (true, false) => arch.dispatch(BackwardWalk::<O, true, false> { operands, sequences, blocks, kept }),
+                (false, true) => arch.dispatch(BackwardWalk::<O, false, true> { operands, sequences, blocks, kept }),
+                (false, false) => arch.dispatch(BackwardWalk::<O, false, false> { operands, sequences, blocks, kept }),
             }
         })
         .collect();
@@ -97,6 +101,8 @@ struct BackwardWalk<'a, O, const ROWS: bool, const DECAY: bool> {
     operands: &'a O,
     sequences: Sequences<'a>,
     blocks: Vec<Block>,
+    /// What the forward pass left; without it the walk finds its checkpoints itself.
+    kept: Option<&'a Checkpoints>,
 }
 
 impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk<'_, O, ROWS, DECAY> {
@@ -104,7 +110,7 @@ impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { operands, sequences, blocks } = self;
+        let Self { operands, sequences, blocks, kept } = self;
         let extent = operands.extent();
         let (states, rank, row) = (extent.states, extent.rank, extent.row());
         let zero = simd.splat_f32s(0.0);
@@ -113,8 +119,10 @@ impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk
         // intrinsic becomes a call.
         let mut walks: Vec<BlockWalk<S>> = Vec::with_capacity(blocks.len());
         for &block in &blocks {
-            walks.push(BlockWalk::new(simd, operands, block, &mut buffers));
+            let kept = kept.map(|kept| kept.of(&extent, block));
+            walks.push(BlockWalk::new(simd, operands, block, kept, &mut buffers));
         }
+        let mut checkpoint = vec![zero; states];
 
         let mut trace = Trace::new(simd);
         let low_columns = rank.div_ceil(S::F32_LANES);
@@ -137,8 +145,10 @@ impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk
                     by_a: &mut by_a,
                     rows: &mut row_lanes,
                 };
-                let checkpoint = &walk.checkpoints[index * states..][..states];
-                tile.backward::<ROWS, DECAY>(simd, checkpoint, &dy, &mut trace, &mut out);
+                let before = index * states * S::F32_LANES;
+                let bytes: &mut [f32] = bytemuck::cast_slice_mut(&mut checkpoint);
+                bytes.copy_from_slice(&walk.checkpoints[before..][..states * S::F32_LANES]);
+                tile.backward::<ROWS, DECAY>(simd, &checkpoint, &dy, &mut trace, &mut out);
                 // from here on in place: `by_b` becomes the gradient of `u`, `by_a` that of the step before softplus
                 for step in 0..steps {
                     let (u, dt, sum_b) = (tile.u[step], tile.dt[step], by_b[step]);
@@ -181,13 +191,13 @@ impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk
 }
 
 /// One block on its way back.
-struct BlockWalk<S: Simd> {
+struct BlockWalk<'a, S: Simd> {
     block: Block,
     parameters: Parameters<S>,
     /// Weights of the step with the rank along the lanes, `[lanes][registers of R]`.
     weight_rows: Vec<S::f32s>,
-    /// State before each tile, `[tiles][states]`.
-    checkpoints: Vec<S::f32s>,
+    /// State before each tile, `[tiles][states][lanes]`.
+    checkpoints: Cow<'a, [f32]>,
     carry: Vec<S::f32s>,
     a: Vec<S::f32s>,
     skip: S::f32s,
@@ -195,27 +205,23 @@ struct BlockWalk<S: Simd> {
     weight: Vec<S::f32s>,
 }
 
-impl<S: Simd> BlockWalk<S> {
-    /// Runs forward once to leave the checkpoints.
+impl<'a, S: Simd> BlockWalk<'a, S> {
+    /// Runs forward once for the checkpoints where there are none.
     #[inline(always)]
-    fn new(simd: S, operands: &impl Operands, block: Block, buffers: &mut Buffers<S>) -> Self {
+    fn new(
+        simd: S,
+        operands: &impl Operands,
+        block: Block,
+        kept: Option<&'a [f32]>,
+        buffers: &mut Buffers<S>,
+    ) -> Self {
         let extent = operands.extent();
         let parameters = Parameters::load(simd, operands, block);
         let zero = simd.splat_f32s(0.0);
-        let mut state = vec![zero; extent.states];
-        let mut checkpoints = Vec::with_capacity(extent.tiles() * extent.states);
-        for index in 0..extent.tiles() {
-            checkpoints.extend_from_slice(&state);
-            if index + 1 == extent.tiles() {
-                break;
-            }
-            let (start, steps) = extent.tile(index);
-            let mut rows = [&[][..]; TILE];
-            let rows = &mut rows[..steps];
-            operands.load_rows(block, start, &mut buffers.rows, rows);
-            let tile = buffers.lanes.load(simd, operands, block, &parameters, start, rows);
-            tile.forward::<false>(simd, &mut state, &mut []);
-        }
+        let checkpoints = match kept {
+            Some(kept) => Cow::Borrowed(kept),
+            None => Cow::Owned(checkpoints(simd, operands, block, &parameters, buffers)),
+        };
         let columns = extent.rank.div_ceil(S::F32_LANES);
         let mut weight_rows = vec![zero; S::F32_LANES * columns];
         let rows: &mut [f32] = bytemuck::cast_slice_mut(&mut weight_rows);
@@ -245,6 +251,33 @@ impl<S: Simd> BlockWalk<S> {
             dt_weight: bytemuck::cast_slice(&self.weight).to_vec(),
         }
     }
+}
+
+/// Runs a block forward: its states before each tile, `[tiles][states][lanes]`.
+#[inline(always)]
+fn checkpoints<S: Simd>(
+    simd: S,
+    operands: &impl Operands,
+    block: Block,
+    parameters: &Parameters<S>,
+    buffers: &mut Buffers<S>,
+) -> Vec<f32> {
+    let extent = operands.extent();
+    let mut state = vec![simd.splat_f32s(0.0); extent.states];
+    let mut checkpoints = Vec::with_capacity(extent.tiles() * extent.states * S::F32_LANES);
+    for index in 0..extent.tiles() {
+        checkpoints.extend_from_slice(bytemuck::cast_slice(&state));
+        if index + 1 == extent.tiles() {
+            break;
+        }
+        let (start, steps) = extent.tile(index);
+        let mut rows = [&[][..]; TILE];
+        let rows = &mut rows[..steps];
+        operands.load_rows(block, start, &mut buffers.rows, rows);
+        let tile = buffers.lanes.load(simd, operands, block, parameters, start, rows);
+        tile.forward::<false>(simd, &mut state, &mut []);
+    }
+    checkpoints
 }
 
 /// Adds the parameter gradients of all blocks, in order, into `[groups * channels, columns]`.

@@ -51,12 +51,14 @@ pub(super) struct Block {
     pub(super) channel: usize,
     /// Lanes in use; the others hold zeros.
     pub(super) channels: usize,
+    /// Lanes of a register.
+    pub(super) lanes: usize,
 }
 
 impl Block {
     pub(super) fn new(extent: &Extent, lanes: usize, batch: usize, group: usize, index: usize) -> Self {
         let channel = index * lanes;
-        Self { batch, group, channel, channels: lanes.min(extent.channels - channel) }
+        Self { batch, group, channel, channels: lanes.min(extent.channels - channel), lanes }
     }
 
     /// Channels among those of all groups.

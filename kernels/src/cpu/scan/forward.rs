@@ -3,6 +3,7 @@
 use super::{
     TILE,
     block::{Block, Buffers, Operands, Parameters},
+    checkpoints::Recorder,
 };
 use crate::cpu::shared::SharedSlice;
 use pulp::{Simd, WithSimd, bytemuck};
@@ -10,11 +11,12 @@ use pulp::{Simd, WithSimd, bytemuck};
 /// One forward walk of some neighbouring blocks along their sequence, which leaves `y` in `out`.
 ///
 /// The blocks go tile by tile together: they share the rows, and their channels the cache lines of the map. Their last
-/// states are returned, flat `[states][lanes]` each.
+/// states are returned, flat `[states][lanes]` each; with `checkpoints`, the states before each tile stay there.
 pub(super) struct ForwardWalk<'a, O> {
     pub(super) operands: &'a O,
     pub(super) blocks: Vec<Block>,
     pub(super) out: SharedSlice<'a>,
+    pub(super) checkpoints: Option<&'a Recorder<'a>>,
 }
 
 impl<O: Operands> WithSimd for ForwardWalk<'_, O> {
@@ -22,7 +24,7 @@ impl<O: Operands> WithSimd for ForwardWalk<'_, O> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { operands, blocks, out } = self;
+        let Self { operands, blocks, out, checkpoints } = self;
         let extent = operands.extent();
         let mut buffers = Buffers::new(simd, &extent);
         let mut parameters = Vec::with_capacity(blocks.len());
@@ -37,6 +39,9 @@ impl<O: Operands> WithSimd for ForwardWalk<'_, O> {
             let rows = &mut rows[..steps];
             operands.load_rows(blocks[0], start, &mut buffers.rows, rows);
             for ((&block, parameters), state) in blocks.iter().zip(&parameters).zip(&mut states) {
+                if let Some(checkpoints) = checkpoints {
+                    checkpoints.write(block, index, bytemuck::cast_slice(state));
+                }
                 let tile = buffers.lanes.load(simd, operands, block, parameters, start, rows);
                 for step in 0..steps {
                     y[step] = simd.mul_f32s(parameters.skip, tile.u[step]);

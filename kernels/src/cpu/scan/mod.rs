@@ -4,6 +4,7 @@
 //! * `step.rs`: the step of a tile, expanded from its low rank, and the gradients of that expansion;
 //! * `block.rs`: a block of neighbouring channels, its parameters and operands in lanes;
 //! * `forward.rs`, `backward.rs`: walk a block along its whole sequence, tile by tile; the backward spreads over the cores;
+//! * `checkpoints.rs`: states that a forward pass may leave for the backward pass;
 //! * `parts.rs`: how the directions of a map are shared out, each share with a partial map of its own;
 //! * `plain.rs`, `omni.rs`: how each form lays out its operands, and its public functions.
 //!
@@ -26,6 +27,7 @@ macro_rules! unroll {
 
 mod backward;
 mod block;
+mod checkpoints;
 mod forward;
 mod gradient;
 mod omni;
@@ -36,7 +38,10 @@ mod step;
 mod tests;
 mod tile;
 
-pub use omni::{omni_selective_scan, omni_selective_scan_backward};
+pub use checkpoints::Checkpoints;
+pub use omni::{
+    omni_selective_scan, omni_selective_scan_backward, omni_selective_scan_backward_from, omni_selective_scan_recorded,
+};
 pub use plain::{selective_scan, selective_scan_backward};
 
 /// Steps of a tile, and the distance of the checkpoints that the backward pass keeps.

@@ -118,7 +118,7 @@ pub fn selective_scan(shape: ScanShape, inputs: &ScanInputs<'_, f32>) -> Result<
     (0..shape.batch * shape.groups * blocks).into_par_iter().for_each(|task| {
         let (row, index) = (task / blocks, task % blocks);
         let block = Block::new(&plain.extent(), lanes, row / shape.groups, row % shape.groups, index);
-        let state = &arch.dispatch(ForwardWalk { operands: &plain, blocks: vec![block], out: y_out })[0];
+        let state = &arch.dispatch(ForwardWalk { operands: &plain, blocks: vec![block], out: y_out, checkpoints: None })[0];
         for lane in 0..block.channels {
             let row = plain.sequence(block, lane) / shape.length;
             // SAFETY: one task a block, and blocks have no channel in common.
@@ -156,7 +156,7 @@ pub fn selective_scan_backward(
     };
     let rows = needs.b || needs.c;
     let groups: Vec<_> = (0..shape.groups).map(|group| (group, sequences)).collect();
-    let gradients = backward(Arch::new(), &plain, &groups, rows, needs.a);
+    let gradients = backward(Arch::new(), &plain, &groups, None, rows, needs.a);
 
     let mut db = needs.b.then(|| vec![0.0; shape.projection_len()]);
     let mut dc = needs.c.then(|| vec![0.0; shape.projection_len()]);

@@ -61,7 +61,7 @@ fn check(shape: OmniShape) {
     for arch in levels() {
         let name = |what: &str| format!("{arch:?} {shape:?} {what}");
         assert_close(&name("y"), &forward(arch, shape, &inputs).expect("shapes fit"), &y_ref);
-        let got = backward_of(arch, shape, &inputs, &dy, OmniNeeds::ALL).expect("shapes fit");
+        let got = backward_of(arch, shape, &inputs, None, &dy, OmniNeeds::ALL).expect("shapes fit");
         for (what, got, want) in [
             ("du", &got.u, &want.u),
             ("dprojection", &got.projection, &want.projection),
