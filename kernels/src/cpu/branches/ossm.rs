@@ -1,6 +1,7 @@
-use super::{add_residual, branch_gradient, scale_samples};
+use super::{PIECE, add_residual, branch_gradient, scale_samples};
 use crate::{
     cpu::{
+        lanes::exp_in_place,
         layers::{
             Affine, MapShape, Matrix, Rows, RowsMut, Start, add_product, depthwise_silu, depthwise_silu_backward,
             gated_norm, gated_norm_backward, layer_norm, layer_norm_backward, product,
@@ -124,7 +125,8 @@ struct Branch<'a> {
 
 impl<'a> Branch<'a> {
     fn new(shape: OssmShape, inputs: &'a OssmInputs<'a>) -> Self {
-        let a = inputs.a_logs.par_iter().with_min_len(1 << 12).map(|log| -log.exp()).collect();
+        let mut a = inputs.a_logs.to_vec();
+        a.par_chunks_mut(PIECE).for_each(|a| exp_in_place(a, -1.0));
         Self { shape, inputs, a }
     }
 

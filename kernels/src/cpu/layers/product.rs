@@ -54,13 +54,16 @@ impl<'a> From<Rows<'a>> for Matrix<'a> {
     }
 }
 
-/// Multiply-adds that are worth a task of their own.
-const TASK: usize = 1 << 20;
-/// At most so many tasks: every one packs the shared operand again.
-const TASKS: usize = 16;
-/// Rows and columns of a task are multiples of these, the sides of `gemm`'s largest kernels (AVX-512: 64×6, AVX2: 24×4).
+/// Multiply-adds of a task where there are at least four such: every task packs the shared operand again.
+const TASK: usize = 1 << 24;
+/// Multiply-adds that are worth a task at all.
+const SMALL_TASK: usize = 1 << 21;
+/// At most so many tasks.
+const TASKS: usize = 64;
+/// Rows and columns of a task are multiples of these where it has many: the sides of `gemm`'s largest kernels (AVX-512: columns
+/// by 64 and rows by 6, AVX2: 24 by 4).
 const ROWS: usize = 12;
-const COLUMNS: usize = 192;
+const COLUMNS: usize = 64;
 
 /// What a product is added to.
 #[derive(Debug, Clone, Copy)]
@@ -156,7 +159,10 @@ fn blocks(a: &Matrix<'_>, b: &Matrix<'_>, work: impl Fn(Block) + Sync) {
     assert!(a.columns == b.rows, "product of {}x{} and {}x{}", a.rows, a.columns, b.rows, b.columns);
     let by_rows = a.rows >= b.columns;
     let (long, short) = if by_rows { (a.rows, b.columns) } else { (b.columns, a.rows) };
-    let tasks = (long * short * a.columns / TASK).clamp(1, TASKS);
+    let macs = long * short * a.columns;
+    // A power of two gives equal shares to the usual numbers of cores.
+    let tasks = (macs / TASK).max((macs / SMALL_TASK).min(4)).clamp(1, TASKS);
+    let tasks = 1 << tasks.ilog2();
     let side = long.div_ceil(tasks).next_multiple_of(if by_rows { ROWS } else { COLUMNS });
     let block = |task: usize| {
         let (from, len) = (task * side, side.min(long - task * side));
