@@ -51,4 +51,9 @@ impl<'a> SharedSlice<'a> {
         // SAFETY: in bounds by the assertion.
         unsafe { self.start.add(at) }
     }
+
+    /// Where the elements begin, for a prefetch.
+    pub(crate) fn address(&self) -> *const f32 {
+        self.start
+    }
 }

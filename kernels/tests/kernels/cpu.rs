@@ -169,7 +169,8 @@ fn recorded_states_give_the_same_gradients_bit_for_bit() {
         let single = Omni::random(shape, ALL_ON, 12).to_f32();
         let (y, checkpoints) = cpu::omni_selective_scan_recorded(shape, &single.inputs()).expect("shapes fit");
         assert_eq!(y, cpu::omni_selective_scan(shape, &single.inputs()).expect("shapes fit"));
-        let alone = cpu::omni_selective_scan_backward(shape, &single.inputs(), &single.dy, OmniNeeds::ALL).expect("fits");
+        let alone =
+            cpu::omni_selective_scan_backward(shape, &single.inputs(), &single.dy, OmniNeeds::ALL).expect("fits");
         let from =
             cpu::omni_selective_scan_backward_from(shape, &single.inputs(), &checkpoints, &single.dy, OmniNeeds::ALL)
                 .expect("fits");

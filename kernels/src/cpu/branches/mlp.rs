@@ -1,7 +1,10 @@
 use super::{add_residual, branch_gradient, scale_samples};
-use crate::cpu::layers::{
-    Affine, Fresh, Matrix, Rows, Start, add_bias, gelu_backward, gelu_in_place, layer_norm, layer_norm_backward,
-    product, product_then, sum_rows,
+use crate::cpu::{
+    layers::{
+        Affine, Fresh, Matrix, Rows, Start, add_bias, gelu_backward, gelu_in_place, layer_norm, layer_norm_backward,
+        product, product_then, sum_rows,
+    },
+    memory::room,
 };
 
 /// Hidden values that a forward pass without a backward holds at once.
@@ -93,7 +96,7 @@ pub fn mlp(inputs: &MlpInputs<'_>, keep: bool) -> (Vec<f32>, Option<Vec<f32>>) {
     let samples = inputs.scale.map_or(1, <[f32]>::len);
     let sample = (inputs.x.len() / samples).max(inputs.channels());
     let piece = (HIDDEN / inputs.hidden()).max(64) * inputs.channels();
-    let mut out = Vec::with_capacity(inputs.x.len());
+    let mut out = room(inputs.x.len());
     for (index, x) in inputs.x.chunks(sample).enumerate() {
         let scale = inputs.scale.map(|scale| &scale[index..=index]);
         for x in x.chunks(piece) {

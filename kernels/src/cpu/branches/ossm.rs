@@ -1,12 +1,14 @@
 use super::{PIECE, add_residual, branch_gradient, scale_samples};
 use crate::{
     cpu::{
+        Checkpoints,
         lanes::exp_in_place,
         layers::{
             Affine, MapShape, Matrix, Rows, RowsMut, Start, add_product, depthwise_silu, depthwise_silu_backward,
             gated_norm, gated_norm_backward, layer_norm, layer_norm_backward, product,
         },
-        Checkpoints, omni_selective_scan, omni_selective_scan_backward_from, omni_selective_scan_recorded,
+        memory::zeros,
+        omni_selective_scan, omni_selective_scan_backward_from, omni_selective_scan_recorded,
     },
     definition::{Directions, OmniGradients, OmniInputs, OmniNeeds, OmniShape},
 };
@@ -217,7 +219,7 @@ pub fn ossm_backward(shape: OssmShape, inputs: &OssmInputs<'_>, kept: &OssmKept,
     let branch = Branch::new(shape, inputs);
     let dbranch = branch_gradient(dy, inputs.scale);
     let dbranch = Rows::new(&dbranch, channels);
-    let mut dhidden = vec![0.0; hidden.len()];
+    let mut dhidden = zeros(hidden.len());
 
     let dgated = product(dbranch, branch.out_proj().transposed(), Start::Zero);
     let dgate = RowsMut::columns_of(&mut dhidden, 2 * inner, inner, inner);

@@ -1,5 +1,6 @@
 //! Bands of rows for the cores, memory for outputs, and rows in SIMD lanes.
 
+use crate::cpu::memory::ask_for_large_pages;
 use pulp::Simd;
 use rayon::prelude::*;
 use std::{marker::PhantomData, ops::Range};
@@ -51,6 +52,7 @@ impl<'a> Fresh<'a> {
     /// Makes room for `len` values in an empty vector; [`Vec::set_len`] is left to the caller.
     pub(crate) fn new(values: &'a mut Vec<f32>, len: usize) -> Self {
         values.reserve_exact(len);
+        ask_for_large_pages(values.as_mut_ptr(), len);
         Self { start: values.as_mut_ptr(), len, lifetime: PhantomData }
     }
 

@@ -1,4 +1,5 @@
 use super::{Matrix, Rows, Start, product};
+use crate::cpu::memory::zeros;
 use rayon::prelude::*;
 
 /// Sizes of a [`fuse`].
@@ -34,7 +35,7 @@ impl FuseShape {
     /// Repeats every pixel of `[B, H / 2, W / 2, out]` four times.
     fn double(&self, small: &[f32]) -> Vec<f32> {
         let (width, channels) = (self.width, self.out_channels);
-        let mut out = vec![0.0; self.batch * self.height * width * channels];
+        let mut out = zeros(self.batch * self.height * width * channels);
         let rows = out.par_chunks_exact_mut(2 * width * channels).zip(small.par_chunks_exact(width / 2 * channels));
         rows.for_each(|(pair, small)| {
             let (upper, lower) = pair.split_at_mut(width * channels);
@@ -51,7 +52,7 @@ impl FuseShape {
     /// Sums the four pixels that [`double`](Self::double) made of one.
     fn halve(&self, dy: &[f32]) -> Vec<f32> {
         let (width, channels) = (self.width, self.out_channels);
-        let mut out = vec![0.0; dy.len() / 4];
+        let mut out = zeros(dy.len() / 4);
         let rows = out.par_chunks_exact_mut(width / 2 * channels).zip(dy.par_chunks_exact(2 * width * channels));
         rows.for_each(|(small, pair)| {
             let (upper, lower) = pair.split_at(width * channels);

@@ -1,5 +1,5 @@
 use super::Rows;
-use crate::cpu::shared::SharedSlice;
+use crate::cpu::{memory::room, shared::SharedSlice};
 use gemm::Parallelism;
 use rayon::prelude::*;
 
@@ -110,7 +110,7 @@ pub fn product_then<'a, 'b>(
     let (a, b): (Matrix<'_>, Matrix<'_>) = (a.into(), b.into());
     let len = a.rows * b.columns;
     start.check(a.rows, b.columns);
-    let mut out = Vec::with_capacity(len);
+    let mut out = room(len);
     let shared = SharedSlice::of_capacity(&mut out);
     blocks(&a, &b, |block| {
         let add = block.begin(start, shared, a.rows, b.columns);

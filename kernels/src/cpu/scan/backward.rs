@@ -4,13 +4,10 @@ use super::{
     TILE,
     block::{Block, Buffers, Extent, Operands, Parameters, lanes},
     checkpoints::Checkpoints,
-    gradient::{TileGradients, Trace},
+    gradient::{Scratch, Step},
     step::{low_gradient, weight_gradient},
 };
-use crate::cpu::{
-    lanes::{sigmoid, sum_lanes},
-    shared::SharedSlice,
-};
+use crate::cpu::{lanes::sigmoid, shared::SharedSlice};
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -124,45 +121,42 @@ impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk
         }
         let mut checkpoint = vec![zero; states];
 
-        let mut trace = Trace::new(simd);
+        let mut scratch = Scratch::new(simd, states);
         let low_columns = rank.div_ceil(S::F32_LANES);
         let mut low_lanes = vec![zero; if ROWS { TILE * low_columns } else { 0 }];
-        let mut row_lanes = vec![zero; if ROWS { TILE * 2 * states } else { 0 }];
         let mut row_sums = vec![0.0; if ROWS { extent.length * row } else { 0 }];
         for index in (0..extent.tiles()).rev() {
             let (start, steps) = extent.tile(index);
             let mut rows = [&[][..]; TILE];
             let rows = &mut rows[..steps];
             operands.load_rows(blocks[0], start, &mut buffers.rows, rows);
+            scratch.load(rows, rank, states);
             for walk in &mut walks {
                 let tile = buffers.lanes.load(simd, operands, walk.block, &walk.parameters, start, rows);
-                let (mut dy, mut by_b, mut by_a) = ([zero; TILE], [zero; TILE], [zero; TILE]);
+                let mut dy = [zero; TILE];
                 operands.load(simd, sequences.dy, walk.block, start, &mut dy[..steps]);
-                let mut out = TileGradients {
-                    carry: &mut walk.carry,
-                    a: &mut walk.a,
-                    by_b: &mut by_b,
-                    by_a: &mut by_a,
-                    rows: &mut row_lanes,
-                };
-                let before = index * states * S::F32_LANES;
-                let bytes: &mut [f32] = bytemuck::cast_slice_mut(&mut checkpoint);
-                bytes.copy_from_slice(&walk.checkpoints[before..][..states * S::F32_LANES]);
-                tile.backward::<ROWS, DECAY>(simd, &checkpoint, &dy, &mut trace, &mut out);
-                // from here on in place: `by_b` becomes the gradient of `u`, `by_a` that of the step before softplus
-                for step in 0..steps {
-                    let (u, dt, sum_b) = (tile.u[step], tile.dt[step], by_b[step]);
-                    by_b[step] = simd.mul_add_e_f32s(sum_b, dt, simd.mul_f32s(walk.parameters.skip, dy[step]));
-                    let by_u = simd.mul_f32s(sum_b, u);
-                    let mut dx = simd.mul_add_e_f32s(by_a[step], simd.splat_f32s(std::f32::consts::LN_2), by_u);
-                    if extent.delta_softplus {
-                        dx = simd.mul_f32s(dx, sigmoid(simd, tile.x[step]));
-                    }
-                    by_a[step] = dx;
-                    walk.skip = simd.mul_add_e_f32s(dy[step], u, walk.skip);
-                    walk.bias = simd.add_f32s(walk.bias, dx);
+                let mut back = [Step { dt: zero, input: zero, dy: zero, by_b: zero, by_a: zero }; TILE];
+                let back = &mut back[..steps];
+                for (step, back) in back.iter_mut().enumerate() {
+                    (back.dt, back.input, back.dy) = (tile.dt[step], tile.input[step], dy[step]);
                 }
-                let (du, dx) = (&by_b[..steps], &by_a[..steps]);
+                let before = index * states * S::F32_LANES;
+                let lanes: &mut [f32] = bytemuck::cast_slice_mut(&mut checkpoint);
+                lanes.copy_from_slice(&walk.checkpoints[before..][..states * S::F32_LANES]);
+                tile.backward::<ROWS, DECAY>(simd, &checkpoint, back, &mut scratch, &mut walk.carry, &mut walk.a);
+                let (mut du, mut dx) = ([zero; TILE], [zero; TILE]);
+                for (step, back) in back.iter().enumerate() {
+                    let u = tile.u[step];
+                    du[step] = simd.mul_add_e_f32s(back.by_b, back.dt, simd.mul_f32s(walk.parameters.skip, back.dy));
+                    let by_u = simd.mul_f32s(back.by_b, u);
+                    dx[step] = simd.mul_add_e_f32s(back.by_a, simd.splat_f32s(std::f32::consts::LN_2), by_u);
+                    if extent.delta_softplus {
+                        dx[step] = simd.mul_f32s(dx[step], sigmoid(simd, tile.x[step]));
+                    }
+                    walk.skip = simd.mul_add_e_f32s(back.dy, u, walk.skip);
+                    walk.bias = simd.add_f32s(walk.bias, dx[step]);
+                }
+                let (du, dx) = (&du[..steps], &dx[..steps]);
                 weight_gradient(simd, &tile, dx, &mut walk.weight);
                 if ROWS && rank > 0 {
                     low_gradient(simd, dx, &walk.weight_rows, &mut low_lanes);
@@ -182,7 +176,7 @@ impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk
                         bytemuck::cast_slice_mut(&mut low_lanes[step * low_columns..][..low_columns]);
                     low.copy_from_slice(&lanes[..rank]);
                     lanes.fill(0.0);
-                    sum_lanes(simd, &mut row_lanes[step * 2 * states..][..2 * states], projections);
+                    scratch.take(simd, step, states, projections);
                 }
             }
         }
@@ -208,13 +202,7 @@ struct BlockWalk<'a, S: Simd> {
 impl<'a, S: Simd> BlockWalk<'a, S> {
     /// Runs forward once for the checkpoints where there are none.
     #[inline(always)]
-    fn new(
-        simd: S,
-        operands: &impl Operands,
-        block: Block,
-        kept: Option<&'a [f32]>,
-        buffers: &mut Buffers<S>,
-    ) -> Self {
+    fn new(simd: S, operands: &impl Operands, block: Block, kept: Option<&'a [f32]>, buffers: &mut Buffers<S>) -> Self {
         let extent = operands.extent();
         let parameters = Parameters::load(simd, operands, block);
         let zero = simd.splat_f32s(0.0);

@@ -85,6 +85,8 @@ pub(super) trait Operands: Sync {
     fn dt_weight(&self) -> &[f32];
     /// Finds the rows `[dt_low | b | c]` of the steps from `start` on; `buffer` has room to put them together.
     fn load_rows<'a>(&'a self, block: Block, start: usize, buffer: &'a mut [f32], rows: &mut [&'a [f32]]);
+    /// Asks for the rows of some later steps, and for what slices laid out as `u` hold there for `blocks`, where it pays.
+    fn prefetch(&self, blocks: &[Block], steps: Range<usize>, slices: &[*const f32]);
     /// Reads the steps from `start` on of a slice laid out as `u`.
     fn load<S: Simd>(&self, simd: S, from: &[f32], block: Block, start: usize, to: &mut [S::f32s]);
     /// Leaves the steps from `start` on in a slice laid out as `u`; directions of one map add up.

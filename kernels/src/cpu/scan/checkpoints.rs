@@ -1,7 +1,7 @@
 //! States that a forward pass leaves for the backward pass, which then needs no walk of its own to find them.
 
 use super::block::{Block, Extent};
-use crate::cpu::shared::SharedSlice;
+use crate::cpu::{memory::room, shared::SharedSlice};
 
 /// The states before each tile of every block, `[batch][groups][blocks][tiles][states][lanes]`.
 ///
@@ -39,7 +39,7 @@ impl Checkpoints {
     pub(super) fn record(extent: &Extent, lanes: usize, walk: impl FnOnce(&Recorder<'_>)) -> Self {
         let layout = Layout::new(extent, lanes);
         let len = extent.batch * layout.groups * layout.blocks * layout.tiles * layout.state;
-        let mut values = Vec::with_capacity(len);
+        let mut values = room(len);
         walk(&Recorder { values: SharedSlice::of_capacity(&mut values), layout });
         // SAFETY: a forward walk visits every tile of every block, and writes its states.
         unsafe { values.set_len(len) };

@@ -8,6 +8,9 @@ use super::{
 use crate::cpu::shared::SharedSlice;
 use pulp::{Simd, WithSimd, bytemuck};
 
+/// Values of a map that the second-level cache does not hold: from here on the walk asks for the next tile ahead of time.
+const FAR: usize = 1 << 20;
+
 /// One forward walk of some neighbouring blocks along their sequence, which leaves `y` in `out`.
 ///
 /// The blocks go tile by tile together: they share the rows, and their channels the cache lines of the map. Their last
@@ -33,11 +36,17 @@ impl<O: Operands> WithSimd for ForwardWalk<'_, O> {
         }
         let mut states = vec![vec![simd.splat_f32s(0.0); extent.states]; blocks.len()];
         let mut y = [simd.splat_f32s(0.0); TILE];
+        let slices = [operands.u().as_ptr(), out.address()];
+        let far = extent.length * extent.channels >= FAR;
         for index in 0..extent.tiles() {
             let (start, steps) = extent.tile(index);
             let mut rows = [&[][..]; TILE];
             let rows = &mut rows[..steps];
             operands.load_rows(blocks[0], start, &mut buffers.rows, rows);
+            if far {
+                let next = start + steps;
+                operands.prefetch(&blocks, next..extent.length.min(next + TILE), &slices);
+            }
             for ((&block, parameters), state) in blocks.iter().zip(&parameters).zip(&mut states) {
                 if let Some(checkpoints) = checkpoints {
                     checkpoints.write(block, index, bytemuck::cast_slice(state));

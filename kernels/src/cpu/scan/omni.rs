@@ -5,10 +5,11 @@ use super::{
     forward::ForwardWalk,
     parts,
 };
-use crate::cpu::shared::SharedSlice;
+use crate::cpu::{memory::zeros, shared::SharedSlice};
 use crate::definition::{Directions, OmniGradients, OmniInputs, OmniNeeds, OmniShape, ScanError};
 use pulp::{Arch, Simd, bytemuck};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// The omnidirectional form: channel-last maps, one group a direction, visited along its path.
 struct Omni<'a> {
@@ -73,6 +74,20 @@ impl Operands for Omni<'_> {
     }
 
     #[inline(always)]
+    fn prefetch(&self, blocks: &[Block], steps: Range<usize>, slices: &[*const f32]) {
+        let (row, directions) = (self.shape.row(), self.shape.directions.count());
+        let (first, last) = (blocks[0], blocks[blocks.len() - 1]);
+        let channels = last.channel + last.channels - first.channel;
+        for pixel in self.pixels(first, steps.start).take(steps.len()) {
+            let projection = self.inputs.projection.as_ptr();
+            prefetch(projection.wrapping_add((pixel * directions + first.group) * row), row);
+            for slice in slices {
+                prefetch(slice.wrapping_add(pixel * self.shape.channels + first.channel), channels);
+            }
+        }
+    }
+
+    #[inline(always)]
     fn load<S: Simd>(&self, simd: S, from: &[f32], block: Block, start: usize, to: &mut [S::f32s]) {
         let full = block.channels == S::F32_LANES;
         for (to, pixel) in to.iter_mut().zip(self.pixels(block, start)) {
@@ -109,6 +124,22 @@ impl Operands for Omni<'_> {
             }
         }
     }
+}
+
+/// Values of a cache line.
+const LINE: usize = 16;
+
+/// Asks the machine to bring some values near, where it can be asked.
+#[inline(always)]
+fn prefetch(values: *const f32, len: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for at in (0..len).step_by(LINE) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(values.wrapping_add(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, len, LINE);
 }
 
 /// A register from exactly as many values as it has lanes.
@@ -224,7 +255,7 @@ pub(super) fn backward_of(
     let parts = parts::parts(directions, shape.batch * segments);
     let mut maps = parts::maps(if needs.u { parts } else { 0 }, shape.map_len());
     let outputs = parts::outputs(&mut maps);
-    let mut dprojection = needs.projection.then(|| vec![0.0; inputs.projection.len()]);
+    let mut dprojection = needs.projection.then(|| zeros(inputs.projection.len()));
     let mut blocks = Vec::new();
     // Every part works on one of its directions at a time, which keeps the order of the additions at a pixel.
     for round in 0..directions / parts {

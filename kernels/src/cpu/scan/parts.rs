@@ -3,7 +3,7 @@
 //! Directions meet at every pixel. One task that walks all of them keeps the order of the additions, but few channels then
 //! give few tasks. So the directions are cut into parts, each adding into a map of its own; the maps are summed in order.
 
-use crate::cpu::shared::SharedSlice;
+use crate::cpu::{memory::zeros, shared::SharedSlice};
 use rayon::prelude::*;
 
 /// Tasks that are enough to keep the cores busy; parts are made until there are so many.
@@ -24,7 +24,7 @@ pub(super) fn parts(directions: usize, tasks: usize) -> usize {
 
 /// One map of `len` zeros a part.
 pub(super) fn maps(parts: usize, len: usize) -> Vec<Vec<f32>> {
-    (0..parts).map(|_| vec![0.0; len]).collect()
+    (0..parts).map(|_| zeros(len)).collect()
 }
 
 /// The maps as outputs.

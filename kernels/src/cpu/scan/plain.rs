@@ -71,6 +71,11 @@ impl Operands for Plain<'_> {
     }
 
     #[inline(always)]
+    fn prefetch(&self, _: &[Block], _: std::ops::Range<usize>, _: &[*const f32]) {
+        // Sequences are contiguous: the machine sees that itself.
+    }
+
+    #[inline(always)]
     fn load<S: Simd>(&self, _: S, from: &[f32], block: Block, start: usize, to: &mut [S::f32s]) {
         let to: &mut [f32] = bytemuck::cast_slice_mut(to);
         for lane in 0..block.channels {
@@ -118,7 +123,8 @@ pub fn selective_scan(shape: ScanShape, inputs: &ScanInputs<'_, f32>) -> Result<
     (0..shape.batch * shape.groups * blocks).into_par_iter().for_each(|task| {
         let (row, index) = (task / blocks, task % blocks);
         let block = Block::new(&plain.extent(), lanes, row / shape.groups, row % shape.groups, index);
-        let state = &arch.dispatch(ForwardWalk { operands: &plain, blocks: vec![block], out: y_out, checkpoints: None })[0];
+        let state =
+            &arch.dispatch(ForwardWalk { operands: &plain, blocks: vec![block], out: y_out, checkpoints: None })[0];
         for lane in 0..block.channels {
             let row = plain.sequence(block, lane) / shape.length;
             // SAFETY: one task a block, and blocks have no channel in common.

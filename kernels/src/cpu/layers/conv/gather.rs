@@ -10,7 +10,7 @@ use super::{
     kernel::{Start, Strided, Sweep},
     panels::{Panel, Panels, Taps, Weights},
 };
-use crate::cpu::shared::SharedSlice;
+use crate::cpu::{memory::room, shared::SharedSlice};
 use rayon::prelude::*;
 
 /// Values of a band that a core's second-level cache holds beside the weights.
@@ -132,7 +132,7 @@ impl Gather<'_> {
     /// The target map. `work` is the number of multiply-adds.
     fn run(&self, work: usize) -> Vec<f32> {
         let len = self.target.len();
-        let mut target = Vec::with_capacity(len);
+        let mut target = room(len);
         if len == 0 {
             return target;
         }
