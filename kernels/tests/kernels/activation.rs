@@ -3,7 +3,7 @@ use burn_rsmamba_kernels::cpu::layers::{Rows, add_bias, gelu, gelu_backward, gel
 
 /// Distribution function of the normal distribution, accurate in its tails.
 fn phi(x: f64) -> f64 {
-    if x < -4.0 { erfc_far(-x / 2.0f64.sqrt()) / 2.0 } else { (1.0 + erf(x / 2.0f64.sqrt())) / 2.0 }
+    if x < -4.0 { erfc_far(-x / 2.0f64.sqrt()) / 2.0 } else { f64::midpoint(1.0, erf(x / 2.0f64.sqrt())) }
 }
 
 fn slope(x: f64) -> f64 {

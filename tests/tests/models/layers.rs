@@ -127,8 +127,8 @@ fn the_switch_falls_back_when_its_closure_ends() {
     let device = device();
     let model = ModelConfig::preset(Task::Ss, "micro").expect("a preset").init(&device);
     let image = Tensor::<4>::random([1, 3, 32, 32], Distribution::Default, &device);
-    let before = values(model.forward(&[image.clone()]));
-    let composed = layers::composed(|| values(model.forward(&[image.clone()])));
+    let before = values(model.forward(std::slice::from_ref(&image)));
+    let composed = layers::composed(|| values(model.forward(std::slice::from_ref(&image))));
     let after = values(model.forward(&[image]));
     assert!(before == after, "the native layers are back and give the same bits");
     assert!(before != composed, "two ways of adding never agree in every bit: was the switch used at all?");

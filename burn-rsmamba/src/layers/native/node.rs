@@ -71,6 +71,7 @@ pub(super) fn run<const D: usize>(
 }
 
 /// The operand as [`run`] wants it.
+#[expect(clippy::unnecessary_wraps, reason = "a list of operands has absent ones too")]
 pub(super) fn operand<const D: usize>(tensor: &Tensor<D>) -> Option<DispatchTensor> {
     Some(tensor.clone().into_dispatch())
 }

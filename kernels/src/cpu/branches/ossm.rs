@@ -69,7 +69,7 @@ pub struct OssmInputs<'a> {
 /// What [`ossm_backward`] does not compute again.
 #[derive(Debug)]
 pub struct OssmKept {
-    /// The scanned half before its convolution and the gate before SiLU, `[B, H, W, 2 D]`.
+    /// The scanned half before its convolution and the gate before its activation, `[B, H, W, 2 D]`.
     hidden: Vec<f32>,
     /// The scan's input, `[B, H, W, D]`.
     u: Vec<f32>,
