@@ -31,7 +31,7 @@ pub(crate) const DEMO: &str = "demo";
 fn demo_settings() -> Table {
     toml::toml! {
         preset = "nano"
-        epochs = 20
+        epochs = 30
         batch = 8
         crop = 64
         lr = 4e-3
