@@ -134,6 +134,19 @@ fn sum_sixteen(v4: V4, from: &[f32x16; 16]) -> f32x16 {
     ))
 }
 
+/// Lanes of an instruction set.
+pub(crate) fn lanes(arch: Arch) -> usize {
+    struct Lanes;
+    impl WithSimd for Lanes {
+        type Output = usize;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    arch.dispatch(Lanes)
+}
+
 /// Turns every value `x` into `factor * exp(x)`; relative error below 3e-7 and the rounding of `x log2(e)`, |x| 1.2e-7.
 pub(crate) fn exp_in_place(values: &mut [f32], factor: f32) {
     struct Exp<'a>(&'a mut [f32], f32);

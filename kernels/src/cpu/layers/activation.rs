@@ -77,22 +77,6 @@ pub fn sum_rows(values: Rows<'_>) -> Vec<f32> {
     total(sums.iter().map(|sums| &sums[..]), values.columns())
 }
 
-/// `bias` in each of `rows` rows, for products that add to it.
-pub fn repeat_row(bias: &[f32], rows: usize) -> Vec<f32> {
-    let columns = bias.len();
-    let mut values = Vec::new();
-    let fresh = Fresh::new(&mut values, rows * columns);
-    by_bands(rows, columns, |rows| {
-        for row in rows {
-            // SAFETY: rows do not overlap.
-            unsafe { fresh.part(row * columns, columns) }.copy_from_slice(bias);
-        }
-    });
-    // SAFETY: the bands took every row.
-    unsafe { values.set_len(rows * columns) };
-    values
-}
-
 /// Calls `body` with the start and length of blocks of values, on all cores.
 fn by_blocks(len: usize, body: impl Fn(usize, usize) + Sync) {
     by_bands(len.div_ceil(BLOCK), BLOCK, |blocks| {

@@ -21,7 +21,7 @@ mod product;
 mod rows;
 mod upsample;
 
-pub use activation::{add_bias, gelu, gelu_backward, gelu_in_place, repeat_row, sum_rows};
+pub use activation::{add_bias, gelu, gelu_backward, gelu_in_place, sum_rows};
 pub(crate) use bands::Fresh;
 pub use batch_norm::{batch_norm, batch_norm_backward, batch_statistics};
 pub use conv::{ConvGradients, ConvNeeds, ConvShape, conv2d, conv2d_backward};

@@ -70,8 +70,6 @@ const COLUMNS: usize = 64;
 pub enum Start<'a> {
     /// Nothing.
     Zero,
-    /// A row `[columns]`, the same for every row.
-    Bias(&'a [f32]),
     /// A matrix of the result's shape, and a row times the factor of the row's sample.
     Residual {
         /// `[rows, columns]`.
@@ -142,7 +140,6 @@ impl Start<'_> {
     fn check(&self, rows: usize, columns: usize) {
         let (matrix, bias, scale) = match *self {
             Self::Zero => (None, None, None),
-            Self::Bias(bias) => (None, Some(bias), None),
             Self::Residual { matrix, bias, scale } => (Some(matrix), bias, scale),
         };
         assert!(matrix.is_none_or(|m| m.len() == rows * columns), "the residual of a product is no {rows}x{columns}");
@@ -191,7 +188,6 @@ impl Block {
             let at = row * width + self.column;
             match start {
                 Start::Zero => return false,
-                Start::Bias(bias) => out.write(at, &bias[self.column..][..self.columns]),
                 Start::Residual { matrix, bias, scale } => {
                     out.write(at, &matrix[at..][..self.columns]);
                     if let Some(bias) = bias {

@@ -2,12 +2,15 @@
 
 use super::{
     TILE,
-    block::{Block, Buffers, Extent, Operands, Parameters, lanes},
+    block::{Block, Buffers, Extent, Operands, Parameters},
     checkpoints::Checkpoints,
     gradient::{Scratch, Step},
     step::{low_gradient, weight_gradient},
 };
-use crate::cpu::{lanes::sigmoid, shared::SharedSlice};
+use crate::cpu::{
+    lanes::{lanes, sigmoid},
+    shared::SharedSlice,
+};
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 use rayon::prelude::*;
 use std::borrow::Cow;

@@ -5,7 +5,7 @@ use crate::cpu::{
     lanes::{EXP2_SAFE, softplus},
     shared::SharedSlice,
 };
-use pulp::{Arch, Simd, WithSimd, bytemuck};
+use pulp::{Simd, bytemuck};
 use std::ops::Range;
 
 /// Sizes that both forms share.
@@ -214,17 +214,4 @@ fn load_step<S: Simd, O: Operands>(
         x.fill(parameters.bias);
         expand(simd, &parameters.weight, rows, x);
     }
-}
-
-/// Lanes of an instruction set.
-pub(super) fn lanes(arch: Arch) -> usize {
-    struct Lanes;
-    impl WithSimd for Lanes {
-        type Output = usize;
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            S::F32_LANES
-        }
-    }
-    arch.dispatch(Lanes)
 }

@@ -1,11 +1,11 @@
 use super::{
     backward::{GroupGradients, SEGMENTS, Sequences, backward, sum_parameters},
-    block::{Block, Extent, Operands, lanes},
+    block::{Block, Extent, Operands},
     checkpoints::{Checkpoints, Recorder},
     forward::ForwardWalk,
     parts,
 };
-use crate::cpu::{memory::zeros, shared::SharedSlice};
+use crate::cpu::{lanes::lanes, memory::zeros, shared::SharedSlice};
 use crate::definition::{Directions, OmniGradients, OmniInputs, OmniNeeds, OmniShape, ScanError};
 use pulp::{Arch, Simd, bytemuck};
 use rayon::prelude::*;

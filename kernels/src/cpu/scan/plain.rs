@@ -1,9 +1,9 @@
 use super::{
     backward::{Sequences, backward, sum_parameters},
-    block::{Block, Extent, Operands, lanes},
+    block::{Block, Extent, Operands},
     forward::ForwardWalk,
 };
-use crate::cpu::shared::SharedSlice;
+use crate::cpu::{lanes::lanes, shared::SharedSlice};
 use crate::definition::{ScanError, ScanGradients, ScanInputs, ScanNeeds, ScanShape};
 use pulp::{Arch, Simd, bytemuck};
 use rayon::prelude::*;

@@ -18,19 +18,6 @@ pub(super) const LONG: usize = 8;
 /// Where sums start that start with nothing.
 static ZEROS: [f32; LONG * 16] = [0.0; LONG * 16];
 
-/// Lanes of the instruction set that [`Arch`] chooses on this machine.
-pub(super) fn lanes() -> usize {
-    struct Lanes;
-    impl WithSimd for Lanes {
-        type Output = usize;
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            S::F32_LANES
-        }
-    }
-    Arch::new().dispatch(Lanes)
-}
-
 /// An operand or the output: a slice from its first element on, and how far to go for the next row, segment and step.
 #[derive(Clone, Copy)]
 pub(super) struct Strided<'a> {

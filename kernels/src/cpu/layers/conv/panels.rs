@@ -1,5 +1,7 @@
-use super::kernel::{LONG, VECTORS, lanes};
+use super::kernel::{LONG, VECTORS};
+use crate::cpu::lanes::lanes;
 use crate::cpu::layers::bands::Fresh;
+use pulp::Arch;
 use rayon::prelude::*;
 
 /// Cut of a row of channels into panels of a few vectors of lanes.
@@ -23,13 +25,13 @@ pub(super) struct Panel {
 
 impl Panels {
     pub(super) fn new(channels: usize) -> Self {
-        Self { channels, lanes: lanes(), vectors: VECTORS }
+        Self { channels, lanes: lanes(Arch::new()), vectors: VECTORS }
     }
 
     /// For tiles of so many rows.
     pub(super) fn for_rows(channels: usize, rows: usize) -> Self {
         let vectors = if rows <= 2 { LONG } else { VECTORS };
-        Self { channels, lanes: lanes(), vectors }
+        Self { channels, lanes: lanes(Arch::new()), vectors }
     }
 
     /// Lanes of a vector.

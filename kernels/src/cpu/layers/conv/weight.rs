@@ -1,13 +1,15 @@
 use super::{
     ConvShape,
     band::Band,
-    kernel::{LONG, Start, Strided, Sweep, lanes},
+    kernel::{LONG, Start, Strided, Sweep},
     panels::{Panel, Panels},
 };
 use crate::cpu::{
+    lanes::lanes,
     layers::{Rows, sum_rows},
     shared::SharedSlice,
 };
+use pulp::Arch;
 use rayon::prelude::*;
 
 /// Output pixels of a band: their gradients stay in a core's first-level cache.
@@ -59,7 +61,7 @@ impl Bands {
                 columns: (width - 1) * shape.stride + shape.kernel,
             };
             band.copy(shape.input(), x, &mut map);
-            map.resize(map.len() + LONG * lanes(), 0.0);
+            map.resize(map.len() + LONG * lanes(Arch::new()), 0.0);
             let row = width * shape.out_channels;
             body(&map, band, &dy[(sample * height + from) * row..][..rows * row], index == first);
         }
