@@ -24,5 +24,9 @@ deny:
 review:
     cargo insta review
 
+# The scan against the machine's floor; see BENCHMARKS.md.
+floor *args:
+    cargo bench -p burn-rsmamba-kernels --bench floor -- {{args}}
+
 demo task="ss":
     cargo run --release -p burn-rsmamba-cli -- train --task {{task}} --data demo --out runs/demo-{{task}} --force
