@@ -52,7 +52,7 @@ impl ConvNormRelu {
     /// A first map of half the size, `[B, H / 2, W / 2, C_1]`, is doubled by repeating its pixels.
     pub fn fuse(&self, first: Tensor<4>, second: Tensor<4>) -> Tensor<4> {
         #[cfg(feature = "flex")]
-        if layers::is_native(&second) {
+        if self.conv.bias.is_none() && layers::is_native(&second) {
             return self.norm_relu(layers::fuse(&first, &second, &self.conv.weight.val()));
         }
         let (first, second) = (channels_first(first), channels_first(second));

@@ -41,7 +41,7 @@ fn layer_norm(norm: &LayerNorm) -> Norm {
 /// A convolution with padding `k / 2`, from `[B, H, W, C_in]` to `[B, H', W', C_out]`.
 pub(crate) fn conv_last(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if layers::is_native(&x) {
+    if conv.groups == 1 && conv.dilation == [1, 1] && layers::is_native(&x) {
         let bias = conv.bias.as_ref().map(Param::val);
         return layers::conv2d(&x, &conv.weight.val(), bias.as_ref(), conv.stride[0]);
     }

@@ -4,7 +4,8 @@
 //! * `bands.rs`, `normal.rs`: work by bands of rows, rows in SIMD lanes; GELU and `SiLU` on lanes;
 //! * `activation.rs`, `norm/`, `batch_norm/`: GELU, biases and sums, normalisations;
 //! * `conv/`, `depthwise/`, `upsample.rs`: convolutions and bilinear upsampling;
-//! * `product.rs`: matrix products over all cores.
+//! * `product.rs`: matrix products over all cores;
+//! * `fuse.rs`: the 1×1 convolution of two maps put together.
 //!
 //! A map `[B, H, W, C]` is a matrix of `B * H * W` rows. Slices that do not fit their shape are mistakes of the caller and
 //! panic.

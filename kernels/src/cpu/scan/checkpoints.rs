@@ -29,7 +29,7 @@ impl Layout {
 
     /// Where the states of a block begin.
     fn at(&self, block: Block) -> usize {
-        let index = block.channel / (block.lanes);
+        let index = block.channel / block.lanes;
         ((block.batch * self.groups + block.group) * self.blocks + index) * self.tiles * self.state
     }
 }

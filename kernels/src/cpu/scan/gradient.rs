@@ -1,7 +1,7 @@
 //! The reverse walk over one tile.
 //!
 //! States go in chunks: their carries and gradients of `a` stay in registers. What belongs to a chunk lies together, step by
-//! step (`[chunk][TILE][2 C]`), so that the loops need few pointers: with many, half of a loop's time went into fetching them.
+//! step (`[chunk][TILE][2 C]`), so that the loops walk few arrays.
 
 use super::{
     TILE,

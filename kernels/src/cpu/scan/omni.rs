@@ -159,7 +159,7 @@ pub fn omni_selective_scan(shape: OmniShape, inputs: &OmniInputs<'_, f32>) -> Re
     forward(Arch::new(), shape, inputs)
 }
 
-/// [`omni_selective_scan`] that also returns what shortens [`omni_selective_scan_backward_from`] by a third: half a map a
+/// [`omni_selective_scan`] that also returns what shortens [`omni_selective_scan_backward_from`] by a fifth: half a map a
 /// direction for 16 states.
 ///
 /// # Errors
