@@ -57,11 +57,21 @@ fn exp_neg_abs<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 }
 
 /// `ln(1 + exp(x))`, relative error below 3e-7.
-///
-/// `max(x, 0) + ln(1 + t)` with `t = exp(-|x|)`, and `ln(1 + t) = t q(t)` with a minimax polynomial (truncation 4e-8).
 #[inline(always)]
 pub(crate) fn softplus<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    softplus_from(simd, x, exp_neg_abs(simd, x))
+}
+
+/// [`softplus`] and its derivative [`sigmoid`], from one exponential.
+#[inline(always)]
+pub(crate) fn softplus_and_slope<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let t = exp_neg_abs(simd, x);
+    (softplus_from(simd, x, t), sigmoid_from(simd, x, t))
+}
+
+/// `max(x, 0) + ln(1 + t)` with `t = exp(-|x|)`, and `ln(1 + t) = t q(t)` with a minimax polynomial (truncation 4e-8).
+#[inline(always)]
+fn softplus_from<S: Simd>(simd: S, x: S::f32s, t: S::f32s) -> S::f32s {
     let mut q = simd.splat_f32s(0.005_364_824);
     for coefficient in
         [-0.030_065_792, 0.079_204_54, -0.137_538_03, 0.191_536_55, -0.248_571_63, 0.333_213_24, -0.499_996_48, 1.0]
@@ -76,8 +86,12 @@ pub(crate) fn softplus<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// `1 / (1 + exp(-x))`, the derivative of [`softplus`].
 #[inline(always)]
 pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    sigmoid_from(simd, x, exp_neg_abs(simd, x))
+}
+
+#[inline(always)]
+fn sigmoid_from<S: Simd>(simd: S, x: S::f32s, t: S::f32s) -> S::f32s {
     let one = simd.splat_f32s(1.0);
-    let t = exp_neg_abs(simd, x);
     let negative = simd.less_than_f32s(x, simd.splat_f32s(0.0));
     simd.div_f32s(simd.select_f32s(negative, t, one), simd.add_f32s(t, one))
 }
@@ -132,6 +146,12 @@ fn sum_sixteen(v4: V4, from: &[f32x16; 16]) -> f32x16 {
         simd._mm512_shuffle_f32x4::<0b10_00_10_00>(ab, cd),
         simd._mm512_shuffle_f32x4::<0b11_01_11_01>(ab, cd),
     ))
+}
+
+/// A register from the first values of a slice.
+#[inline(always)]
+pub(crate) fn load<S: Simd>(_: S, values: &[f32]) -> S::f32s {
+    bytemuck::pod_read_unaligned(bytemuck::cast_slice(&values[..S::F32_LANES]))
 }
 
 /// Lanes of an instruction set.

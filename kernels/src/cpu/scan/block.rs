@@ -2,7 +2,8 @@
 
 use super::{TILE, step::expand, tile::Tile};
 use crate::cpu::{
-    lanes::{EXP2_SAFE, softplus},
+    lanes::{EXP2_SAFE, softplus, softplus_and_slope},
+    memory::{Aligned, Lines},
     shared::SharedSlice,
 };
 use pulp::{Simd, bytemuck};
@@ -95,11 +96,11 @@ pub(super) trait Operands: Sync {
 
 /// Parameters of a block in lanes.
 pub(super) struct Parameters<S: Simd> {
-    pub(super) a_log2: Vec<S::f32s>,
+    pub(super) a_log2: Lines<S::f32s>,
     pub(super) skip: S::f32s,
     pub(super) bias: S::f32s,
     /// `[rank]`.
-    pub(super) weight: Vec<S::f32s>,
+    pub(super) weight: Lines<S::f32s>,
     /// The longest step that keeps every decay of the block inside the unclamped exponential.
     safe_step: f32,
 }
@@ -111,7 +112,7 @@ impl<S: Simd> Parameters<S> {
         let rows = block.channels(&extent);
         let mut a_log2 = columns(simd, operands.a(), rows.clone(), extent.states);
         let mut largest = simd.splat_f32s(0.0);
-        for a in &mut a_log2 {
+        for a in a_log2.iter_mut() {
             *a = simd.mul_f32s(*a, simd.splat_f32s(std::f32::consts::LOG2_E));
             largest = simd.max_f32s(largest, simd.abs_f32s(*a));
         }
@@ -127,8 +128,8 @@ impl<S: Simd> Parameters<S> {
 
 /// The columns of some rows of `[rows, columns]` in lanes; zeros where there are no values.
 #[inline(always)]
-fn columns<S: Simd>(simd: S, values: &[f32], rows: Range<usize>, columns: usize) -> Vec<S::f32s> {
-    let mut out = vec![simd.splat_f32s(0.0); columns];
+fn columns<S: Simd>(_: S, values: &[f32], rows: Range<usize>, columns: usize) -> Lines<S::f32s> {
+    let mut out = Lines::zeros(columns);
     let lanes: &mut [f32] = bytemuck::cast_slice_mut(&mut out);
     if !values.is_empty() {
         for (lane, row) in rows.enumerate() {
@@ -150,24 +151,29 @@ pub(super) struct Buffers<S: Simd> {
 impl<S: Simd> Buffers<S> {
     #[inline(always)]
     pub(super) fn new(simd: S, extent: &Extent) -> Self {
-        let zero = [simd.splat_f32s(0.0); TILE];
-        let lanes = TileLanes { u: zero, x: zero, dt: zero, input: zero };
-        Self { rows: vec![0.0; TILE * extent.row()], lanes }
+        Self { rows: vec![0.0; TILE * extent.row()], lanes: TileLanes::new(simd) }
     }
 }
 
 /// Operands of the current tile in lanes, one entry a step.
 pub(super) struct TileLanes<S: Simd> {
-    u: [S::f32s; TILE],
-    x: [S::f32s; TILE],
-    dt: [S::f32s; TILE],
-    input: [S::f32s; TILE],
+    u: Aligned<[S::f32s; TILE]>,
+    /// Step before softplus, then the derivative of the softplus.
+    x: Aligned<[S::f32s; TILE]>,
+    dt: Aligned<[S::f32s; TILE]>,
+    input: Aligned<[S::f32s; TILE]>,
 }
 
 impl<S: Simd> TileLanes<S> {
-    /// Loads `u`, expands the step and applies softplus.
     #[inline(always)]
-    pub(super) fn load<'a>(
+    pub(super) fn new(simd: S) -> Self {
+        let zero = Aligned([simd.splat_f32s(0.0); TILE]);
+        Self { u: zero, x: zero, dt: zero, input: zero }
+    }
+
+    /// Loads `u`, expands the step and applies softplus; `SLOPE` asks for its derivative too.
+    #[inline(always)]
+    pub(super) fn load<'a, const SLOPE: bool>(
         &'a mut self,
         simd: S,
         operands: &impl Operands,
@@ -177,20 +183,27 @@ impl<S: Simd> TileLanes<S> {
         rows: &'a [&'a [f32]],
     ) -> Tile<'a, S> {
         let (extent, steps) = (operands.extent(), rows.len());
-        let (u, x) = (&mut self.u[..steps], &mut self.x[..steps]);
-        let (dt, input) = (&mut self.dt[..steps], &mut self.input[..steps]);
+        let (u, x) = (&mut self.u.0[..steps], &mut self.x.0[..steps]);
+        let (dt, input) = (&mut self.dt.0[..steps], &mut self.input.0[..steps]);
         operands.load(simd, operands.u(), block, start, u);
         load_step(simd, operands, block, parameters, start, rows, x);
         let mut longest = simd.splat_f32s(0.0);
         for step in 0..steps {
-            dt[step] = if extent.delta_softplus { softplus(simd, x[step]) } else { x[step] };
+            let before = x[step];
+            if !extent.delta_softplus {
+                (dt[step], x[step]) = (before, simd.splat_f32s(1.0));
+            } else if SLOPE {
+                (dt[step], x[step]) = softplus_and_slope(simd, before);
+            } else {
+                dt[step] = softplus(simd, before);
+            }
             input[step] = simd.mul_f32s(dt[step], u[step]);
             longest = simd.max_f32s(longest, simd.abs_f32s(dt[step]));
         }
         // a NaN on either side must not count as safe
         let safe = simd.reduce_max_f32s(longest) <= parameters.safe_step;
         let a_log2 = &parameters.a_log2[..extent.states];
-        Tile { rank: extent.rank, states: extent.states, rows, u, x, dt, input, a_log2, clamp: !safe }
+        Tile { rank: extent.rank, states: extent.states, rows, u, slope: x, dt, input, a_log2, clamp: !safe }
     }
 }
 

@@ -5,11 +5,14 @@ use super::{
     block::{Block, Buffers, Operands, Parameters},
     checkpoints::Recorder,
 };
-use crate::cpu::shared::SharedSlice;
+use crate::cpu::{
+    memory::{Aligned, Lines},
+    shared::SharedSlice,
+};
 use pulp::{Simd, WithSimd, bytemuck};
 
 /// Values of a map that the second-level cache does not hold: from here on the walk asks for the next tile ahead of time.
-const FAR: usize = 1 << 20;
+pub(super) const FAR: usize = 1 << 18;
 
 /// One forward walk of some neighbouring blocks along their sequence, which leaves `y` in `out`.
 ///
@@ -34,8 +37,9 @@ impl<O: Operands> WithSimd for ForwardWalk<'_, O> {
         for &block in &blocks {
             parameters.push(Parameters::load(simd, operands, block));
         }
-        let mut states = vec![vec![simd.splat_f32s(0.0); extent.states]; blocks.len()];
-        let mut y = [simd.splat_f32s(0.0); TILE];
+        let mut states: Vec<Lines<S::f32s>> = blocks.iter().map(|_| Lines::zeros(extent.states)).collect();
+        let mut y = Aligned([simd.splat_f32s(0.0); TILE]);
+        let y = &mut y.0;
         let slices = [operands.u().as_ptr(), out.address()];
         let far = extent.length * extent.channels >= FAR;
         for index in 0..extent.tiles() {
@@ -51,11 +55,11 @@ impl<O: Operands> WithSimd for ForwardWalk<'_, O> {
                 if let Some(checkpoints) = checkpoints {
                     checkpoints.write(block, index, bytemuck::cast_slice(state));
                 }
-                let tile = buffers.lanes.load(simd, operands, block, parameters, start, rows);
+                let tile = buffers.lanes.load::<false>(simd, operands, block, parameters, start, rows);
                 for step in 0..steps {
                     y[step] = simd.mul_f32s(parameters.skip, tile.u[step]);
                 }
-                tile.forward::<true>(simd, state, &mut y);
+                tile.forward::<true>(simd, state, y);
                 operands.store(simd, block, start, &y[..steps], out);
             }
         }

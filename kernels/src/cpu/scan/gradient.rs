@@ -1,17 +1,29 @@
 //! The reverse walk over one tile.
 //!
-//! States go in chunks: their carries and gradients of `a` stay in registers. What belongs to a chunk lies together, step by
-//! step (`[chunk][TILE][2 C]`), so that the loops walk few arrays.
+//! States go in chunks, and `P` blocks of channels go together: their carries and gradients of `a` stay in registers, and the
+//! gradients of the rows are read and written once for all `P`. What belongs to a chunk lies together, step by step, so that
+//! the loops walk few arrays.
 
 use super::{
     TILE,
+    block::Extent,
     tile::{Tile, array},
 };
-use crate::cpu::lanes::{exp2_product, sum_lanes};
+use crate::cpu::{
+    lanes::{exp2_product, load, sum_lanes},
+    memory::{Aligned, Lines},
+};
 use pulp::Simd;
 
 /// States that a reverse walk takes at a time.
-const CHUNK: usize = 8;
+const CHUNK: usize = 4;
+/// The most blocks that a reverse walk takes together.
+pub(super) const TOGETHER: usize = 2;
+
+/// How many blocks a reverse walk takes together: as many as the registers hold.
+pub(super) fn together<S: Simd>() -> usize {
+    if S::REGISTER_COUNT >= 32 { TOGETHER } else { 1 }
+}
 
 /// One step of a block of channels on the way back.
 #[derive(Clone, Copy)]
@@ -28,14 +40,37 @@ pub(super) struct Step<S: Simd> {
     pub(super) by_a: S::f32s,
 }
 
+/// What a reverse walk adds up for one block.
+pub(super) struct Sums<S: Simd> {
+    /// Gradient of the state behind the steps that are still to come, `[states]`.
+    pub(super) carry: Lines<S::f32s>,
+    /// Gradient of `a`, `[states]`.
+    pub(super) a: Lines<S::f32s>,
+    pub(super) skip: S::f32s,
+    pub(super) bias: S::f32s,
+    /// `[rank]`
+    pub(super) weight: Lines<S::f32s>,
+}
+
+impl<S: Simd> Sums<S> {
+    pub(super) fn new(simd: S, extent: &Extent) -> Self {
+        let zero = simd.splat_f32s(0.0);
+        let (carry, a) = (Lines::zeros(extent.states), Lines::zeros(extent.states));
+        Self { carry, a, skip: zero, bias: zero, weight: Lines::zeros(extent.rank) }
+    }
+}
+
 /// Scratch of the backward pass: rows of the current tile and their gradients, chunk by chunk.
 pub(super) struct Scratch<S: Simd> {
-    /// State before each step and decay of it, of one chunk, `[TILE + 1][2 C]`.
-    trace: Vec<S::f32s>,
+    /// Decay of each step and decayed state of it, of one chunk, `[TILE][P][2 C]`.
+    trace: Lines<S::f32s>,
     /// `b` and `c`, `[chunk][TILE][b (C) | c (C)]`.
     rows: Vec<f32>,
-    /// Their gradients lane by lane, in the same order; added to until they are taken.
-    gradients: Vec<S::f32s>,
+    /// Their gradients lane by lane, in the same order; added to until they are taken. That of `c` lacks the part of
+    /// `input`.
+    gradients: Lines<S::f32s>,
+    /// The part of `input` in the gradient of `c`, `sum dy * input`, lane by lane: times `b` it belongs to every state.
+    input: Aligned<[S::f32s; TILE]>,
 }
 
 /// Calls `$body` with the first state and the size of every chunk.
@@ -57,11 +92,11 @@ macro_rules! chunks {
 
 impl<S: Simd> Scratch<S> {
     pub(super) fn new(simd: S, states: usize) -> Self {
-        let zero = simd.splat_f32s(0.0);
         Self {
-            trace: vec![zero; (TILE + 1) * 2 * CHUNK],
+            trace: Lines::zeros(TILE * TOGETHER * 2 * CHUNK),
             rows: vec![0.0; states * 2 * TILE],
-            gradients: vec![zero; states * 2 * TILE],
+            gradients: Lines::zeros(states * 2 * TILE),
+            input: Aligned([simd.splat_f32s(0.0); TILE]),
         }
     }
 
@@ -77,112 +112,152 @@ impl<S: Simd> Scratch<S> {
         });
     }
 
-    /// Writes the gradients of `b` and `c` of a step into `out [2 N]`, summed over the lanes, and clears them.
+    /// Writes the gradients of `b` and `c`, summed over the lanes, behind the first `rank` values of every row of `out`, and
+    /// clears them.
     #[inline(always)]
-    pub(super) fn take(&mut self, simd: S, step: usize, states: usize, out: &mut [f32]) {
+    pub(super) fn take(&mut self, simd: S, rank: usize, states: usize, out: &mut [f32]) {
+        let row = rank + 2 * states;
+        let steps = out.len() / row;
+        let mut input = [0.0; TILE];
+        sum_lanes(simd, &mut self.input.0[..steps], &mut input);
         chunks!(states, first, C, {
-            let mut sums = [0.0; 2 * C];
-            sum_lanes(simd, &mut self.gradients[first * 2 * TILE + step * 2 * C..][..2 * C], &mut sums);
-            out[first..][..C].copy_from_slice(&sums[..C]);
-            out[states + first..][..C].copy_from_slice(&sums[C..]);
-        });
-    }
-}
-
-impl<S: Simd> Tile<'_, S> {
-    /// Walks the tile backwards from the state before it; sums over states are added to.
-    ///
-    /// `carry [states]` is the gradient of the state after the tile and becomes that of the state before it; `a [states]` is
-    /// the gradient of `a`. `ROWS` and `DECAY` say whether the gradients of `b`, `c` and of `a` are wanted.
-    #[inline(always)]
-    pub(super) fn backward<const ROWS: bool, const DECAY: bool>(
-        &self,
-        simd: S,
-        state: &[S::f32s],
-        steps: &mut [Step<S>],
-        scratch: &mut Scratch<S>,
-        carry: &mut [S::f32s],
-        a: &mut [S::f32s],
-    ) {
-        chunks!(self.states, first, C, {
-            if self.clamp {
-                self.trace_chunk::<C, true>(simd, first, state, steps, scratch);
-            } else {
-                self.trace_chunk::<C, false>(simd, first, state, steps, scratch);
+            let part = first * 2 * TILE..first * 2 * TILE + steps * 2 * C;
+            let mut sums = [0.0; TILE * 2 * C];
+            sum_lanes(simd, &mut self.gradients[part.clone()], &mut sums);
+            let sums = sums.chunks_exact(2 * C).zip(self.rows[part].chunks_exact(2 * C)).zip(&input);
+            for (out, ((sums, b), input)) in out.chunks_exact_mut(row).zip(sums) {
+                let out = &mut out[rank + first..];
+                for n in 0..C {
+                    out[n] = sums[n];
+                    out[states + n] = sums[C + n] + b[n] * input;
+                }
             }
-            self.reverse_chunk::<C, ROWS, DECAY>(simd, first, steps, scratch, &mut carry[first..], &mut a[first..]);
         });
     }
 
-    /// Advances `C` states over the tile, keeping every state and decay.
+    /// Walks the tiles of `P` blocks backwards from the states before them, `[states][lanes]` each; the sums of `steps` and `sums`
+    /// are added to.
+    ///
+    /// `ROWS` and `DECAY` say whether the gradients of `b`, `c` and of `a` are wanted.
     #[inline(always)]
-    fn trace_chunk<const C: usize, const CLAMP: bool>(
-        &self,
+    pub(super) fn backward<const P: usize, const ROWS: bool, const DECAY: bool>(
+        &mut self,
+        simd: S,
+        tiles: &[Tile<'_, S>; P],
+        states: &[&[f32]; P],
+        steps: &mut [[Step<S>; P]],
+        sums: &mut [Sums<S>; P],
+    ) {
+        if ROWS {
+            for (step, sum) in steps.iter().zip(&mut self.input.0) {
+                for step in step {
+                    *sum = simd.mul_add_e_f32s(step.dy, step.input, *sum);
+                }
+            }
+        }
+        chunks!(tiles[0].states, first, C, {
+            for p in 0..P {
+                if tiles[p].clamp {
+                    self.trace::<C, P, true>(simd, first, p, tiles[p].a_log2, states[p], steps);
+                } else {
+                    self.trace::<C, P, false>(simd, first, p, tiles[p].a_log2, states[p], steps);
+                }
+            }
+            self.reverse::<C, P, ROWS, DECAY>(simd, first, tiles, steps, sums);
+        });
+    }
+
+    /// Advances `C` states of block `p` over the tile, keeping every decay and decayed state.
+    #[inline(always)]
+    fn trace<const C: usize, const P: usize, const CLAMP: bool>(
+        &mut self,
         simd: S,
         first: usize,
-        state: &[S::f32s],
-        steps: &[Step<S>],
-        scratch: &mut Scratch<S>,
+        p: usize,
+        a_log2: &[S::f32s],
+        state: &[f32],
+        steps: &[[Step<S>; P]],
     ) {
-        let a_log2: &[S::f32s; C] = array(self.a_log2, first);
-        let mut h: [S::f32s; C] = *array(state, first);
-        let rows = &scratch.rows[first * 2 * TILE..][..steps.len() * 2 * C];
-        let (traced, _) = scratch.trace.as_chunks_mut::<C>();
-        let (traced, _) = traced.as_chunks_mut::<2>();
-        for ((step, row), [before, decay]) in steps.iter().zip(rows.chunks_exact(2 * C)).zip(traced.iter_mut()) {
+        let a_log2: [S::f32s; C] = *array(a_log2, first);
+        let mut h = [simd.splat_f32s(0.0); C];
+        unroll!(C, n, {
+            h[n] = load(simd, &state[(first + n) * S::F32_LANES..]);
+        });
+        let rows = &self.rows[first * 2 * TILE..][..steps.len() * 2 * C];
+        let traced = self.trace.as_chunks_mut::<C>().0.as_chunks_mut::<2>().0.as_chunks_mut::<P>().0;
+        for ((step, row), traced) in steps.iter().zip(rows.chunks_exact(2 * C)).zip(traced) {
+            let (dt, input) = (step[p].dt, step[p].input);
             let b: &[f32; C] = array(row, 0);
-            *before = h;
+            let [decays, decayed] = &mut traced[p];
             unroll!(C, n, {
-                let e = exp2_product::<S, CLAMP>(simd, step.dt, a_log2[n]);
-                h[n] = simd.mul_add_e_f32s(e, h[n], simd.mul_f32s(step.input, simd.splat_f32s(b[n])));
-                decay[n] = e;
+                let decay = exp2_product::<S, CLAMP>(simd, dt, a_log2[n]);
+                decays[n] = decay;
+                h[n] = simd.mul_f32s(decay, h[n]);
+                decayed[n] = h[n];
+                h[n] = simd.mul_add_e_f32s(input, simd.splat_f32s(b[n]), h[n]);
             });
         }
-        traced[steps.len()][0] = h;
     }
 
     #[inline(always)]
-    fn reverse_chunk<const C: usize, const ROWS: bool, const DECAY: bool>(
-        &self,
+    fn reverse<const C: usize, const P: usize, const ROWS: bool, const DECAY: bool>(
+        &mut self,
         simd: S,
         first: usize,
-        steps: &mut [Step<S>],
-        scratch: &mut Scratch<S>,
-        carry: &mut [S::f32s],
-        a: &mut [S::f32s],
+        tiles: &[Tile<'_, S>; P],
+        steps: &mut [[Step<S>; P]],
+        sums: &mut [Sums<S>; P],
     ) {
-        let a_log2: &[S::f32s; C] = array(self.a_log2, first);
-        let mut dh: [S::f32s; C] = *array(carry, 0);
-        let mut da: [S::f32s; C] = *array(a, 0);
+        let zero = simd.splat_f32s(0.0);
+        let (mut dh, mut da, mut a_log2) = ([[zero; C]; P], [[zero; C]; P], [[zero; C]; P]);
+        unroll!(P, p, {
+            dh[p] = *array(&sums[p].carry, first);
+            da[p] = *array(&sums[p].a, first);
+            a_log2[p] = *array(tiles[p].a_log2, first);
+        });
         let part = first * 2 * TILE..first * 2 * TILE + steps.len() * 2 * C;
-        let (rows, gradients) = (&scratch.rows[part.clone()], &mut scratch.gradients[part]);
-        let (traced, _) = scratch.trace.as_chunks::<C>();
-        let (traced, _) = traced.as_chunks::<2>();
-        let mut after = &traced[steps.len()][0];
-        let rows = rows.chunks_exact(2 * C).zip(gradients.chunks_exact_mut(2 * C));
-        for ((step, [before, decay]), (row, gradient)) in steps.iter_mut().zip(traced).zip(rows).rev() {
+        let (rows, gradients) = (&self.rows[part.clone()], &mut self.gradients[part]);
+        let traced = self.trace.as_chunks::<C>().0.as_chunks::<2>().0.as_chunks::<P>().0;
+        let rows = rows.chunks_exact(2 * C).zip(gradients.as_chunks_mut::<C>().0.as_chunks_mut::<2>().0);
+        for ((step, traced), (row, [gradient_b, gradient_c])) in steps.iter_mut().zip(traced).zip(rows).rev() {
             let (b, c): (&[f32; C], &[f32; C]) = (array(row, 0), array(row, C));
-            let (mut sum_b, mut sum_a) = (step.by_b, step.by_a);
+            // Everything is read before anything is written: the compiler cannot know that the places are apart.
+            let now = *step;
+            let (mut by_b, mut by_a) = ([zero; P], [zero; P]);
+            unroll!(P, p, {
+                (by_b[p], by_a[p]) = (now[p].by_b, now[p].by_a);
+            });
             unroll!(C, n, {
-                let d = simd.mul_add_e_f32s(step.dy, simd.splat_f32s(c[n]), dh[n]);
-                dh[n] = simd.mul_f32s(d, decay[n]);
-                let decayed = simd.mul_f32s(dh[n], before[n]);
-                sum_b = simd.mul_add_e_f32s(d, simd.splat_f32s(b[n]), sum_b);
-                sum_a = simd.mul_add_e_f32s(decayed, a_log2[n], sum_a);
-                if DECAY {
-                    da[n] = simd.mul_add_e_f32s(decayed, step.dt, da[n]);
-                }
+                let (b, c) = (simd.splat_f32s(b[n]), simd.splat_f32s(c[n]));
+                let (mut sum_b, mut sum_c) = (gradient_b[n], gradient_c[n]);
+                unroll!(P, p, {
+                    let [decays, decayed] = &traced[p];
+                    let d = simd.mul_add_e_f32s(now[p].dy, c, dh[p][n]);
+                    dh[p][n] = simd.mul_f32s(d, decays[n]);
+                    let through = simd.mul_f32s(d, decayed[n]);
+                    by_b[p] = simd.mul_add_e_f32s(d, b, by_b[p]);
+                    by_a[p] = simd.mul_add_e_f32s(through, a_log2[p][n], by_a[p]);
+                    if DECAY {
+                        da[p][n] = simd.mul_add_e_f32s(through, now[p].dt, da[p][n]);
+                    }
+                    if ROWS {
+                        sum_b = simd.mul_add_e_f32s(d, now[p].input, sum_b);
+                        sum_c = simd.mul_add_e_f32s(now[p].dy, decayed[n], sum_c);
+                    }
+                });
                 if ROWS {
-                    gradient[n] = simd.mul_add_e_f32s(d, step.input, gradient[n]);
-                    gradient[C + n] = simd.mul_add_e_f32s(step.dy, after[n], gradient[C + n]);
+                    (gradient_b[n], gradient_c[n]) = (sum_b, sum_c);
                 }
             });
-            (step.by_b, step.by_a) = (sum_b, sum_a);
-            after = before;
+            unroll!(P, p, {
+                (step[p].by_b, step[p].by_a) = (by_b[p], by_a[p]);
+            });
         }
-        carry[..C].copy_from_slice(&dh);
-        if DECAY {
-            a[..C].copy_from_slice(&da);
-        }
+        unroll!(P, p, {
+            sums[p].carry[first..first + C].copy_from_slice(&dh[p]);
+            if DECAY {
+                sums[p].a[first..first + C].copy_from_slice(&da[p]);
+            }
+        });
     }
 }

@@ -1,11 +1,15 @@
 use super::{
-    backward::{GroupGradients, SEGMENTS, Sequences, backward, sum_parameters},
+    backward::{RowSums, Sequences, backward, segments, sum_parameters},
     block::{Block, Extent, Operands},
     checkpoints::{Checkpoints, Recorder},
     forward::ForwardWalk,
     parts,
 };
-use crate::cpu::{lanes::lanes, memory::zeros, shared::SharedSlice};
+use crate::cpu::{
+    lanes::{lanes, load},
+    memory::zeros,
+    shared::SharedSlice,
+};
 use crate::definition::{Directions, OmniGradients, OmniInputs, OmniNeeds, OmniShape, ScanError};
 use pulp::{Arch, Simd, bytemuck};
 use rayon::prelude::*;
@@ -92,7 +96,7 @@ impl Operands for Omni<'_> {
         let full = block.channels == S::F32_LANES;
         for (to, pixel) in to.iter_mut().zip(self.pixels(block, start)) {
             let channels = &from[pixel * self.shape.channels + block.channel..][..block.channels];
-            *to = if full { load_full(simd, channels) } else { simd.partial_load_f32s(channels) };
+            *to = if full { load(simd, channels) } else { simd.partial_load_f32s(channels) };
         }
     }
 
@@ -110,7 +114,7 @@ impl Operands for Omni<'_> {
                 pixels[i] = path.next().expect("a pixel a step") * self.shape.channels + block.channel;
                 // SAFETY: one task at a time works on a block's columns of a map, and blocks have no channel in common.
                 let channels = unsafe { to.range(pixels[i], block.channels) };
-                let sum = if full { load_full(simd, channels) } else { simd.partial_load_f32s(channels) };
+                let sum = if full { load(simd, channels) } else { simd.partial_load_f32s(channels) };
                 sums[i] = simd.add_f32s(sum, from[i]);
             }
             for i in 0..from.len() {
@@ -134,18 +138,12 @@ const LINE: usize = 16;
 fn prefetch(values: *const f32, len: usize) {
     #[cfg(target_arch = "x86_64")]
     for at in (0..len).step_by(LINE) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a prefetch reads nothing, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(values.wrapping_add(at).cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(values.wrapping_add(at).cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (values, len, LINE);
-}
-
-/// A register from exactly as many values as it has lanes.
-#[inline(always)]
-fn load_full<S: Simd>(_: S, values: &[f32]) -> S::f32s {
-    bytemuck::pod_read_unaligned(bytemuck::cast_slice(&values[..S::F32_LANES]))
 }
 
 /// Omnidirectional selective scan in f32, in place on the map: no expanded copy, no full-rank step.
@@ -251,11 +249,12 @@ pub(super) fn backward_of(
     let omni = Omni::new(shape, *inputs);
     let extent = omni.extent();
     let directions = shape.directions.count();
-    let segments = SEGMENTS.min(extent.blocks(16));
+    let (segments, _) = segments(&extent, lanes(arch));
     let parts = parts::parts(directions, shape.batch * segments);
     let mut maps = parts::maps(if needs.u { parts } else { 0 }, shape.map_len());
     let outputs = parts::outputs(&mut maps);
     let mut dprojection = needs.projection.then(|| zeros(inputs.projection.len()));
+    let mut rows = RowSums::new(&extent, lanes(arch), parts, needs.projection);
     let mut blocks = Vec::new();
     // Every part works on one of its directions at a time, which keeps the order of the additions at a pixel.
     for round in 0..directions / parts {
@@ -264,11 +263,10 @@ pub(super) fn backward_of(
             (part * directions / parts + round, sequences)
         };
         let groups: Vec<_> = (0..parts).map(group).collect();
-        let gradients = backward(arch, &omni, &groups, checkpoints, needs.projection, needs.a);
+        blocks.extend(backward(arch, &omni, &groups, checkpoints, &mut rows, needs.a));
         if let Some(out) = &mut dprojection {
-            store_rows(&omni, &groups, &gradients, SharedSlice::new(out));
+            store_rows(&omni, &groups, &rows, SharedSlice::new(out));
         }
-        blocks.extend(gradients.blocks);
     }
     let blocks = &blocks;
     Ok(OmniGradients {
@@ -283,7 +281,7 @@ pub(super) fn backward_of(
 }
 
 /// Puts the row gradients of some directions at their pixels.
-fn store_rows(omni: &Omni<'_>, groups: &[(usize, Sequences<'_>)], gradients: &GroupGradients, out: SharedSlice<'_>) {
+fn store_rows(omni: &Omni<'_>, groups: &[(usize, Sequences<'_>)], rows: &RowSums, out: SharedSlice<'_>) {
     const CHUNK: usize = 256;
     let (row, directions, length) = (omni.shape.row(), omni.shape.directions.count(), omni.shape.pixels());
     let chunks = length.div_ceil(CHUNK);
@@ -294,7 +292,7 @@ fn store_rows(omni: &Omni<'_>, groups: &[(usize, Sequences<'_>)], gradients: &Gr
         for (position, pixel) in (start..length.min(start + CHUNK)).zip(omni.pixels(block, start)) {
             // SAFETY: a direction visits each pixel of a map once, and directions and maps are apart.
             let out = unsafe { out.range((pixel * directions + group) * row, row) };
-            gradients.sum_row(index, position, out);
+            rows.sum_row(index, position, out);
         }
     });
 }

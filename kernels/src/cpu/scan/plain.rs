@@ -1,5 +1,5 @@
 use super::{
-    backward::{Sequences, backward, sum_parameters},
+    backward::{RowSums, Sequences, backward, sum_parameters},
     block::{Block, Extent, Operands},
     forward::ForwardWalk,
 };
@@ -160,18 +160,20 @@ pub fn selective_scan_backward(
         du: du.as_deref_mut().map(SharedSlice::new),
         ddelta: ddelta.as_deref_mut().map(SharedSlice::new),
     };
-    let rows = needs.b || needs.c;
+    let wanted = needs.b || needs.c;
+    let (arch, extent) = (Arch::new(), plain.extent());
+    let mut rows = RowSums::new(&extent, lanes(arch), shape.groups, wanted);
     let groups: Vec<_> = (0..shape.groups).map(|group| (group, sequences)).collect();
-    let gradients = backward(Arch::new(), &plain, &groups, None, rows, needs.a);
+    let blocks = &backward(arch, &plain, &groups, None, &mut rows, needs.a);
 
     let mut db = needs.b.then(|| vec![0.0; shape.projection_len()]);
     let mut dc = needs.c.then(|| vec![0.0; shape.projection_len()]);
-    if rows {
+    if wanted {
         let ScanShape { batch, groups, states, length, .. } = shape;
         let mut row = vec![0.0; 2 * states];
         for index in 0..batch * groups {
             for l in 0..length {
-                gradients.sum_row(index, l, &mut row);
+                rows.sum_row(index, l, &mut row);
                 for n in 0..states {
                     let to = (index * states + n) * length + l;
                     if let Some(db) = &mut db {
@@ -184,7 +186,6 @@ pub fn selective_scan_backward(
             }
         }
     }
-    let (extent, blocks) = (plain.extent(), &gradients.blocks);
     Ok(ScanGradients {
         u: du,
         delta: ddelta,

@@ -11,8 +11,8 @@ pub(super) struct Tile<'a, S: Simd> {
     /// One row `[dt_low (R) | b (N) | c (N)]` a step.
     pub(super) rows: &'a [&'a [f32]],
     pub(super) u: &'a [S::f32s],
-    /// Step before softplus.
-    pub(super) x: &'a [S::f32s],
+    /// Derivative of the softplus, where it was asked for.
+    pub(super) slope: &'a [S::f32s],
     /// Step after softplus.
     pub(super) dt: &'a [S::f32s],
     /// `dt * u`.
@@ -30,6 +30,10 @@ pub(super) fn array<T, const C: usize>(values: &[T], first: usize) -> &[T; C] {
 }
 
 impl<S: Simd> Tile<'_, S> {
+    /// A tile without steps, to be replaced.
+    pub(super) const EMPTY: Self =
+        Self { rank: 0, states: 0, rows: &[], u: &[], slope: &[], dt: &[], input: &[], a_log2: &[], clamp: false };
+
     pub(super) fn steps(&self) -> usize {
         self.rows.len()
     }
