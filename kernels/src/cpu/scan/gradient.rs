@@ -155,46 +155,56 @@ impl<S: Simd> Scratch<S> {
                 }
             }
         }
+        let mut clamp = false;
+        for tile in tiles {
+            clamp |= tile.clamp;
+        }
         chunks!(tiles[0].states, first, C, {
-            for p in 0..P {
-                if tiles[p].clamp {
-                    self.trace::<C, P, true>(simd, first, p, tiles[p].a_log2, states[p], steps);
-                } else {
-                    self.trace::<C, P, false>(simd, first, p, tiles[p].a_log2, states[p], steps);
-                }
+            if clamp {
+                self.trace::<C, P, true>(simd, first, tiles, states, steps);
+            } else {
+                self.trace::<C, P, false>(simd, first, tiles, states, steps);
             }
             self.reverse::<C, P, ROWS, DECAY>(simd, first, tiles, steps, sums);
         });
     }
 
-    /// Advances `C` states of block `p` over the tile, keeping every decay and decayed state.
+    /// Advances `C` states over the tiles, keeping every decay and decayed state.
     #[inline(always)]
     fn trace<const C: usize, const P: usize, const CLAMP: bool>(
         &mut self,
         simd: S,
         first: usize,
-        p: usize,
-        a_log2: &[S::f32s],
-        state: &[f32],
+        tiles: &[Tile<'_, S>; P],
+        states: &[&[f32]; P],
         steps: &[[Step<S>; P]],
     ) {
-        let a_log2: [S::f32s; C] = *array(a_log2, first);
-        let mut h = [simd.splat_f32s(0.0); C];
-        unroll!(C, n, {
-            h[n] = load(simd, &state[(first + n) * S::F32_LANES..]);
+        let zero = simd.splat_f32s(0.0);
+        let (mut h, mut a_log2) = ([[zero; C]; P], [[zero; C]; P]);
+        unroll!(P, p, {
+            a_log2[p] = *array(tiles[p].a_log2, first);
+            unroll!(C, n, {
+                h[p][n] = load(simd, &states[p][(first + n) * S::F32_LANES..]);
+            });
         });
         let rows = &self.rows[first * 2 * TILE..][..steps.len() * 2 * C];
         let traced = self.trace.as_chunks_mut::<C>().0.as_chunks_mut::<2>().0.as_chunks_mut::<P>().0;
         for ((step, row), traced) in steps.iter().zip(rows.chunks_exact(2 * C)).zip(traced) {
-            let (dt, input) = (step[p].dt, step[p].input);
             let b: &[f32; C] = array(row, 0);
-            let [decays, decayed] = &mut traced[p];
+            let (mut dt, mut input) = ([zero; P], [zero; P]);
+            unroll!(P, p, {
+                (dt[p], input[p]) = (step[p].dt, step[p].input);
+            });
             unroll!(C, n, {
-                let decay = exp2_product::<S, CLAMP>(simd, dt, a_log2[n]);
-                decays[n] = decay;
-                h[n] = simd.mul_f32s(decay, h[n]);
-                decayed[n] = h[n];
-                h[n] = simd.mul_add_e_f32s(input, simd.splat_f32s(b[n]), h[n]);
+                let b = simd.splat_f32s(b[n]);
+                unroll!(P, p, {
+                    let [decays, decayed] = &mut traced[p];
+                    let decay = exp2_product::<S, CLAMP>(simd, dt[p], a_log2[p][n]);
+                    decays[n] = decay;
+                    h[p][n] = simd.mul_f32s(decay, h[p][n]);
+                    decayed[n] = h[p][n];
+                    h[p][n] = simd.mul_add_e_f32s(input[p], b, h[p][n]);
+                });
             });
         }
     }
