@@ -113,6 +113,53 @@ fn floor(arch: Arch, backward: bool, threads: usize) -> f64 {
     updates as f64 / time / threads as f64
 }
 
+/// The AVX2 instruction set, where the machine has it: the floor that machines without AVX-512 share.
+fn avx2() -> Option<Arch> {
+    #[cfg(target_arch = "x86_64")]
+    return pulp::x86::V3::try_new().map(Arch::V3);
+    #[cfg(not(target_arch = "x86_64"))]
+    None
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Pass {
+    Forward,
+    /// Finds its checkpoints by a forward walk of its own, which the floor does not count.
+    Backward,
+    /// From the checkpoints that a forward pass left, as the models run it.
+    BackwardFrom,
+}
+
+const PASSES: [Pass; 3] = [Pass::Forward, Pass::Backward, Pass::BackwardFrom];
+
+impl Pass {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Backward => "backward, alone",
+            Self::BackwardFrom => "backward, in a model",
+        }
+    }
+
+    /// Time of the pass on all threads.
+    fn seconds(self, problem: &Problem) -> f64 {
+        const FITS: &str = "shapes fit";
+        let (shape, inputs, dy, needs) = (problem.shape, problem.inputs(), &problem.dy, OmniNeeds::ALL);
+        match self {
+            Self::Forward => seconds(|| drop(black_box(cpu::omni_selective_scan(shape, &inputs).expect(FITS)))),
+            Self::Backward => seconds(|| {
+                black_box(cpu::omni_selective_scan_backward(shape, &inputs, dy, needs).expect(FITS));
+            }),
+            Self::BackwardFrom => {
+                let (_, left) = cpu::omni_selective_scan_recorded(shape, &inputs).expect(FITS);
+                seconds(|| {
+                    black_box(cpu::omni_selective_scan_backward_from(shape, &inputs, &left, dy, needs).expect(FITS));
+                })
+            }
+        }
+    }
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     // `cargo test --benches` runs this too, without the flag
@@ -121,38 +168,31 @@ fn main() {
     }
     let scale = if arguments.iter().any(|argument| argument == "large") { 4 } else { 1 };
     let stages = arguments.iter().find(|argument| argument.chars().all(|c| c.is_ascii_digit()));
-    println!("threads      shape  pass        ms  Gupdates/s/core  floor  ratio");
+    println!("threads      shape  pass                    ms  Gupdates/s/core  floor  ratio  AVX2 floor  ratio");
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-        #[cfg(target_arch = "x86_64")]
-        if let Some(v3) = pulp::x86::V3::try_new() {
-            let rate = pool.install(|| [false, true].map(|backward| floor(Arch::V3(v3), backward, threads) / 1e9));
-            println!("{threads:7}  AVX2 floor forward {:.2}, backward {:.2}", rate[0], rate[1]);
-        }
         for stage in (0..STAGES.len()).filter(|stage| stages.is_none_or(|only| only.contains(&stage.to_string()))) {
             let problem = Problem::stage(stage, scale);
-            let (shape, inputs) = (problem.shape, problem.inputs());
             pool.install(|| problem.prove());
-            for backward in [false, true] {
-                let floor = pool.install(|| floor(Arch::new(), backward, threads));
-                let run = || {
-                    if backward {
-                        let gradients = cpu::omni_selective_scan_backward(shape, &inputs, &problem.dy, OmniNeeds::ALL);
-                        black_box(gradients.expect("shapes fit"));
-                    } else {
-                        black_box(cpu::omni_selective_scan(shape, &inputs).expect("shapes fit"));
-                    }
-                };
-                let time = pool.install(|| seconds(run));
+            for pass in PASSES {
+                let (own, avx2, time) = pool.install(|| {
+                    let backward = pass != Pass::Forward;
+                    let own = floor(Arch::new(), backward, threads);
+                    (own, avx2().map(|arch| floor(arch, backward, threads)), pass.seconds(&problem))
+                });
                 let rate = problem.updates() / time / threads as f64;
-                let (name, size) = (if backward { "backward" } else { "forward" }, shape.width);
-                println!(
-                    "{threads:7} {:5}x{size:3}²  {name:8} {:8.2}  {:15.2}  {:5.2}  {:5.2}",
-                    shape.channels,
+                let (channels, size) = (problem.shape.channels, problem.shape.width);
+                print!(
+                    "{threads:7} {channels:5}x{size:3}²  {:20} {:8.2}  {:15.2}  {:5.2}  {:5.2}",
+                    pass.name(),
                     time * 1e3,
                     rate / 1e9,
-                    floor / 1e9,
-                    rate / floor
+                    own / 1e9,
+                    rate / own,
+                );
+                println!(
+                    "{}",
+                    avx2.map_or_else(String::new, |avx2| format!("  {:10.2}  {:5.2}", avx2 / 1e9, rate / avx2))
                 );
             }
         }

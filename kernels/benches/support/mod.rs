@@ -88,9 +88,13 @@ impl Problem {
         let du_ref =
             reference::omni_selective_scan_backward(single, &inputs, &dy, OmniNeeds::ALL).expect("shapes fit").u;
         let y = cpu::omni_selective_scan(shape, &self.inputs()).expect("shapes fit");
-        let du =
-            cpu::omni_selective_scan_backward(shape, &self.inputs(), &self.dy, OmniNeeds::ALL).expect("shapes fit").u;
-        for (name, got, want) in [("y", y, y_ref), ("du", du.expect("wanted"), du_ref.expect("wanted"))] {
+        let (y_recorded, left) = cpu::omni_selective_scan_recorded(shape, &self.inputs()).expect("shapes fit");
+        assert!(y == y_recorded, "{shape:?}: the recorded forward pass gives another result");
+        let backward = cpu::omni_selective_scan_backward(shape, &self.inputs(), &self.dy, OmniNeeds::ALL);
+        let du = backward.expect("shapes fit").u.expect("wanted");
+        let from = cpu::omni_selective_scan_backward_from(shape, &self.inputs(), &left, &self.dy, OmniNeeds::ALL);
+        assert!(from.expect("shapes fit").u.expect("wanted") == du, "{shape:?}: the checkpoints give another gradient");
+        for (name, got, want) in [("y", y, y_ref), ("du", du, du_ref.expect("wanted"))] {
             let scale = want.iter().fold(0.0f64, |max, value| max.max(value.abs()));
             for (got, want) in pick(&got, 1).into_iter().zip(want) {
                 assert!((got - want).abs() <= 1e-5 * scale, "{shape:?} {name}: got {got}, expected {want}");

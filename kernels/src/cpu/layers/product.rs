@@ -59,7 +59,12 @@ impl<'a> Matrix<'a> {
                     }
                 }
                 for (r, tile) in tile[..rows].iter().enumerate() {
-                    shared.write((row + r) * self.columns + column, &tile[..columns]);
+                    let at = (row + r) * self.columns + column;
+                    if columns == SIDE {
+                        shared.write(at, tile);
+                    } else {
+                        shared.write(at, &tile[..columns]);
+                    }
                 }
             }
         });
