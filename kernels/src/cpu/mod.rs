@@ -4,7 +4,7 @@
 //! * `layers/`: what the models need beside it, on channel-last maps;
 //! * `branches/`: the two branches of an encoder block, made of both;
 //! * `lanes.rs`: elementary functions on SIMD lanes;
-//! * `memory.rs`: large pages for large arrays;
+//! * `memory.rs`: large pages for large arrays, scratch that begins at a cache line;
 //! * `shared.rs`: disjoint writes into one output from several threads.
 //!
 //! Instruction sets are chosen at run time by [`pulp`]. Work is cut by shape alone and partial sums are added in a fixed

@@ -23,9 +23,13 @@ use std::borrow::Cow;
 /// Each segment sums the row gradients of its channels by itself: few large segments share that work, many keep the cores
 /// busy. The number depends on the shape alone, so the order of the additions does too, whatever the thread count.
 pub(super) fn segments(extent: &Extent, lanes: usize) -> (usize, usize) {
+    /// Blocks that are worth a segment.
     const WORTHWHILE: usize = 4;
+    /// With four directions side by side, enough tasks for twelve and for sixteen cores.
+    const FEWEST: usize = 3;
+    const MOST: usize = 4;
     let blocks = extent.blocks(lanes);
-    let size = blocks.div_ceil((blocks / WORTHWHILE).clamp(3, 4));
+    let size = blocks.div_ceil((blocks / WORTHWHILE).clamp(FEWEST, MOST));
     (blocks.div_ceil(size), size)
 }
 
@@ -163,10 +167,8 @@ impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk
             sums.push(Sums::new(simd, &extent));
         }
         let mut segment = Segment::new(simd, operands, sequences, ROWS);
-        let (du, ddelta) = (sequences.du, sequences.ddelta);
-        let slices = [operands.u(), sequences.dy].map(<[f32]>::as_ptr);
-        let slices = [slices[0], slices[1], du.or(ddelta).map_or(slices[1], |slice| slice.address())];
-        let used = if du.or(ddelta).is_some() { 3 } else { 2 };
+        let mut slices = vec![operands.u().as_ptr(), sequences.dy.as_ptr()];
+        slices.extend([sequences.du, sequences.ddelta].iter().flatten().map(SharedSlice::address));
         let far = extent.length * extent.channels >= FAR;
         let paired = if together::<S>() == 2 { walks.len() / 2 * 2 } else { 0 };
         for index in (0..extent.tiles()).rev() {
@@ -176,7 +178,7 @@ impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk
             operands.load_rows(blocks[0], start, &mut buffers.rows, rows);
             segment.scratch.load(rows, rank, states);
             if far && index > 0 {
-                operands.prefetch(&blocks, extent.tile(index - 1).0..start, &slices[..used]);
+                operands.prefetch(&blocks, extent.tile(index - 1).0..start, &slices);
             }
             let (pairs, single) = (walks[..paired].as_chunks().0, walks[paired..].as_chunks().0);
             let (pair_sums, single_sums) = sums.split_at_mut(paired);

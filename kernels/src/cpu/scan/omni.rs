@@ -133,7 +133,8 @@ impl Operands for Omni<'_> {
 /// Values of a cache line.
 const LINE: usize = 16;
 
-/// Asks the machine to bring some values near, where it can be asked.
+/// Asks the machine to bring some values into its second-level cache, where it can be asked: pixels of a column often share
+/// one set of the first level, which a tile of them would overflow.
 #[inline(always)]
 fn prefetch(values: *const f32, len: usize) {
     #[cfg(target_arch = "x86_64")]
