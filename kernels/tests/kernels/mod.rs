@@ -9,5 +9,6 @@ mod errors;
 mod finite_differences;
 mod norm;
 mod problem;
+mod product;
 mod threads;
 mod upsample;

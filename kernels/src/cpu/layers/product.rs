@@ -175,8 +175,13 @@ pub fn product_then<'a, 'b>(
 /// small result.
 fn turned(a: &Matrix<'_>, b: &Matrix<'_>, then: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
     let (rows, columns) = (a.rows, b.columns);
-    let small = a.transposed().straightened();
-    let turned = product(b.transposed(), Matrix::new(&small, a.columns, rows), Start::Zero);
+    let mut small = a.transposed();
+    let straight;
+    if small.column_stride != 1 {
+        straight = small.straightened();
+        small = Matrix::new(&straight, a.columns, rows);
+    }
+    let turned = product(b.transposed(), small, Start::Zero);
     let mut out = Matrix::new(&turned, columns, rows).transposed().straightened();
     out.par_chunks_mut(columns).enumerate().for_each(|(row, values)| then(row * columns, values));
     out
