@@ -110,8 +110,9 @@ fn native_layers_give_the_composed_gradients_and_running_statistics() {
             assert!(state.len() >= 10, "{label}: {} statistics", state.len());
             failures.absolute(&format!("{label} logits"), &logits, &composed_logits, 1e-4);
             for (index, (own, other)) in grads.iter().zip(&composed_grads).enumerate() {
-                // A bias before a batch normalisation has no gradient but rounding.
-                let largest = other.iter().fold(1e-4f32, |max, value| max.max(value.abs()));
+                // A bias before a batch normalisation has no gradient but rounding, which reaches 3e-7 here with some draws:
+                // the tolerance never falls below 1e-6.
+                let largest = other.iter().fold(5e-4f32, |max, value| max.max(value.abs()));
                 failures.absolute(&format!("{label} gradient {index}"), own, other, 2e-3 * largest);
             }
             for (index, (own, other)) in state.iter().zip(&composed_state).enumerate() {
