@@ -61,7 +61,7 @@ unsafe impl Pod for Line {}
 
 /// A vector of registers that begins at a cache line.
 pub(crate) struct Lines<R> {
-    lines: Vec<Line>,
+    values: Vec<Line>,
     len: usize,
     register: PhantomData<R>,
 }
@@ -69,8 +69,8 @@ pub(crate) struct Lines<R> {
 impl<R: Pod> Lines<R> {
     /// `len` registers of zeros.
     pub(crate) fn zeros(len: usize) -> Self {
-        let lines = vec![Line::zeroed(); (len * size_of::<R>()).div_ceil(size_of::<Line>())];
-        Self { lines, len, register: PhantomData }
+        let values = vec![Line::zeroed(); (len * size_of::<R>()).div_ceil(size_of::<Line>())];
+        Self { values, len, register: PhantomData }
     }
 }
 
@@ -79,13 +79,13 @@ impl<R: Pod> Deref for Lines<R> {
 
     #[inline(always)]
     fn deref(&self) -> &[R] {
-        &bytemuck::cast_slice(&self.lines)[..self.len]
+        &bytemuck::cast_slice(&self.values)[..self.len]
     }
 }
 
 impl<R: Pod> DerefMut for Lines<R> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [R] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+        &mut bytemuck::cast_slice_mut(&mut self.values)[..self.len]
     }
 }

@@ -56,10 +56,10 @@ impl BlockGradients {
     fn new<S: Simd>(block: Block, sums: &Sums<S>) -> Self {
         Self {
             block,
-            a: bytemuck::cast_slice::<_, f32>(&*sums.a).to_vec(),
+            a: bytemuck::cast_slice::<S::f32s, f32>(&sums.a).to_vec(),
             skip: bytemuck::cast_slice(&[sums.skip]).to_vec(),
             delta_bias: bytemuck::cast_slice(&[sums.bias]).to_vec(),
-            dt_weight: bytemuck::cast_slice::<_, f32>(&*sums.weight).to_vec(),
+            dt_weight: bytemuck::cast_slice::<S::f32s, f32>(&sums.weight).to_vec(),
         }
     }
 }
@@ -339,7 +339,7 @@ fn checkpoints<S: Simd>(
     let mut state = Lines::zeros(extent.states);
     let mut checkpoints = Vec::with_capacity(extent.tiles() * extent.states * S::F32_LANES);
     for index in 0..extent.tiles() {
-        checkpoints.extend_from_slice(bytemuck::cast_slice(&*state));
+        checkpoints.extend_from_slice(bytemuck::cast_slice::<S::f32s, f32>(&state));
         if index + 1 == extent.tiles() {
             break;
         }
