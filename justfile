@@ -20,6 +20,10 @@ docs:
 deny:
     cargo deny check bans licenses sources
 
+# The GPU kernels on the first adapter that wgpu finds (Debian's mesa-vulkan-drivers is one in software).
+gpu:
+    cargo test -p burn-rsmamba-kernels --features gpu-tests --test gpu
+
 # Accept changed snapshots after looking at them.
 review:
     cargo insta review

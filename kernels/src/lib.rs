@@ -13,13 +13,16 @@
 //!   orders at once ([`Directions`]) and sums what every direction leaves at a pixel, without expanding the map.
 //!
 //! Where to find things: *what* is computed is in [`definition`] (shapes, inputs, gradients, errors, pixel orders), the
-//! readable f64 loops are in [`mod@reference`], the fast f32 kernels are in [`cpu`].
+//! readable f64 loops are in [`mod@reference`], the fast f32 kernels are in [`cpu`]; with the feature `cubecl`, `gpu` has
+//! kernels for every runtime of CubeCL.
 //!
 //! Every entry point checks its slices against the shape before it computes and returns a [`ScanError`] that names the
 //! argument, what was expected and what came.
 
 pub mod cpu;
 pub mod definition;
+#[cfg(feature = "cubecl")]
+pub mod gpu;
 pub mod reference;
 
 pub use definition::{

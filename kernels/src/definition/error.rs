@@ -23,6 +23,26 @@ pub enum ScanError {
         /// The dimension at fault.
         dimension: &'static str,
     },
+    /// The device cannot run a kernel of this size.
+    #[error("{op}: {resource} must be at least {needed} on this device, it is {limit}")]
+    DeviceLimit {
+        /// The operation that was called.
+        op: &'static str,
+        /// What the device has too little of.
+        resource: &'static str,
+        /// How much the kernel needs.
+        needed: usize,
+        /// How much there is.
+        limit: usize,
+    },
+    /// The kernels do not take this element type.
+    #[error("{op}: elements must be f32, f16 or bf16, got {actual}")]
+    Element {
+        /// The operation that was called.
+        op: &'static str,
+        /// The element type that came.
+        actual: String,
+    },
 }
 
 /// `Ok` when `actual` elements came for an argument of `expected`.

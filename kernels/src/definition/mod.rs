@@ -7,5 +7,7 @@ mod scan;
 
 pub use directions::Directions;
 pub use error::ScanError;
+#[cfg(feature = "cubecl")]
+pub(crate) use error::check_dimensions;
 pub use omni::{OmniGradients, OmniInputs, OmniNeeds, OmniShape};
 pub use scan::{ScanGradients, ScanInputs, ScanNeeds, ScanShape};

@@ -1,0 +1,208 @@
+use super::{
+    forward::Merged,
+    geometry::Cut,
+    problem::{Parts, Problem},
+    resources::{Buffer, F32, Grid, check_bindings, check_index},
+};
+use crate::{
+    definition::ScanError,
+    gpu::{
+        blueprint::{Blueprint, GradientBlueprint, ScanStrategy, TILE},
+        kernel::{reverse_ends, scan_gradients},
+    },
+};
+
+/// Buffers of the gradient kernel.
+const BINDINGS: usize = 15;
+
+/// Which kinds of gradients are computed.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "one flag a kind of gradient")]
+pub(super) struct Wanted {
+    /// Of `u`.
+    pub(super) input: bool,
+    /// Of the ready step.
+    pub(super) step: bool,
+    /// Of `b`, `c` and the low-rank step.
+    pub(super) rows: bool,
+    /// Of `a`, skip, bias and the step's weight.
+    pub(super) parameters: bool,
+}
+
+/// Gradients before those that were summed in parts are added up.
+#[derive(Debug)]
+pub(super) struct Gradients {
+    /// Of `u`, in the problem's element.
+    pub(super) input: Option<Buffer>,
+    /// Of the ready step, in the problem's element.
+    pub(super) step: Option<Buffer>,
+    rows: Buffer,
+    row_parts: usize,
+    parameters: Buffer,
+    parameter_parts: usize,
+}
+
+impl Gradients {
+    /// `elements` of the gradients of `b`, `c` and the low-rank step from `offset` on, in the problem's element.
+    pub(super) fn rows(&self, problem: &Problem<'_>, offset: usize, elements: usize) -> Buffer {
+        let parts = Parts { elements, count: self.row_parts, stride: problem.geometry.rows, offset, transposed: None };
+        problem.sum(&self.rows, parts, problem.element)
+    }
+
+    /// The gradient `[G * D, N]` of `a`, in f32.
+    pub(super) fn a(&self, problem: &Problem<'_>) -> Buffer {
+        self.parameter(problem, 0, problem.geometry.states)
+    }
+
+    /// The gradient `[G * D]` of the skip connection, in f32.
+    pub(super) fn skip(&self, problem: &Problem<'_>) -> Buffer {
+        self.parameter(problem, problem.geometry.states, 1)
+    }
+
+    /// The gradient `[G * D]` of the bias, in f32.
+    pub(super) fn bias(&self, problem: &Problem<'_>) -> Buffer {
+        self.parameter(problem, problem.geometry.states + 1, 1)
+    }
+
+    /// The gradient `[G * D, R]` of the step's weight, in f32.
+    pub(super) fn weight(&self, problem: &Problem<'_>) -> Buffer {
+        self.parameter(problem, problem.geometry.states + 2, problem.geometry.rank)
+    }
+
+    /// `width` fields of every channel from `field` on.
+    fn parameter(&self, problem: &Problem<'_>, field: usize, width: usize) -> Buffer {
+        let channels = problem.geometry.all_channels();
+        let parts = Parts {
+            elements: channels * width,
+            count: self.parameter_parts,
+            stride: fields(problem) * channels,
+            offset: field * channels,
+            transposed: Some((width, channels)),
+        };
+        problem.sum(&self.parameters, parts, F32)
+    }
+}
+
+/// Gradients that the gradient kernel keeps for every channel: of `a`, skip, bias and the step's weight.
+const fn fields(problem: &Problem<'_>) -> usize {
+    problem.geometry.states + 2 + problem.geometry.rank
+}
+
+/// All wanted gradients for the gradient `dy` of the result.
+pub(super) fn backward(
+    problem: &Problem<'_>,
+    dy: &Buffer,
+    strategy: ScanStrategy,
+    wanted: Wanted,
+) -> Result<Gradients, ScanError> {
+    let Problem { client, geometry, operands, .. } = problem;
+    // Every limit before the first launch: a refused problem leaves no work behind.
+    check_bindings(problem.op, client, BINDINGS)?;
+    let most_units = gradient_units(problem, wanted.rows)?;
+    let tiles = strategy.backward_tiles();
+    let chunk = tiles * TILE;
+    let chunks = geometry.chunks(chunk);
+    let starts = problem.chunk_starts(chunk)?;
+    let carries = chunk_carries(problem, dy, &starts.sums, chunk)?;
+
+    let parts = problem.parts(chunks);
+    let grid = problem.grid(chunks, parts, most_units)?;
+    let du = if wanted.input { Some(Merged::new(problem, parts)?) } else { None };
+    let buffer = |wanted: bool, len: usize, element| -> Result<Buffer, ScanError> {
+        if !wanted {
+            return Ok(Buffer::unused(client));
+        }
+        check_index(problem.op, len)?;
+        Ok(Buffer::empty(client, len, element))
+    };
+    let dstep = buffer(wanted.step, geometry.input_len(), problem.element)?;
+    let rows = buffer(wanted.rows, grid.channel_tiles * geometry.rows, F32)?;
+    let parameter_parts = geometry.batch * chunks;
+    let parameters = buffer(wanted.parameters, parameter_parts * fields(problem) * geometry.all_channels(), F32)?;
+    let unused = Buffer::unused(client);
+    let (du_arg, du_element) = du.as_ref().map_or((&unused, F32), |du| (&du.buffer, du.element));
+    let gradient = GradientBlueprint {
+        units: grid.units,
+        tile: TILE,
+        tiles,
+        input: wanted.input,
+        step: wanted.step,
+        rows: wanted.rows,
+        parameters: wanted.parameters,
+    };
+    for slot in 0..geometry.groups / parts {
+        scan_gradients::launch(
+            client,
+            grid.count(client),
+            grid.dim(),
+            operands.u.arg(),
+            operands.step.arg(),
+            operands.b.arg(),
+            operands.c.arg(),
+            dy.arg(),
+            operands.a.arg(),
+            operands.weight.arg(),
+            operands.bias().arg(),
+            operands.skip().arg(),
+            starts.states.arg(),
+            carries.arg(),
+            du_arg.arg(),
+            dstep.arg(),
+            rows.arg(),
+            parameters.arg(),
+            geometry.layout(Cut { chunk, parts, slot }, grid).launch(),
+            Blueprint { carried: true, accumulate: slot > 0, ..problem.blueprint() },
+            gradient,
+            [problem.element, du_element],
+        );
+    }
+    Ok(Gradients {
+        input: du.map(|du| du.finish(problem)),
+        step: wanted.step.then_some(dstep),
+        rows,
+        row_parts: grid.channel_tiles,
+        parameters,
+        parameter_parts,
+    })
+}
+
+/// The gradient of every chunk's last state `[B, G, C, N, D]`.
+fn chunk_carries(problem: &Problem<'_>, dy: &Buffer, sums: &Buffer, chunk: usize) -> Result<Buffer, ScanError> {
+    let Problem { client, geometry, operands, .. } = problem;
+    let chunks = geometry.chunks(chunk);
+    let carries = Buffer::empty(client, problem.boundary_len(chunks)?, F32);
+    let grid: Grid = problem.grid(chunks, geometry.groups, usize::MAX)?;
+    let cut = Cut { chunk, parts: geometry.groups, slot: 0 };
+    reverse_ends::launch(
+        client,
+        grid.count(client),
+        grid.dim(),
+        operands.step.arg(),
+        operands.c.arg(),
+        dy.arg(),
+        operands.a.arg(),
+        operands.weight.arg(),
+        operands.bias().arg(),
+        carries.arg(),
+        geometry.layout(cut, grid).launch(),
+        problem.blueprint(),
+        problem.element,
+    );
+    problem.carry(sums, &carries, cut, grid, true);
+    Ok(carries)
+}
+
+/// Units of a cube whose terms of the sums over channels fit into shared memory.
+fn gradient_units(problem: &Problem<'_>, rows: bool) -> Result<usize, ScanError> {
+    if !rows {
+        return Ok(usize::MAX);
+    }
+    let limit = problem.client.properties().hardware.max_shared_memory_size;
+    let terms = 2 * problem.geometry.states + problem.geometry.rank;
+    let row = terms * size_of::<f32>();
+    // One column more than units, see the kernel.
+    match (limit / row).checked_sub(1) {
+        Some(units @ 1..) => Ok(units),
+        _ => Err(ScanError::DeviceLimit { op: problem.op, resource: "shared memory in bytes", needed: 2 * row, limit }),
+    }
+}

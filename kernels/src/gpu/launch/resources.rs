@@ -1,0 +1,143 @@
+use crate::definition::ScanError;
+use cubecl::{
+    calculate_cube_count_elemwise,
+    client::Client,
+    ir::{ElemType, FloatKind},
+    prelude::{BufferArg, CubeCount, CubeDim},
+    server::{CubeCountSelection, Handle},
+};
+
+/// Element of states, parameters and partial results.
+pub(super) const F32: ElemType = ElemType::Float(FloatKind::F32);
+
+/// Units of a cube that walk chunks: enough to hide latency, few enough that narrow groups do not idle.
+const UNITS: usize = 64;
+
+/// Units of a cube that computes independent elements.
+const FLAT_UNITS: u32 = 256;
+
+/// A contiguous buffer on the device.
+#[derive(Debug, Clone)]
+pub(super) struct Buffer {
+    handle: Handle,
+    len: usize,
+}
+
+impl Buffer {
+    /// An operand of the caller, which must hold at least `len` elements.
+    pub(super) fn operand(
+        op: &'static str,
+        argument: &'static str,
+        layout: &'static str,
+        handle: &Handle,
+        len: usize,
+        element: ElemType,
+    ) -> Result<Self, ScanError> {
+        let actual = handle.size_in_used() as usize / element.size();
+        if actual < len {
+            return Err(ScanError::Length { op, argument, layout, expected: len, actual });
+        }
+        Ok(Self { handle: handle.clone(), len })
+    }
+
+    /// Memory with undefined contents; every float of it is NaN in the kernels' tests.
+    pub(super) fn empty(client: &Client, len: usize, element: ElemType) -> Self {
+        let bytes = len * element.size();
+        let handle = if cfg!(feature = "gpu-tests") {
+            client.create_from_slice(&vec![u8::MAX; bytes])
+        } else {
+            client.empty(bytes)
+        };
+        Self { handle, len }
+    }
+
+    /// What a kernel is bound to where it writes nothing.
+    pub(super) fn unused(client: &Client) -> Self {
+        Self::empty(client, 1, F32)
+    }
+
+    /// As an argument of a launch.
+    pub(super) fn arg(&self) -> BufferArg {
+        // SAFETY: both constructors see to it that the memory behind the handle holds `len` elements, and a buffer is
+        // bound to kernel arguments of the element type that it was made for.
+        unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.len) }
+    }
+
+    pub(super) fn into_handle(self) -> Handle {
+        self.handle
+    }
+}
+
+/// Cubes and units of a launch that walks chunks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grid {
+    /// Units of a cube: neighbouring channels.
+    pub(super) units: usize,
+    /// Cubes along the channels of a group.
+    pub(super) channel_tiles: usize,
+    /// Cubes that have work.
+    pub(super) cubes: usize,
+}
+
+impl Grid {
+    /// For `sequences` (of every batch, part and chunk) of `channels` channels, with at most `most` units a cube.
+    pub(super) fn new(
+        op: &'static str,
+        client: &Client,
+        channels: usize,
+        sequences: usize,
+        most: usize,
+    ) -> Result<Self, ScanError> {
+        let hardware = &client.properties().hardware;
+        let offered = hardware.max_cube_dim.0.min(hardware.max_units_per_cube).max(1) as usize;
+        let units = UNITS.min(most).min(offered).min(channels.next_power_of_two());
+        let channel_tiles = channels.div_ceil(units);
+        let cubes = sequences * channel_tiles;
+        check_index(op, cubes)?;
+        Ok(Self { units, channel_tiles, cubes })
+    }
+
+    /// The cubes spread over three dimensions, each within the device's limit (65,535 on WebGPU).
+    pub(super) fn count(&self, client: &Client) -> CubeCount {
+        CubeCountSelection::new(client, self.cubes as u32).cube_count()
+    }
+
+    pub(super) fn dim(&self) -> CubeDim {
+        CubeDim::new_1d(self.units as u32)
+    }
+}
+
+/// Cubes and their units for `elements` independent elements.
+pub(super) fn flat(client: &Client, elements: usize) -> (CubeCount, CubeDim) {
+    let hardware = &client.properties().hardware;
+    let units = FLAT_UNITS.min(hardware.max_cube_dim.0).min(hardware.max_units_per_cube).max(1);
+    let dim = CubeDim::new_1d(units);
+    (calculate_cube_count_elemwise(client, elements, dim), dim)
+}
+
+/// `Ok` when kernels, which index with 32 bits, can reach `elements`.
+pub(super) fn check_index(op: &'static str, elements: usize) -> Result<(), ScanError> {
+    let limit = u32::MAX as usize;
+    if elements <= limit {
+        return Ok(());
+    }
+    Err(ScanError::DeviceLimit { op, resource: "the range of an index", needed: elements, limit })
+}
+
+/// `Ok` when the device binds `buffers` and the launch's sizes at the same time.
+pub(super) fn check_bindings(op: &'static str, client: &Client, buffers: usize) -> Result<(), ScanError> {
+    let limit = client.properties().hardware.max_bindings as usize;
+    let needed = buffers + 1;
+    if needed <= limit {
+        return Ok(());
+    }
+    Err(ScanError::DeviceLimit { op, resource: "the number of bound buffers", needed, limit })
+}
+
+/// `Ok` for the elements that the kernels take.
+pub(super) fn check_element(op: &'static str, element: ElemType) -> Result<(), ScanError> {
+    match element {
+        ElemType::Float(FloatKind::F32 | FloatKind::F16 | FloatKind::BF16 | FloatKind::Flex32) => Ok(()),
+        other => Err(ScanError::Element { op, actual: format!("{other:?}") }),
+    }
+}

@@ -1,0 +1,8 @@
+mod checks;
+mod contract;
+mod device;
+mod omni;
+mod plain;
+// The seeded problems of the CPU kernels' tests.
+#[path = "../kernels/problem.rs"]
+mod problem;

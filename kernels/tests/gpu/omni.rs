@@ -1,0 +1,60 @@
+use super::{
+    checks::Checks,
+    plain::EVERY_STRATEGY,
+    problem::{ALL_ON, every_option, omni_shape},
+};
+use burn_rsmamba_kernels::{Directions, OmniShape, gpu::ScanStrategy};
+
+#[test]
+fn every_map_shape_and_strategy() {
+    Checks::run("omni: maps and strategies", |checks| {
+        for (height, width) in [(1, 1), (1, 9), (9, 1), (5, 8), (8, 5), (6, 6), (7, 13)] {
+            checks.omni(omni_shape(2, height, width, 5, 3), ALL_ON, &EVERY_STRATEGY);
+        }
+    });
+}
+
+#[test]
+fn every_option_of_the_problem() {
+    Checks::run("omni: options", |checks| {
+        for options in every_option() {
+            checks.omni(omni_shape(2, 5, 7, 3, 4), options, &[ScanStrategy::Sequential, CHUNKS]);
+        }
+    });
+}
+
+#[test]
+fn every_direction_count_state_count_and_rank() {
+    Checks::run("omni: directions, states, ranks", |checks| {
+        for directions in [Directions::Eight, Directions::Four, Directions::Two, Directions::One] {
+            for states in [1, 4, 16, 64] {
+                for rank in [1, 6] {
+                    let shape = OmniShape { batch: 1, height: 5, width: 6, channels: 19, states, rank, directions };
+                    checks.omni(shape, ALL_ON, &[ScanStrategy::Sequential, CHUNKS]);
+                }
+            }
+        }
+        // A rank whose loops stay loops.
+        let shape =
+            OmniShape { batch: 1, height: 5, width: 6, channels: 19, states: 2, rank: 40, directions: Directions::Two };
+        checks.omni(shape, ALL_ON, &[ScanStrategy::Sequential, CHUNKS]);
+    });
+}
+
+#[test]
+fn directions_one_after_the_other() {
+    Checks::run("omni: parts", |checks| {
+        // 20 chunks, forward and backward. The number of units decides how many directions go at the same time: all
+        // in turn, two, four, all at once.
+        for (batch, channels) in [(4, 256), (2, 256), (2, 100), (1, 5)] {
+            let shape = omni_shape(batch, 16, 10, channels, 2);
+            checks.omni(shape, ALL_ON, &[ScanStrategy::Chunked { length: 8 }]);
+        }
+        for directions in [Directions::Four, Directions::Two, Directions::One] {
+            let shape = OmniShape { directions, ..omni_shape(2, 16, 10, 256, 2) };
+            checks.omni(shape, ALL_ON, &[ScanStrategy::Chunked { length: 8 }]);
+        }
+    });
+}
+
+const CHUNKS: ScanStrategy = ScanStrategy::Chunked { length: 11 };
