@@ -3,7 +3,8 @@
 //! * `tile.rs`, `gradient.rs`: the recurrence itself, forward and backward, over a tile of steps held in cache;
 //! * `step.rs`: the step of a tile, expanded from its low rank, and the gradients of that expansion;
 //! * `block.rs`: a block of neighbouring channels, its parameters and operands in lanes;
-//! * `forward.rs`, `backward.rs`: walk a block along its whole sequence, tile by tile; the backward spreads over the cores;
+//! * `forward.rs`, `backward.rs`: walk blocks along their whole sequence, tile by tile; the backward spreads over the cores;
+//! * `segment.rs`: blocks that go back together, and one tile of them;
 //! * `checkpoints.rs`: states that a forward pass may leave for the backward pass;
 //! * `parts.rs`: how the directions of a map are shared out, each share with a partial map of its own;
 //! * `plain.rs`, `omni.rs`: how each form lays out its operands, and its public functions.
@@ -33,6 +34,7 @@ mod gradient;
 mod omni;
 mod parts;
 mod plain;
+mod segment;
 mod step;
 #[cfg(test)]
 mod tests;
