@@ -1,6 +1,9 @@
 //! Names of devices, and what this build can run on.
 
-use burn::tensor::Device;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+
+use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
 use crate::error::Failure;
@@ -12,33 +15,169 @@ pub(crate) const DEFAULT: &str = "cpu";
 #[derive(Debug, Serialize)]
 pub(crate) struct Entry {
     /// The name to pass to `--device`.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// What runs there.
     pub(crate) backend: &'static str,
     /// Worker threads, for a CPU.
-    pub(crate) threads: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) threads: Option<usize>,
+    /// What the device calls itself, for a GPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) adapter: Option<String>,
+    /// Why it cannot be used, where it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
 }
 
-/// Every device of this build.
+/// A kind of GPU: its name, and how to find such devices where it is in this build.
+struct Kind {
+    name: &'static str,
+    find: Option<fn() -> Vec<Device>>,
+}
+
+macro_rules! kind {
+    ($name:tt, $kind:ident) => {
+        Kind {
+            name: $name,
+            #[cfg(feature = $name)]
+            find: Some(|| Device::enumerate(burn::tensor::DeviceType::$kind).into_vec()),
+            #[cfg(not(feature = $name))]
+            find: None,
+        }
+    };
+}
+
+const GPUS: [Kind; 6] = [
+    kind!("cuda", Cuda),
+    kind!("rocm", Rocm),
+    kind!("metal", Metal),
+    kind!("vulkan", Vulkan),
+    kind!("webgpu", WebGpu),
+    kind!("wgpu", Wgpu),
+];
+
+/// Every device that this build can run on and this machine has.
 pub(crate) fn available() -> Vec<Entry> {
-    vec![Entry {
-        name: DEFAULT,
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let cpu = Entry {
+        name: DEFAULT.to_owned(),
         backend: "flex (pure Rust)",
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-    }]
+        threads: Some(threads),
+        adapter: None,
+        error: None,
+    };
+    let mut entries = vec![cpu];
+    for kind in &GPUS {
+        let Some(find) = kind.find else { continue };
+        for (index, device) in guarded(find).unwrap_or_default().iter().enumerate() {
+            let (adapter, error) = match probe(device) {
+                Ok(adapter) => (adapter, None),
+                Err(error) => (None, Some(error)),
+            };
+            let name = format!("{}:{index}", kind.name);
+            entries.push(Entry { name, backend: "cubecl", threads: None, adapter, error });
+        }
+    }
+    entries
 }
 
-/// The device of that name; `flex` is another name of `cpu`.
+/// The device of that name: `cpu` (or `flex`), or a GPU as its kind or `KIND:INDEX`.
+///
+/// A GPU has computed something when this returns, so that a driver that is only half there is found out before any work.
 ///
 /// # Errors
 ///
-/// A usage error that lists the names of this build.
+/// A usage error for a name that this build does not know or a device that this machine does not have.
 pub(crate) fn named(name: &str) -> Result<Device, Failure> {
-    match name {
-        DEFAULT | "flex" => Ok(Device::flex()),
-        _ => {
-            let names: Vec<&str> = available().iter().map(|entry| entry.name).collect();
-            Err(Failure::usage(format!("--device {name}: this build runs on {}; see `devices`", names.join(", "))))
+    if matches!(name, DEFAULT | "flex") {
+        return Ok(Device::flex());
+    }
+    let refuse = |why: String| Failure::usage(format!("--device {name}: {why}"));
+    let (kind, index) = name.split_once(':').unwrap_or((name, "0"));
+    let Some(gpu) = GPUS.iter().find(|gpu| gpu.name == kind) else {
+        let compiled = GPUS.iter().filter(|gpu| gpu.find.is_some()).map(|gpu| gpu.name);
+        let names: Vec<&str> = std::iter::once(DEFAULT).chain(compiled).collect();
+        return Err(refuse(format!("this build runs on {}; see `devices`", names.join(", "))));
+    };
+    let Some(find) = gpu.find else {
+        return Err(refuse(format!("this build has no {kind}; build it with `--features {kind}`")));
+    };
+    let Ok(index) = index.parse::<usize>() else {
+        return Err(refuse(format!("`{index}` is no number of a device; write {kind} or {kind}:0")));
+    };
+    let devices = guarded(find).map_err(&refuse)?;
+    let Some(device) = devices.get(index) else {
+        return Err(refuse(match devices.len() {
+            0 => format!("no {kind} device and driver on this machine; see `devices`"),
+            count => format!("this machine has {count} {kind} device(s), counted from 0; see `devices`"),
+        }));
+    };
+    probe(device).map_err(|error| refuse(format!("it does not work: {error}")))?;
+    Ok(device.clone())
+}
+
+/// Computes a little on the device; what it calls itself.
+fn probe(device: &Device) -> Result<Option<String>, String> {
+    let (sum, adapter) = guarded(|| {
+        let sum: f32 = (Tensor::<1>::ones([8], device) * 2.0).sum().into_scalar();
+        (sum, adapter(device))
+    })?;
+    if (sum - 16.0).abs() < 1e-3 { Ok(adapter) } else { Err(format!("eight times two gave {sum}")) }
+}
+
+#[cfg(feature = "gpu")]
+fn adapter(device: &Device) -> Option<String> {
+    device.identity().map(|identity| identity.name)
+}
+
+#[cfg(not(feature = "gpu"))]
+fn adapter(_: &Device) -> Option<String> {
+    None
+}
+
+/// Runs what may panic inside a driver, also on a thread of the driver's own; gives the first panic's words, not its trace.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    let message = Arc::new(Mutex::new(None));
+    let seen = message.clone();
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let text = info.payload_as_str().unwrap_or("a driver panicked");
+        seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(text.to_owned());
+    }));
+    let result = catch_unwind(AssertUnwindSafe(work));
+    std::panic::set_hook(hook);
+    result.map_err(|_| {
+        let message = message.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        message.unwrap_or_else(|| "a driver panicked".to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_its_words() {
+        assert_eq!(guarded(|| 3), Ok(3));
+        assert_eq!(guarded(|| panic!("no such driver: {}", 7)), Err::<(), _>("no such driver: 7".to_owned()));
+        assert_eq!(probe(&Device::flex()), Ok(None));
+    }
+
+    #[test]
+    fn names_that_are_not_here_say_what_is() {
+        let refuse = |name: &str| named(name).expect_err("refused").to_string();
+        let text = refuse("tpu");
+        assert!(text.starts_with("--device tpu: this build runs on cpu") && text.ends_with("see `devices`"), "{text}");
+        for gpu in &GPUS {
+            if gpu.find.is_none() {
+                let text = refuse(gpu.name);
+                assert!(text.ends_with(&format!("build it with `--features {}`", gpu.name)), "{text}");
+            } else {
+                let text = refuse(&format!("{}:x", gpu.name));
+                assert!(text.contains("`x` is no number"), "{text}");
+                let text = refuse(&format!("{}:99", gpu.name));
+                assert!(text.contains("on this machine") || text.contains("this machine has"), "{text}");
+            }
         }
     }
 }

@@ -27,10 +27,17 @@ pub fn shared_data(name: &str) -> Option<PathBuf> {
     if let Ok(path) = path.canonicalize() {
         return Some(path);
     }
-    // past the test harness, which keeps the output of passing tests to itself
-    let line = format!("skipped: ../shared/data/{name} is absent\n");
-    std::io::stderr().write_all(line.as_bytes()).expect("stderr");
+    skip(&format!("../shared/data/{name} is absent"));
     None
+}
+
+/// Says what a test does not do, past the test harness, which keeps the output of passing tests to itself.
+///
+/// # Panics
+///
+/// When stderr is closed.
+pub fn skip(what: &str) {
+    std::io::stderr().write_all(format!("skipped: {what}\n").as_bytes()).expect("stderr");
 }
 
 /// Names of the golden `.safetensors` files that start with `prefix`.

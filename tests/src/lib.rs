@@ -1,20 +1,23 @@
 //! Helpers of the cross-crate tests: fixtures, devices, comparisons.
 
 pub mod compare;
+mod device;
 pub mod fixtures;
+
+pub use device::{device, flex};
 
 use burn::{store::ModuleSnapshot, tensor::Device};
 
-/// The device under test.
-pub fn device() -> Device {
-    Device::flex()
-}
-
 /// The device under test with autodiff, without and with gradient checkpointing.
 pub fn autodiff_devices() -> [(&'static str, Device); 2] {
+    autodiff(&device())
+}
+
+/// A device with autodiff, without and with gradient checkpointing.
+pub fn autodiff(device: &Device) -> [(&'static str, Device); 2] {
     [
-        ("autodiff", device().autodiff()),
-        ("autodiff with gradient checkpointing", device().autodiff().gradient_checkpointing()),
+        ("autodiff", device.clone().autodiff()),
+        ("autodiff with gradient checkpointing", device.clone().autodiff().gradient_checkpointing()),
     ]
 }
 

@@ -1,4 +1,4 @@
-use super::init;
+use super::{gelu, init};
 #[cfg(feature = "flex")]
 use crate::{layers::MlpParameters, modules::layer_norm};
 use burn::{
@@ -6,7 +6,7 @@ use burn::{
     config::Config,
     module::Module,
     nn::{LayerNorm, Linear},
-    tensor::{Device, activation::gelu},
+    tensor::Device,
 };
 
 /// Configuration of [`Mlp`].

@@ -38,6 +38,14 @@ fn layer_norm(norm: &LayerNorm) -> Norm {
     Norm { scale: norm.gamma.val(), shift, epsilon: EPSILON as f32 }
 }
 
+/// GELU with the error function, `x (1 + erf(x / sqrt 2)) / 2`.
+///
+/// Burn's own has the derivative of the tanh approximation on every backend but Flex, some 1e-3 off.
+fn gelu(x: Tensor<4>) -> Tensor<4> {
+    let half = x.clone() * 0.5;
+    half.clone() * (x * std::f64::consts::FRAC_1_SQRT_2).erf() + half
+}
+
 /// A convolution with padding `k / 2`, from `[B, H, W, C_in]` to `[B, H', W', C_out]`.
 pub(crate) fn conv_last(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "flex")]

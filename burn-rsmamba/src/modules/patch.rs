@@ -1,4 +1,4 @@
-use super::{channels_last, conv_last, init};
+use super::{channels_last, conv_last, gelu, init};
 #[cfg(feature = "flex")]
 use crate::{layers, modules::layer_norm};
 use burn::{
@@ -6,7 +6,7 @@ use burn::{
     config::Config,
     module::Module,
     nn::{LayerNorm, LayerNormConfig, conv::Conv2d},
-    tensor::{Device, activation::gelu},
+    tensor::Device,
 };
 
 /// Configuration of [`PatchEmbed`].

@@ -1,10 +1,6 @@
-use super::{channels_first, channels_last};
 #[cfg(feature = "flex")]
 use crate::layers;
-use burn::{
-    Tensor,
-    tensor::{Device, TensorData},
-};
+use burn::{Tensor, tensor::TensorData};
 
 /// Doubles `[B, C, H, W]` by repeating every pixel.
 pub fn upsample_nearest2x(x: Tensor<4>) -> Tensor<4> {
@@ -17,30 +13,34 @@ pub fn upsample_nearest2x(x: Tensor<4>) -> Tensor<4> {
     ])
 }
 
-/// Doubles `[B, H, W, C]` bilinearly with aligned corners, as two products with constant matrices where there is no kernel.
+/// Doubles `[B, H, W, C]` bilinearly with aligned corners.
 ///
-/// Burn's own bilinear interpolation has no backward on CubeCL; a product has one everywhere.
+/// Without a native kernel it is composed of shifts and sums: Burn's own bilinear interpolation has no backward on CubeCL.
 pub fn upsample_bilinear2x(x: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if layers::is_native(&x) {
         return layers::upsample_bilinear2x(&x);
     }
-    let [_, height, width, _] = x.dims();
-    let device = x.device();
-    let columns = interpolation(width, &device).transpose().unsqueeze();
-    let rows = interpolation(height, &device).unsqueeze();
-    channels_last(rows.matmul(channels_first(x).matmul(columns)))
+    double(double(x, 2), 1)
 }
 
-/// `[2 size, size]`: row `o` holds the two weights of output `o`, which lies at `o (size - 1) / (2 size - 1)`.
-fn interpolation(size: usize, device: &Device) -> Tensor<2> {
-    let mut weights = vec![0.0f32; 2 * size * size];
-    for (output, row) in weights.chunks_exact_mut(size).enumerate() {
-        let position = (output * (size - 1)) as f64 / (2 * size - 1) as f64;
-        let left = position as usize;
-        let fraction = position - left as f64;
-        row[left] += (1.0 - fraction) as f32;
-        row[(left + 1).min(size - 1)] += fraction as f32;
+/// Output `o` lies at `o (size - 1) / (2 size - 1)`: number `2 i` between `i - 1` and `i`, number `2 i + 1` between `i` and
+/// `i + 1`.
+fn double(x: Tensor<4>, axis: usize) -> Tensor<4> {
+    let size = x.dims()[axis];
+    if size == 1 {
+        return Tensor::cat(vec![x.clone(), x], axis);
     }
-    Tensor::from_data(TensorData::new(weights, [2 * size, size]), device)
+    let mut sizes = x.dims();
+    sizes[axis] = 2 * size;
+    let weights: Vec<f32> = (0..size).map(|i| (i as f64 / (2 * size - 1) as f64) as f32).collect();
+    let mut shape = [1; 4];
+    shape[axis] = size;
+    let of_previous = Tensor::<4>::from_data(TensorData::new(weights, shape), &x.device());
+    let of_next = of_previous.clone().flip([axis as isize]);
+    let previous = Tensor::cat(vec![x.clone().narrow(axis, 0, 1), x.clone().narrow(axis, 0, size - 1)], axis);
+    let next = Tensor::cat(vec![x.clone().narrow(axis, 1, size - 1), x.clone().narrow(axis, size - 1, 1)], axis);
+    let even = x.clone() + (previous - x.clone()) * of_previous;
+    let odd = x.clone() + (next - x) * of_next;
+    Tensor::stack::<5>(vec![even, odd], axis + 1).reshape(sizes)
 }

@@ -4,9 +4,33 @@ use super::ops::{OmniTensors, OptionalTensor, ScanTensors};
 use burn::{
     Tensor,
     backend::Dispatch,
-    tensor::{DType, Device},
+    tensor::{DType, Device, FloatDType},
 };
 use burn_rsmamba_kernels::Directions;
+
+/// Whether the scan can run on this device in this dtype; the op refuses what it cannot.
+///
+/// f32 everywhere, and f64, f16 and bf16 where the device computes in them; f64 never on Vulkan, Metal or WebGPU, whose
+/// shaders have no exponential in f64.
+pub fn supports_dtype(device: &Device, dtype: FloatDType) -> bool {
+    device.supports_dtype(dtype) && !(dtype == FloatDType::F64 && is_shader(device))
+}
+
+#[cfg(feature = "cubecl-backend")]
+fn is_shader(device: &Device) -> bool {
+    use burn::backend::DispatchDevice;
+    use burn_cubecl::cubecl::RuntimeId;
+    match device.clone().inner().as_dispatch() {
+        DispatchDevice::Cube(device) => matches!(device.runtime(), RuntimeId::Wgpu | RuntimeId::Metal),
+        #[allow(unreachable_patterns, reason = "the only one in a build without Flex")]
+        _ => false,
+    }
+}
+
+#[cfg(not(feature = "cubecl-backend"))]
+fn is_shader(_: &Device) -> bool {
+    false
+}
 
 /// Collects what is wrong with the arguments of one call.
 struct Checks {
@@ -21,6 +45,10 @@ impl Checks {
         let mut checks = Self { op, device: u.device(), dtype: u.dtype(), mistakes: Vec::new() };
         if u.dims().contains(&0) {
             checks.mistakes.push(format!("`u` must not be empty, got {:?}", u.dims()));
+        }
+        // There the kernels would give garbage, not an error.
+        if checks.dtype != DType::F32 && !supports_dtype(&checks.device, FloatDType::from(checks.dtype)) {
+            checks.mistakes.push(format!("`u` is {:?}, which {:?} cannot compute in", checks.dtype, checks.device));
         }
         checks
     }

@@ -18,6 +18,7 @@ pub mod default_backward {
     pub use super::composed::{omni_selective_scan_backward, selective_scan_backward};
 }
 
+pub use check::supports_dtype;
 pub use function::{ScanOptions, omni_selective_scan, selective_scan, selective_scan_with_state};
 pub use ops::{
     OmniGradientTensors, OmniTensors, OptionalTensor, ScanGradientTensors, ScanTensors, SelectiveScan,

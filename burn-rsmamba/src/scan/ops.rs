@@ -1,9 +1,12 @@
+#[cfg(feature = "fusion")]
+use super::backends::fusion;
 use super::composed;
 use burn::backend::{Backend, ExtensionType, backend_extension, tensor::FloatTensor};
 use burn_rsmamba_kernels::{Directions, OmniNeeds, ScanNeeds};
 
 /// A tensor that may be absent; `Option` does not cross Burn's dispatch boundary.
 #[derive(Debug, Clone, ExtensionType)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub enum OptionalTensor<B: Backend> {
     /// There is none.
     Absent,
@@ -29,6 +32,7 @@ impl<B: Backend> From<Option<FloatTensor<B>>> for OptionalTensor<B> {
 
 /// Operands of a plain scan; shapes as in [`selective_scan`](super::selective_scan).
 #[derive(Debug, Clone, ExtensionType)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct ScanTensors<B: Backend> {
     /// `[B, G * D, L]`
     pub u: FloatTensor<B>,
@@ -50,6 +54,7 @@ pub struct ScanTensors<B: Backend> {
 
 /// Gradients of a plain scan; absent where they were not needed.
 #[derive(Debug, Clone, ExtensionType)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct ScanGradientTensors<B: Backend> {
     /// `[B, G * D, L]`
     #[extension_type]
@@ -76,6 +81,7 @@ pub struct ScanGradientTensors<B: Backend> {
 
 /// Operands of an omnidirectional scan; shapes as in [`omni_selective_scan`](super::omni_selective_scan).
 #[derive(Debug, Clone, ExtensionType)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct OmniTensors<B: Backend> {
     /// `[B, H, W, D]`
     pub u: FloatTensor<B>,
@@ -95,6 +101,7 @@ pub struct OmniTensors<B: Backend> {
 
 /// Gradients of an omnidirectional scan; absent where they were not needed.
 #[derive(Debug, Clone, ExtensionType)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct OmniGradientTensors<B: Backend> {
     /// `[B, H, W, D]`
     #[extension_type]
@@ -120,9 +127,15 @@ pub struct OmniGradientTensors<B: Backend> {
 ///
 /// The default bodies are composed from Burn's own operations: the readable reference, and the fallback of a listed
 /// backend without kernels. Calling it on a backend that is not listed panics.
-#[backend_extension(Flex: cfg(feature = "flex"), Autodiff)]
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    Cube: cfg(feature = "cubecl-backend"),
+    Fusion: cfg(feature = "fusion"),
+    Autodiff
+)]
 pub trait SelectiveScan: Backend {
     /// Plain form: `y [B, G * D, L]` and the last state `[B, G * D, N]`. The state is not differentiable.
+    #[fusion(meta = fusion::selective_scan)]
     fn selective_scan(
         #[extension_type] inputs: ScanTensors<Self>,
         delta_softplus: bool,
@@ -131,6 +144,7 @@ pub trait SelectiveScan: Backend {
     }
 
     /// Omnidirectional form: `y [B, H, W, D]`.
+    #[fusion(meta = fusion::omni_selective_scan)]
     fn omni_selective_scan(
         #[extension_type] inputs: OmniTensors<Self>,
         directions: Directions,
@@ -143,9 +157,14 @@ pub trait SelectiveScan: Backend {
 /// The hand-written backward passes, supplied by concrete backends; [`Autodiff`](burn_autodiff::Autodiff) calls them.
 ///
 /// A trait of its own, because the backends that can run backward are fewer than those that can run forward.
-#[backend_extension(Flex: cfg(feature = "flex"))]
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    Cube: cfg(feature = "cubecl-backend"),
+    Fusion: cfg(feature = "fusion")
+)]
 pub trait SelectiveScanBackward: Backend {
     /// Gradients of the plain form for `dy [B, G * D, L]`.
+    #[fusion(meta = fusion::selective_scan_backward)]
     fn selective_scan_backward(
         #[extension_type] inputs: ScanTensors<Self>,
         dy: FloatTensor<Self>,
@@ -156,6 +175,7 @@ pub trait SelectiveScanBackward: Backend {
     }
 
     /// Gradients of the omnidirectional form for `dy [B, H, W, D]`.
+    #[fusion(meta = fusion::omni_selective_scan_backward)]
     fn omni_selective_scan_backward(
         #[extension_type] inputs: OmniTensors<Self>,
         dy: FloatTensor<Self>,

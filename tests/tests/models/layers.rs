@@ -9,9 +9,9 @@ use burn::{
 };
 use burn_rsmamba::{Directions, ModelConfig, RsmModel, Task, layers, losses::bce_dice};
 use burn_rsmamba_tests::{
-    autodiff_devices,
+    autodiff,
     compare::{Failures, values},
-    device,
+    flex,
 };
 
 /// Widths and sizes that are no multiples of anything, all direction sets, several bands and classes.
@@ -63,7 +63,7 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 fn native_layers_give_the_composed_logits() {
     let mut failures = Failures::default();
     for (config, size) in configs() {
-        let device = device();
+        let device = flex();
         let model = config.init(&device);
         let images = images(&config, size, &device);
         let native = values(model.forward(&images));
@@ -76,7 +76,7 @@ fn native_layers_give_the_composed_logits() {
 #[test]
 fn native_layers_give_the_composed_gradients_and_running_statistics() {
     let mut failures = Failures::default();
-    for (mode, device) in autodiff_devices() {
+    for (mode, device) in autodiff(&flex()) {
         for (config, size) in configs() {
             let record = config.init(&device).into_record();
             let images = images(&config, size, &device);
@@ -125,7 +125,7 @@ fn native_layers_give_the_composed_gradients_and_running_statistics() {
 
 #[test]
 fn the_switch_falls_back_when_its_closure_ends() {
-    let device = device();
+    let device = flex();
     let model = ModelConfig::preset(Task::Ss, "micro").expect("a preset").init(&device);
     let image = Tensor::<4>::random([1, 3, 32, 32], Distribution::Default, &device);
     let before = values(model.forward(std::slice::from_ref(&image)));

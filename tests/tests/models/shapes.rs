@@ -10,7 +10,10 @@ use burn_rsmamba::{
     inference::{ImageView, InferenceError, Windows, predict},
     weights::Normalisation,
 };
-use burn_rsmamba_tests::{compare::values, device, trainable};
+use burn_rsmamba_tests::{
+    compare::{Failures, values},
+    device, trainable,
+};
 
 /// As small as a model gets.
 fn smallest(task: Task) -> ModelConfig {
@@ -135,7 +138,9 @@ fn prediction_by_windows_covers_any_size_and_agrees_with_the_model() {
     let view = ImageView { bands: 3, height, width, data: &data };
     let whole = predict(&model, &[view], &normalisation, Windows::WHOLE, &device).expect("fits");
     let image = Tensor::<4>::from_data(TensorData::new(data.clone(), [1, 3, height, width]), &device);
-    assert!(whole == values(burn::tensor::activation::sigmoid(model.forward(&[image]))), "whole image");
+    let mut failures = Failures::default();
+    failures.absolute("whole image", &whole, &values(burn::tensor::activation::sigmoid(model.forward(&[image]))), 1e-6);
+    failures.finish();
 
     let windows = Windows { size: Some(32), overlap: 8 };
     let tiled = predict(&model, &[view], &normalisation, windows, &device).expect("fits");

@@ -3,13 +3,46 @@
 use super::problem::{ALL_ON, Implementation, PlainShape, plain, run_plain};
 use burn::{
     Tensor,
-    tensor::{DType, FloatDType},
+    tensor::{DType, Device, FloatDType},
 };
-use burn_rsmamba::{ScanOptions, selective_scan};
+use burn_rsmamba::{ScanOptions, scan::supports_dtype, selective_scan};
 use burn_rsmamba_tests::{
     compare::{Failures, values},
     device,
+    fixtures::skip,
 };
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Whether the device computes in this dtype; says that it is skipped where it does not.
+fn supported(device: &Device, dtype: FloatDType) -> bool {
+    let supported = supports_dtype(device, dtype);
+    if !supported {
+        skip(&format!("{dtype:?}, in which {device:?} cannot compute"));
+    }
+    supported
+}
+
+#[test]
+fn a_dtype_that_the_device_cannot_compute_in_is_refused() {
+    let device = device();
+    for dtype in [FloatDType::F64, FloatDType::F16, FloatDType::BF16] {
+        if supports_dtype(&device, dtype) {
+            continue;
+        }
+        let zeros = |sizes: [usize; 3]| Tensor::<3>::zeros(sizes, (&device, DType::from(dtype)));
+        let b = zeros([1, 2, 3]).unsqueeze::<4>();
+        let a = zeros([1, 2, 2]).squeeze_dim::<2>(0);
+        let run = AssertUnwindSafe(|| {
+            selective_scan(zeros([1, 2, 3]), zeros([1, 2, 3]), a, b.clone(), b, None, None, ScanOptions::default())
+        });
+        let panic = catch_unwind(run).expect_err("refused");
+        let text = panic.downcast_ref::<String>().expect("a formatted message");
+        assert_eq!(
+            *text,
+            format!("selective_scan: `u` is {:?}, which {device:?} cannot compute in", DType::from(dtype))
+        );
+    }
+}
 
 #[test]
 fn half_and_double_inputs_give_their_own_dtype_and_close_values() {
@@ -24,6 +57,9 @@ fn half_and_double_inputs_give_their_own_dtype_and_close_values() {
         (FloatDType::F16, DType::F16, 4e-3),
         (FloatDType::BF16, DType::BF16, 3e-2),
     ] {
+        if !supported(&device, dtype) {
+            continue;
+        }
         let u = find("u").tensor::<3>(&device).cast(dtype).require_grad();
         let c = find("c").tensor::<4>(&device).cast(dtype).require_grad();
         let y = selective_scan(
@@ -53,6 +89,9 @@ fn a_half_precision_sum_does_not_stall() {
     // 4096 additions of one: an f16 state would stop at 2048
     let device = device();
     let half = FloatDType::F16;
+    if !supported(&device, half) {
+        return;
+    }
     let ones = |sizes: [usize; 3]| Tensor::<3>::ones(sizes, &device).cast(half);
     let length = 4096;
     let y = selective_scan(
@@ -71,7 +110,10 @@ fn a_half_precision_sum_does_not_stall() {
 #[test]
 fn parameters_may_stay_in_f32_beside_half_inputs() {
     let device = device();
-    let half = FloatDType::BF16;
+    let half = if supported(&device, FloatDType::BF16) { FloatDType::BF16 } else { FloatDType::F16 };
+    if !supported(&device, half) {
+        return;
+    }
     let y = selective_scan(
         Tensor::<3>::ones([1, 2, 4], &device).cast(half),
         Tensor::<3>::ones([1, 2, 4], &device).cast(half),
@@ -82,6 +124,6 @@ fn parameters_may_stay_in_f32_beside_half_inputs() {
         None,
         ScanOptions::default(),
     );
-    assert_eq!(y.dtype(), DType::BF16);
+    assert_eq!(y.dtype(), DType::from(half));
     assert_eq!(values(y), [2.0, 3.0, 4.0, 5.0, 2.0, 3.0, 4.0, 5.0]);
 }
