@@ -140,7 +140,6 @@ fn prediction_by_windows_covers_any_size_and_agrees_with_the_model() {
     let image = Tensor::<4>::from_data(TensorData::new(data.clone(), [1, 3, height, width]), &device);
     let mut failures = Failures::default();
     failures.absolute("whole image", &whole, &values(burn::tensor::activation::sigmoid(model.forward(&[image]))), 1e-6);
-    failures.finish();
 
     let windows = Windows { size: Some(32), overlap: 8 };
     let tiled = predict(&model, &[view], &normalisation, windows, &device).expect("fits");
@@ -148,7 +147,8 @@ fn prediction_by_windows_covers_any_size_and_agrees_with_the_model() {
     assert!(tiled.iter().all(|p| (0.0..=1.0).contains(p)));
     let large = Windows { size: Some(512), overlap: 8 };
     let by_one = predict(&model, &[view], &normalisation, large, &device).expect("fits");
-    assert!(by_one == whole, "a window larger than the image is the whole image");
+    failures.absolute("a window larger than the image", &by_one, &whole, 1e-6);
+    failures.finish();
 
     let error = predict(&model, &[view, view], &normalisation, windows, &device).expect_err("two dates");
     assert_eq!(error, InferenceError::Dates { task: Task::Ss, expected: 1, actual: 2 });

@@ -1,8 +1,9 @@
-//! The op against the composed reference under Burn's own autodiff.
+//! The op against the composed reference under Burn's own autodiff, which runs on Flex: its long graphs take minutes on a
+//! software GPU.
 
 use super::problem::{ALL_ON, Case, Implementation, OmniShape, Operand, PlainShape, omni, plain, run_omni, run_plain};
 use burn_rsmamba::Directions;
-use burn_rsmamba_tests::{autodiff_devices, compare::Failures};
+use burn_rsmamba_tests::{autodiff, autodiff_devices, compare::Failures, flex};
 
 const TOLERANCE: f32 = 2e-5;
 
@@ -12,9 +13,9 @@ fn every_case() -> impl Iterator<Item = Case> {
 
 fn check_plain(shape: PlainShape, case: Case, failures: &mut Failures) {
     let (operands, dy) = plain(shape, case, 17);
-    for (mode, device) in autodiff_devices() {
-        let run = |implementation| run_plain(implementation, &operands, &dy, case.softplus, &device, &|_| true);
-        let (op, composed) = (run(Implementation::Op), run(Implementation::Composed));
+    for ((mode, device), (_, cpu)) in autodiff_devices().into_iter().zip(autodiff(&flex())) {
+        let run = |implementation, device| run_plain(implementation, &operands, &dy, case.softplus, device, &|_| true);
+        let (op, composed) = (run(Implementation::Op, &device), run(Implementation::Composed, &cpu));
         let label = |what: &str| format!("{shape:?} {case:?} ({mode}) {what}");
         failures.relative(&label("y"), &op.y, &composed.y, TOLERANCE);
         compare_gradients(op.gradients, composed.gradients, &operands, label, failures);
@@ -65,9 +66,11 @@ fn omni_op_agrees_with_the_composed_body() {
         for (height, width) in [(5, 3), (2, 7), (1, 1)] {
             let shape = OmniShape { batch: 2, height, width, channels: 5, states: 3, rank: 2, directions };
             let (operands, dy) = omni(shape, case, 23);
-            for (mode, device) in autodiff_devices() {
-                let run = |implementation| run_omni(implementation, &operands, &dy, directions, case.softplus, &device);
-                let (op, composed) = (run(Implementation::Op), run(Implementation::Composed));
+            for ((mode, device), (_, cpu)) in autodiff_devices().into_iter().zip(autodiff(&flex())) {
+                let run = |implementation, device| {
+                    run_omni(implementation, &operands, &dy, directions, case.softplus, device)
+                };
+                let (op, composed) = (run(Implementation::Op, &device), run(Implementation::Composed, &cpu));
                 let label = |what: &str| format!("{shape:?} {case:?} ({mode}) {what}");
                 failures.relative(&label("y"), &op.y, &composed.y, TOLERANCE);
                 compare_gradients(op.gradients, composed.gradients, &operands, label, &mut failures);
@@ -77,7 +80,7 @@ fn omni_op_agrees_with_the_composed_body() {
     failures.finish();
 }
 
-/// The traits' default backward, which no backend of this build uses, against the native one.
+/// The traits' default bodies, which no listed backend uses in f32, on the device under test against its own.
 #[test]
 fn the_default_backward_bodies_agree_with_the_native_ones() {
     use burn::{Tensor, backend::Dispatch, tensor::Device};
