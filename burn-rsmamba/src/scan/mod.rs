@@ -4,7 +4,8 @@
 //! * how to call it: `function.rs`, [`selective_scan`] and [`omni_selective_scan`] over [`Tensor`](burn::Tensor);
 //! * who runs it: `backends/<name>.rs`;
 //! * what it means: [`mod@reference`], the same functions composed from Burn's own operations (`composed/`), which are also the
-//!   traits' default bodies.
+//!   traits' default bodies;
+//! * how to build with it: [`mod@guide`], a Mamba block, what the op costs, its limits.
 
 mod backends;
 mod check;
@@ -17,6 +18,9 @@ pub mod reference;
 pub mod default_backward {
     pub use super::composed::{omni_selective_scan_backward, selective_scan_backward};
 }
+
+#[doc = include_str!("guide.md")]
+pub mod guide {}
 
 pub use check::supports_dtype;
 pub use function::{ScanOptions, omni_selective_scan, selective_scan, selective_scan_with_state};

@@ -1,0 +1,89 @@
+//! `--device`: what is there is listed and used, what is not there is one line of error before any work.
+
+use super::fixture::{Fixture, train};
+use serde_json::Value;
+
+fn listed(fixture: &Fixture) -> Vec<Value> {
+    let ran = fixture.run(&["devices"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    ran.stdout.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+}
+
+#[test]
+fn the_cpu_is_always_listed_and_absent_devices_are_one_line_of_error() {
+    let fixture = Fixture::new();
+    let devices = listed(&fixture);
+    assert_eq!(devices[0]["name"], "cpu");
+    assert!(devices[0]["threads"].as_u64().is_some_and(|threads| threads >= 1));
+    let data = fixture.segmentation("seg");
+    let data = data.to_str().expect("text");
+    for name in ["tpu", "cuda:99", "vulkan:99", "wgpu:99", "metal:99", "rocm:99", "webgpu:x"] {
+        let error = fixture.error(2, &train("ss", data, "run", &["--device", name]));
+        assert!(error.starts_with(&format!("error: --device {name}: ")), "{error}");
+        assert!(
+            error.contains("`devices`") || error.contains("build it with") || error.contains("no number"),
+            "{error}"
+        );
+        assert!(!fixture.path("run").exists(), "nothing was begun");
+    }
+}
+
+/// The kind of GPU that the program was built for.
+#[cfg(any(feature = "cuda", feature = "rocm", feature = "metal", feature = "vulkan", feature = "wgpu"))]
+mod gpu {
+    use super::{Fixture, listed, train};
+    use burn_rsmamba_tests::fixtures::skip;
+    use std::fs;
+
+    const KIND: &str = if cfg!(feature = "cuda") {
+        "cuda"
+    } else if cfg!(feature = "rocm") {
+        "rocm"
+    } else if cfg!(feature = "metal") {
+        "metal"
+    } else if cfg!(feature = "vulkan") {
+        "vulkan"
+    } else {
+        "wgpu"
+    };
+
+    #[test]
+    fn a_gpu_trains_evaluates_and_maps_as_the_cpu_does() {
+        let fixture = Fixture::new();
+        let Some(device) = listed(&fixture).into_iter().find(|d| d["name"] == format!("{KIND}:0")) else {
+            let error = fixture.error(2, &train("ss", "nowhere", "run", &["--device", KIND]));
+            assert!(error.contains("on this machine"), "{error}");
+            return skip(&format!("no {KIND} device for the command line"));
+        };
+        assert!(device["adapter"].as_str().is_some_and(|name| !name.is_empty()), "{device}");
+        let data = fixture.segmentation("seg");
+        let data = data.to_str().expect("text");
+        let device = format!("{KIND}:0");
+        let flags = |device| ["--epochs", "1", "--set", "model.drop_path=0", "--device", device];
+        let loss = |report: &str, device: &str| {
+            fixture.json(&train("ss", data, report, &flags(device)));
+            let text = fs::read_to_string(fixture.path(report).join("metrics.jsonl")).expect("metrics");
+            let row: serde_json::Value = serde_json::from_str(text.lines().next().expect("a row")).expect("JSON");
+            row["train_loss"].as_f64().expect("a loss")
+        };
+        let (cpu, gpu) = (loss("on-cpu", "cpu"), loss("on-gpu", &device));
+        assert!(cpu > 0.0 && (cpu - gpu).abs() < 1e-3 * cpu, "losses of the first epoch: {cpu} on the CPU, {gpu}");
+        fixture.json(&["train", "--out", "on-gpu", "--resume", "--epochs", "2"]);
+
+        let scores = |device| {
+            fixture.json(&["eval", "--model", "on-cpu", "--data", data, "--split", "test", "--device", device])
+        };
+        let (on_cpu, on_gpu) = (scores("cpu"), scores(&device));
+        let f1 = |scores: &serde_json::Value| scores["f1"].as_f64().expect("a score");
+        assert!((f1(&on_cpu) - f1(&on_gpu)).abs() < 1e-2, "{on_cpu} {on_gpu}");
+        let input = ["predict", "--model", "on-cpu", "--input", "seg/test/image", "--out"];
+        for (out, device) in [("maps-cpu", "cpu"), ("maps-gpu", device.as_str())] {
+            let ran = fixture.run(&[&input[..], &[out, "--device", device]].concat());
+            assert_eq!(ran.code, 0, "{}", ran.stderr);
+        }
+        let mask = |out: &str| image::open(fixture.path(out).join("s0_mask.png")).expect("a mask").into_luma8();
+        let (on_cpu, on_gpu) = (mask("maps-cpu"), mask("maps-gpu"));
+        let differ = on_cpu.pixels().zip(on_gpu.pixels()).filter(|(a, b)| a != b).count();
+        assert!(differ <= 8, "{differ} pixels differ between the CPU and the GPU");
+    }
+}
