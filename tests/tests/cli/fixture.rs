@@ -34,6 +34,8 @@ impl Fixture {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_burn-rsmamba-cli-under-test"));
         command.args(arguments).current_dir(self.folder.path()).env_clear().env("NO_COLOR", "1");
+        // Graphics libraries complain on stderr where it is not set.
+        command.env("XDG_RUNTIME_DIR", self.folder.path());
         command
     }
 
