@@ -20,9 +20,15 @@ docs:
 deny:
     cargo deny check bans licenses sources
 
-# The GPU kernels on the first adapter that wgpu finds (Debian's mesa-vulkan-drivers is one in software).
-gpu:
+# Everything that runs on a GPU, on the first adapter found (Debian's mesa-vulkan-drivers is one in software).
+gpu kind="wgpu":
     cargo test -p burn-rsmamba-kernels --features gpu-tests --test gpu
+    cargo test -p burn-rsmamba-tests --features {{kind}} --test scan --test models --test launches
+    cargo test -p burn-rsmamba-tests --features {{kind}} --test cli devices
+
+# The scan against the GPU's floor; see BENCHMARKS.md.
+gpu-bench kind="cuda" *args:
+    cargo bench -p burn-rsmamba-tests --features {{kind}} --bench gpu -- {{args}}
 
 # Accept changed snapshots after looking at them.
 review:

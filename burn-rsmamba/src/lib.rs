@@ -25,6 +25,9 @@
 //! |---|---|---|
 //! | `flex` | yes | the pure-Rust CPU backend, with native kernels |
 //! | `models` | yes | everything but the op; without it the crate is the op alone, for other Mamba models |
+//! | `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu` | no | a GPU, by CubeCL kernels, with operator fusion |
+//! | `cuda-cpp` | no | CUDA kernels through NVRTC in place of LLVM |
+//! | `cubecl-backend` | no | CubeCL without fusion, beside a runtime that is turned on in `burn` |
 //!
 //! A backend whose feature is on in `burn` but not here panics when the op is called on it: turn features on here.
 
