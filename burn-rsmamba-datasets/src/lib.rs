@@ -44,5 +44,5 @@ pub use grid::Window;
 pub use layout::{list_images, open};
 pub use mask::{Mask, read_mask};
 pub use names::Names;
-pub use raster::{Pixels, Raster, read_raster};
+pub use raster::{GeoReference, GeoSample, GeoTiff, Pixels, Raster, RasterFile, read_raster};
 pub use scene::{Dates, LoadedScene, Scene, SceneSet, SceneSource, Split};

@@ -13,4 +13,5 @@ mod datasets {
     mod pairs;
     mod rasters;
     mod samples;
+    mod windows;
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use burn_rsmamba::Task;
-use burn_rsmamba_datasets::{Raster, list_images, read_raster};
+use burn_rsmamba_datasets::{GeoReference, Raster, RasterFile, list_images, read_raster};
 use serde::Serialize;
 
 use super::windows;
@@ -18,9 +18,10 @@ use crate::report::print_json;
 use crate::training::evaluate::Mapper;
 use crate::{device, model_file};
 
-/// One place to map: an image a date, and what is written.
+/// One place to map: an image a date, where it lies, and what is written.
 struct Job {
     images: Vec<PathBuf>,
+    georeference: Option<GeoReference>,
     mask: PathBuf,
     prob: Option<PathBuf>,
     overlay: Option<PathBuf>,
@@ -90,17 +91,31 @@ fn map<'a>(job: &'a Job, mapper: &Mapper<'_>, args: &PredictArgs) -> Result<Repo
             )));
         }
     }
+    one_grid(job)?;
     let probabilities = mapper.probabilities(&rasters).with_context(|| job.images[0].display().to_string())?;
     let marked = mapper.marked(&probabilities);
-    pictures::write_mask(&job.mask, &marked, width)?;
+    let georeference = job.georeference.as_ref();
+    pictures::write_mask(&job.mask, &marked, width, georeference)?;
     if let Some(path) = &job.prob {
-        pictures::write_probabilities(path, &probabilities, width)?;
+        pictures::write_probabilities(path, &probabilities, width, georeference)?;
     }
     if let (Some(path), Some(latest)) = (&job.overlay, rasters.last()) {
         pictures::write_overlay(path, latest, &marked)?;
     }
     let count = marked.iter().filter(|&&marked| marked).count();
     Ok(Report { image: &job.images[0], mask: &job.mask, width, height, marked: count as f64 / marked.len() as f64 })
+}
+
+/// Two dates that say where they lie must say the same.
+fn one_grid(job: &Job) -> Result<(), Failure> {
+    let ([first, second], Some(georeference)) = (&job.images[..], &job.georeference) else { return Ok(()) };
+    let other = RasterFile::open(second)?;
+    let Some(why) = other.georeference().and_then(|other| georeference.difference(other)) else { return Ok(()) };
+    Err(Failure::run(format!(
+        "{} and {} do not lie on one grid: {why}; resample one onto the other, for instance with gdalwarp",
+        first.display(),
+        second.display()
+    )))
 }
 
 /// What there is to do, checked against what is there already.
@@ -127,11 +142,13 @@ fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
     for images in images {
         let stem = stem(&images[0]);
         let output = |kind: &str| args.out.join(format!("{stem}_{kind}"));
+        let georeference = georeference(&images);
         let job = Job {
-            mask: output("mask.png"),
+            mask: output(if georeference.is_some() { "mask.tif" } else { "mask.png" }),
             prob: args.prob.then(|| output("prob.tif")),
             overlay: args.overlay.then(|| output("overlay.png")),
             images,
+            georeference,
         };
         if !taken.insert(stem) {
             return Err(Failure::run(format!(
@@ -150,6 +167,11 @@ fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
         jobs.push(job);
     }
     Ok(jobs)
+}
+
+/// The georeference of the first date; a file that cannot be opened is reported when it is mapped.
+fn georeference(images: &[PathBuf]) -> Option<GeoReference> {
+    RasterFile::open(&images[0]).ok()?.georeference().cloned()
 }
 
 /// Each image of the first date with that of the same name of the second.

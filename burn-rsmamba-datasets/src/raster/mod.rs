@@ -1,10 +1,16 @@
 //! Rasters in memory, and reading them from image files.
 
+mod file;
+mod georeference;
 mod read;
 mod tiff;
+mod write;
 
+pub use file::RasterFile;
+pub use georeference::GeoReference;
 pub(crate) use read::has_image_extension;
 pub use read::read_raster;
+pub use write::{GeoSample, GeoTiff};
 
 /// An image of any number of bands; pixels are interleaved and row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +55,24 @@ impl Pixels {
         }
     }
 
+    /// As many zeros of the same type.
+    fn zeros(&self, len: usize) -> Self {
+        match self {
+            Self::U8(_) => Self::U8(vec![0; len]),
+            Self::U16(_) => Self::U16(vec![0; len]),
+            Self::F32(_) => Self::F32(vec![0.0; len]),
+        }
+    }
+
+    /// Memory of the values.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::U8(values) => values.len(),
+            Self::U16(values) => 2 * values.len(),
+            Self::F32(values) => 4 * values.len(),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::U8(values) => values.len(),
@@ -59,6 +83,26 @@ impl Pixels {
 }
 
 impl Raster {
+    /// A part that lies inside.
+    fn window(&self, top: usize, left: usize, height: usize, width: usize) -> Self {
+        fn cut<T: Copy>(
+            values: &[T],
+            rows: std::ops::Range<usize>,
+            row: usize,
+            part: std::ops::Range<usize>,
+        ) -> Vec<T> {
+            rows.flat_map(|y| &values[y * row + part.start..y * row + part.end]).copied().collect()
+        }
+        let row = self.width * self.bands;
+        let (rows, part) = (top..top + height, left * self.bands..(left + width) * self.bands);
+        let pixels = match &self.pixels {
+            Pixels::U8(values) => Pixels::U8(cut(values, rows, row, part)),
+            Pixels::U16(values) => Pixels::U16(cut(values, rows, row, part)),
+            Pixels::F32(values) => Pixels::F32(cut(values, rows, row, part)),
+        };
+        Self { width, height, bands: self.bands, pixels }
+    }
+
     /// The whole image as planes, band by band.
     ///
     /// 8-bit values are divided by 255, 16-bit values by 65535, floats stay as they are.

@@ -5,8 +5,10 @@ use std::io::{BufReader, ErrorKind, Read, Seek};
 use std::path::Path;
 
 use image::{DynamicImage, ImageError, ImageFormat, ImageReader};
+use tiff::TiffError;
 
-use super::{Pixels, Raster, tiff};
+use super::tiff::Failure;
+use super::{Pixels, Raster, RasterFile};
 use crate::DatasetError;
 
 /// The extensions of files that are looked at, in lower case.
@@ -19,13 +21,30 @@ pub(crate) fn has_image_extension(path: &Path) -> bool {
     !hidden && extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }
 
-/// Reads a PNG, JPEG, BMP or TIFF file, whatever its extension.
+/// No image above this is held whole.
+const LARGEST_BYTES: usize = 2 << 30;
+
+/// Reads a PNG, JPEG, BMP or TIFF file whole, whatever its extension.
 ///
-/// Palettes are expanded, an alpha band is dropped, grey stays one band.
+/// Palettes are expanded, an alpha band is dropped, grey stays one band. Larger files are for
+/// [`RasterFile`](super::RasterFile), which reads windows.
 ///
 /// # Errors
-/// A file that is not there, is no image, is cut off or damaged, or is of a kind that is not supported.
+/// A file that is not there, is no image, is cut off or damaged, is of a kind that is not supported, or would need more than
+/// 2 GiB.
 pub fn read_raster(path: &Path) -> Result<Raster, DatasetError> {
+    // Every block is needed once, so none is kept.
+    let mut file = RasterFile::with_cache(path, 0)?;
+    let (width, height, bands) = (file.width(), file.height(), file.bands());
+    if width.saturating_mul(height).saturating_mul(bands) > LARGEST_BYTES {
+        let reason = format!("{width}x{height} pixels of {bands} bands do not fit into memory at once");
+        return Err(DatasetError::Unsupported { path: path.into(), reason });
+    }
+    file.window(0, 0, height, width)
+}
+
+/// Opens a file and finds out what it holds.
+pub(super) fn sniff(path: &Path) -> Result<(Kind, BufReader<File>), DatasetError> {
     let io = |cause: std::io::Error| match cause.kind() {
         ErrorKind::NotFound => DatasetError::Missing { path: path.into() },
         _ => DatasetError::Io { path: path.into(), cause },
@@ -34,25 +53,37 @@ pub fn read_raster(path: &Path) -> Result<Raster, DatasetError> {
     let mut start = Vec::new();
     file.by_ref().take(64).read_to_end(&mut start).map_err(io)?;
     file.rewind().map_err(io)?;
-    let reader = BufReader::new(file);
-    let raster = match Kind::of(&start) {
-        Some(Kind::Tiff) => tiff::read(path, reader)?,
-        Some(Kind::Other(format)) => {
-            let image = ImageReader::with_format(reader, format).decode();
-            from_image(path, image.map_err(|error| decode_error(path, &error))?)?
-        }
-        None => {
-            let looks_like = describe(&start);
-            return Err(DatasetError::NotAnImage { path: path.into(), looks_like });
-        }
-    };
-    if raster.width == 0 || raster.height == 0 {
-        return Err(DatasetError::Damaged { path: path.into(), reason: "it has no pixels".into() });
+    match Kind::of(&start) {
+        Some(kind) => Ok((kind, BufReader::new(file))),
+        None => Err(DatasetError::NotAnImage { path: path.into(), looks_like: describe(&start) }),
     }
-    Ok(raster)
 }
 
-enum Kind {
+/// Decodes what is no TIFF.
+pub(super) fn decode_image(path: &Path, reader: BufReader<File>, format: ImageFormat) -> Result<Raster, DatasetError> {
+    let image = ImageReader::with_format(reader, format).decode();
+    from_image(path, image.map_err(|error| decode_error(path, &error))?)
+}
+
+/// What is wrong with a TIFF, with its name.
+pub(super) fn tiff_error(path: &Path, failure: Failure) -> DatasetError {
+    let path = path.to_path_buf();
+    match failure {
+        Failure::Kind(reason) => DatasetError::Unsupported { path, reason },
+        Failure::Decoder(error) => {
+            let reason = one_line(&error.to_string());
+            match error {
+                TiffError::UnsupportedError(_) | TiffError::LimitsExceeded | TiffError::UsageError(_) => {
+                    DatasetError::Unsupported { path, reason }
+                }
+                _ => DatasetError::Damaged { path, reason },
+            }
+        }
+    }
+}
+
+/// What decodes a file.
+pub(super) enum Kind {
     Tiff,
     Other(ImageFormat),
 }
@@ -94,7 +125,7 @@ fn decode_error(path: &Path, error: &ImageError) -> DatasetError {
 }
 
 /// A foreign message on one line.
-pub(super) fn one_line(message: &str) -> String {
+fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -118,6 +149,6 @@ fn from_image(path: &Path, image: DynamicImage) -> Result<Raster, DatasetError> 
 }
 
 /// The first `keep` of every `bands` values.
-pub(super) fn keep_bands<T: Copy>(values: &[T], bands: usize, keep: usize) -> Vec<T> {
+fn keep_bands<T: Copy>(values: &[T], bands: usize, keep: usize) -> Vec<T> {
     values.chunks_exact(bands).flat_map(|pixel| &pixel[..keep]).copied().collect()
 }

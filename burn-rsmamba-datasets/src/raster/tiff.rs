@@ -1,40 +1,25 @@
-//! TIFF files, decoded whole.
+//! TIFF files, decoded block by block: strips or tiles, interleaved or one plane a band.
 
-use std::io::{BufRead, Seek};
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::BufReader;
+use std::sync::Arc;
 
-use tiff::decoder::{Decoder, DecodingResult, Limits};
+use tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
 use tiff::tags::{PlanarConfiguration, Tag};
 use tiff::{ColorType, TiffError};
 
-use super::read::{keep_bands, one_line};
+use super::georeference::{GeoReference, text};
 use super::{Pixels, Raster};
-use crate::DatasetError;
 
-/// A header may claim any size: no single image above this is allocated for.
-const LARGEST_BYTES: usize = 2 << 30;
+/// A header may claim any size: no block above this is allocated for.
+const LARGEST_BLOCK: usize = 1 << 30;
 
-/// Reads the first image of a TIFF file: 8-bit or 16-bit unsigned or float32, interleaved bands.
-pub(super) fn read<R: BufRead + Seek>(path: &Path, reader: R) -> Result<Raster, DatasetError> {
-    decode(reader).map_err(|failure| {
-        let path = path.to_path_buf();
-        match failure {
-            Failure::Kind(reason) => DatasetError::Unsupported { path, reason },
-            Failure::Decoder(error) => {
-                let reason = one_line(&error.to_string());
-                match error {
-                    TiffError::UnsupportedError(_) | TiffError::LimitsExceeded | TiffError::UsageError(_) => {
-                        DatasetError::Unsupported { path, reason }
-                    }
-                    _ => DatasetError::Damaged { path, reason },
-                }
-            }
-        }
-    })
-}
-
-enum Failure {
+/// Why a file cannot be read.
+pub(super) enum Failure {
+    /// A sound file of a kind that is not read here.
     Kind(String),
+    /// What the decoder said.
     Decoder(TiffError),
 }
 
@@ -44,46 +29,231 @@ impl From<TiffError> for Failure {
     }
 }
 
-fn decode<R: BufRead + Seek>(reader: R) -> Result<Raster, Failure> {
-    let mut limits = Limits::default();
-    limits.decoding_buffer_size = LARGEST_BYTES;
-    limits.intermediate_buffer_size = LARGEST_BYTES;
-    let mut decoder = Decoder::new(reader)?.with_limits(limits);
-    let (width, height) = decoder.dimensions()?;
-    let (width, height) = (width as usize, height as usize);
-    let colour = decoder.colortype()?;
-    let (stored, bands) = match colour {
-        ColorType::Gray(_) => (1, 1),
-        ColorType::GrayA(_) => (2, 1),
-        ColorType::RGB(_) => (3, 3),
-        ColorType::RGBA(_) => (4, 3),
-        ColorType::Multiband { num_samples, .. } => (usize::from(num_samples), usize::from(num_samples)),
-        other => return Err(Failure::Kind(format!("{other:?} colours"))),
-    };
-    let planar = decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration)?;
-    if stored > 1 && planar == Some(PlanarConfiguration::Planar.to_u16()) {
-        return Err(Failure::Kind("bands stored one after the other instead of interleaved".into()));
+/// The first image of a TIFF file: unsigned, signed or float samples.
+pub(super) struct TiffBlocks {
+    decoder: Decoder<BufReader<File>>,
+    pub(super) width: usize,
+    pub(super) height: usize,
+    /// Bands that are kept: an alpha band is not.
+    pub(super) bands: usize,
+    pub(super) georeference: Option<GeoReference>,
+    pub(super) nodata: Option<f64>,
+    /// Samples of a pixel in the file.
+    stored: usize,
+    planar: bool,
+    bits: usize,
+    block_width: usize,
+    block_height: usize,
+    cache: Cache,
+    pub(super) decoded: usize,
+}
+
+impl TiffBlocks {
+    /// Reads the header; at most `cache_bytes` of decoded blocks are kept.
+    pub(super) fn open(reader: BufReader<File>, cache_bytes: usize) -> Result<Self, Failure> {
+        let mut limits = Limits::default();
+        limits.decoding_buffer_size = LARGEST_BLOCK;
+        limits.intermediate_buffer_size = LARGEST_BLOCK;
+        let mut decoder = Decoder::new(reader)?.with_limits(limits);
+        let (width, height) = decoder.dimensions()?;
+        let colour = decoder.colortype()?;
+        let (stored, bands) = match colour {
+            ColorType::Gray(_) => (1, 1),
+            ColorType::GrayA(_) => (2, 1),
+            ColorType::RGB(_) => (3, 3),
+            ColorType::RGBA(_) => (4, 3),
+            ColorType::Multiband { num_samples, .. } => (usize::from(num_samples), usize::from(num_samples)),
+            other => return Err(Failure::Kind(format!("{other:?} colours"))),
+        };
+        let bits = usize::from(colour.bit_depth());
+        if !matches!(bits, 1 | 2 | 4 | 8 | 16 | 32 | 64) {
+            return Err(Failure::Kind(format!("{bits}-bit samples")));
+        }
+        let planar = decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration)?;
+        let planar = stored > 1 && planar == Some(PlanarConfiguration::Planar.to_u16());
+        let (block_width, block_height) = decoder.chunk_dimensions();
+        let georeference = GeoReference::read(&mut decoder)?;
+        let nodata = text(&mut decoder, Tag::GdalNodata)?.and_then(|text| text.trim().parse().ok());
+        Ok(Self {
+            decoder,
+            width: width as usize,
+            height: height as usize,
+            bands,
+            georeference,
+            nodata,
+            stored,
+            planar,
+            bits,
+            block_width: block_width as usize,
+            block_height: block_height as usize,
+            cache: Cache::new(cache_bytes),
+            decoded: 0,
+        })
     }
-    let pixels = match decoder.read_image()? {
-        DecodingResult::U8(values) => match colour.bit_depth() {
-            8 => Pixels::U8(values),
-            bits @ (1 | 2 | 4) => Pixels::U8(unpack(&values, width * stored, height, usize::from(bits))),
-            bits => return Err(Failure::Kind(format!("{bits}-bit samples"))),
-        },
-        DecodingResult::U16(values) => Pixels::U16(values),
-        DecodingResult::F32(values) => Pixels::F32(values),
-        _ => return Err(Failure::Kind(format!("{}-bit samples of this type", colour.bit_depth()))),
-    };
-    if pixels.len() != width * height * stored {
-        return Err(TiffError::FormatError(tiff::TiffFormatError::InconsistentSizesEncountered).into());
+
+    /// Rows and columns of one block: a strip is as wide as the image.
+    pub(super) fn block(&self) -> (usize, usize) {
+        let width = if self.decoder.get_chunk_type() == ChunkType::Strip { self.width } else { self.block_width };
+        (self.block_height.min(self.height.max(1)).max(1), width.max(1))
     }
-    let pixels = match pixels {
-        pixels if stored == bands => pixels,
-        Pixels::U8(values) => Pixels::U8(keep_bands(&values, stored, bands)),
-        Pixels::U16(values) => Pixels::U16(keep_bands(&values, stored, bands)),
-        Pixels::F32(values) => Pixels::F32(keep_bands(&values, stored, bands)),
-    };
-    Ok(Raster { width, height, bands, pixels })
+
+    /// A window inside the image; only the blocks that it touches are decoded, and those in the cache are not.
+    pub(super) fn window(&mut self, top: usize, left: usize, height: usize, width: usize) -> Result<Raster, Failure> {
+        let (rows, columns) = self.block();
+        let across = self.width.div_ceil(columns);
+        let planes = if self.planar { self.bands } else { 1 };
+        let down = self.height.div_ceil(rows);
+        let mut pixels: Option<Pixels> = None;
+        for block_row in top / rows..(top + height).div_ceil(rows) {
+            for block_column in left / columns..(left + width).div_ceil(columns) {
+                for plane in 0..planes {
+                    let index = (plane * down + block_row) * across + block_column;
+                    let block = self.decode(u32::try_from(index).map_err(|_| too_many_blocks())?)?;
+                    let part = Part {
+                        row: block_row * rows,
+                        column: block_column * columns,
+                        height: rows.min(self.height - block_row * rows),
+                        width: columns.min(self.width - block_column * columns),
+                        samples: if self.planar { 1 } else { self.stored },
+                        plane,
+                    };
+                    let target = Target { top, left, height, width, bands: self.bands };
+                    let pixels = pixels.get_or_insert_with(|| block.zeros(height * width * self.bands));
+                    if !target.copy(&part, &block, pixels) {
+                        return Err(Failure::Decoder(TiffError::FormatError(
+                            tiff::TiffFormatError::InconsistentSizesEncountered,
+                        )));
+                    }
+                }
+            }
+        }
+        let pixels = pixels.unwrap_or(Pixels::U8(Vec::new()));
+        Ok(Raster { width, height, bands: self.bands, pixels })
+    }
+
+    fn decode(&mut self, index: u32) -> Result<Arc<Pixels>, Failure> {
+        if let Some(block) = self.cache.get(index) {
+            return Ok(block);
+        }
+        let (width, height) = self.decoder.chunk_data_dimensions(index);
+        let samples = if self.planar { 1 } else { self.stored };
+        let row = width as usize * samples;
+        let pixels = match self.decoder.read_chunk(index)? {
+            DecodingResult::U8(values) if self.bits < 8 => Pixels::U8(unpack(&values, row, height as usize, self.bits)),
+            DecodingResult::U8(values) => Pixels::U8(values),
+            DecodingResult::U16(values) => Pixels::U16(values),
+            DecodingResult::F32(values) => Pixels::F32(values),
+            DecodingResult::F16(values) => Pixels::F32(values.into_iter().map(f32::from).collect()),
+            DecodingResult::F64(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
+            DecodingResult::I8(values) => Pixels::F32(values.into_iter().map(f32::from).collect()),
+            DecodingResult::I16(values) => Pixels::F32(values.into_iter().map(f32::from).collect()),
+            DecodingResult::I32(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
+            DecodingResult::U32(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
+            DecodingResult::I64(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
+            DecodingResult::U64(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
+        };
+        self.decoded += 1;
+        Ok(self.cache.insert(index, pixels))
+    }
+}
+
+fn too_many_blocks() -> Failure {
+    Failure::Kind("more than 4 G strips or tiles".into())
+}
+
+/// A decoded block: where it lies, how many samples a pixel it has, and its band where it holds one alone.
+struct Part {
+    row: usize,
+    column: usize,
+    height: usize,
+    width: usize,
+    samples: usize,
+    plane: usize,
+}
+
+/// The window that is filled.
+struct Target {
+    top: usize,
+    left: usize,
+    height: usize,
+    width: usize,
+    bands: usize,
+}
+
+impl Target {
+    /// Copies what both share; `false` where the block is too short or of another type.
+    fn copy(&self, part: &Part, block: &Pixels, into: &mut Pixels) -> bool {
+        match (block, into) {
+            (Pixels::U8(from), Pixels::U8(into)) => self.copy_values(part, from, into),
+            (Pixels::U16(from), Pixels::U16(into)) => self.copy_values(part, from, into),
+            (Pixels::F32(from), Pixels::F32(into)) => self.copy_values(part, from, into),
+            _ => false,
+        }
+    }
+
+    fn copy_values<T: Copy>(&self, part: &Part, from: &[T], into: &mut [T]) -> bool {
+        if from.len() < part.height * part.width * part.samples {
+            return false;
+        }
+        let rows = part.row.max(self.top)..(part.row + part.height).min(self.top + self.height);
+        let columns = part.column.max(self.left)..(part.column + part.width).min(self.left + self.width);
+        for row in rows {
+            let source = ((row - part.row) * part.width + columns.start - part.column) * part.samples;
+            let source = &from[source..source + columns.len() * part.samples];
+            let start = ((row - self.top) * self.width + columns.start - self.left) * self.bands;
+            let target = &mut into[start..start + columns.len() * self.bands];
+            if part.samples == self.bands {
+                target.copy_from_slice(source);
+            } else if part.samples == 1 {
+                let planes = target.iter_mut().skip(part.plane).step_by(self.bands);
+                planes.zip(source).for_each(|(target, &value)| *target = value);
+            } else {
+                let pixels = target.chunks_exact_mut(self.bands).zip(source.chunks_exact(part.samples));
+                pixels.for_each(|(target, pixel)| target.copy_from_slice(&pixel[..self.bands]));
+            }
+        }
+        true
+    }
+}
+
+/// Decoded blocks, the ones used last.
+struct Cache {
+    most_bytes: usize,
+    bytes: usize,
+    clock: u64,
+    blocks: HashMap<u32, (u64, Arc<Pixels>)>,
+    by_age: BTreeMap<u64, u32>,
+}
+
+impl Cache {
+    fn new(most_bytes: usize) -> Self {
+        Self { most_bytes, bytes: 0, clock: 0, blocks: HashMap::new(), by_age: BTreeMap::new() }
+    }
+
+    fn get(&mut self, index: u32) -> Option<Arc<Pixels>> {
+        let (used, block) = self.blocks.get_mut(&index)?;
+        self.by_age.remove(used);
+        self.clock += 1;
+        *used = self.clock;
+        self.by_age.insert(self.clock, index);
+        Some(block.clone())
+    }
+
+    /// Keeps a block, and as many of the others as fit beside it.
+    fn insert(&mut self, index: u32, pixels: Pixels) -> Arc<Pixels> {
+        let block = Arc::new(pixels);
+        self.bytes += block.bytes();
+        self.clock += 1;
+        self.blocks.insert(index, (self.clock, block.clone()));
+        self.by_age.insert(self.clock, index);
+        while self.bytes > self.most_bytes && self.blocks.len() > 1 {
+            let Some((_, oldest)) = self.by_age.pop_first() else { break };
+            if let Some((_, block)) = self.blocks.remove(&oldest) {
+                self.bytes -= block.bytes();
+            }
+        }
+        block
+    }
 }
 
 /// Samples of 1, 2 or 4 bits, each row starting on a byte, spread over 0..255 as PNG readers do.

@@ -1,8 +1,10 @@
 //! Masks, probabilities and overlays of images of any size.
 
 use super::fixture::{Fixture, scene, train, write};
+use burn_rsmamba_datasets::{GeoReference, Pixels, RasterFile};
 use image::{RgbImage, imageops};
 use std::fs;
+use tiff::tags::Tag;
 
 #[test]
 fn a_folder_of_odd_sizes_gives_masks_probabilities_and_overlays_of_the_same_sizes() {
@@ -71,4 +73,48 @@ fn change_detection_takes_two_dates() {
     let ran = fixture.run(&arguments);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("64") && ran.stderr.contains("40"), "both sizes: {}", ran.stderr);
+}
+
+#[test]
+fn a_geotiff_gives_maps_that_lie_where_it_lies() {
+    let fixture = Fixture::new();
+    let data = fixture.change("change");
+    fixture.json(&train("cd", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let georeference = |x: f64| GeoReference {
+        transform: [x, 0.5, 0.0, 5_900_000.0, 0.0, -0.5],
+        keys: vec![1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 32633],
+        doubles: Vec::new(),
+        ascii: String::new(),
+    };
+    // three bands, which only the encoder of the `tiff` crate writes here
+    let write = |name: &str, x: f64| {
+        let file = fs::File::create(fixture.path(name)).expect("made");
+        let mut encoder = tiff::encoder::TiffEncoder::new(file).expect("an encoder");
+        let mut image = encoder.new_image::<tiff::encoder::colortype::RGB8>(64, 64).expect("an image");
+        let GeoReference { transform, keys, .. } = georeference(x);
+        let directory = image.encoder();
+        directory.write_tag(Tag::ModelPixelScaleTag, &[transform[1], -transform[5], 0.0][..]).expect("written");
+        let tie = [0.0, 0.0, 0.0, transform[0], transform[3], 0.0];
+        directory.write_tag(Tag::ModelTiepointTag, &tie[..]).expect("written");
+        directory.write_tag(Tag::GeoKeyDirectoryTag, &keys[..]).expect("written");
+        image.write_data(scene(1).0.as_raw()).expect("written");
+    };
+    write("before.tif", 400_000.0);
+    write("after.tif", 400_000.0);
+    write("elsewhere.tif", 400_010.0);
+    let predict = |second: &'static str| {
+        ["predict", "--model", "run", "--input", "before.tif", "--input2", second, "--out", "maps", "--prob"]
+    };
+    let error = fixture.error(1, &predict("elsewhere.tif"));
+    assert!(error.contains("origins (400000, 5900000) and (400010, 5900000)"), "{error}");
+    let ran = fixture.run(&predict("after.tif"));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let mut values = Vec::new();
+    for name in ["before_mask.tif", "before_prob.tif"] {
+        let mut file = RasterFile::open(&fixture.path("maps").join(name)).expect("a map");
+        assert_eq!(file.georeference(), Some(&georeference(400_000.0)), "{name}");
+        values.push(file.window(0, 0, 64, 64).expect("its pixels").pixels);
+    }
+    let [Pixels::U8(mask), Pixels::F32(probability)] = &values[..] else { panic!("bytes and floats") };
+    assert!(mask.iter().zip(probability).all(|(&mask, &p)| mask == if p >= 0.5 { 255 } else { 0 }));
 }

@@ -1,0 +1,138 @@
+//! An image file that is read window by window.
+
+use std::path::{Path, PathBuf};
+
+use super::read::{Kind, decode_image, sniff, tiff_error};
+use super::{GeoReference, Raster, tiff::TiffBlocks};
+use crate::DatasetError;
+
+/// Decoded blocks that are kept: a row of them of a scene 32507 pixels wide at windows of 1024.
+const CACHE_BYTES: usize = 192 << 20;
+
+/// An open PNG, JPEG, BMP or TIFF file of any size.
+///
+/// Of a TIFF only the strips or tiles that a window touches are decoded, and the ones used last are kept, at most 192 MiB. The
+/// other formats have no windows: they are decoded whole when they are opened.
+pub struct RasterFile {
+    path: PathBuf,
+    source: Source,
+}
+
+enum Source {
+    Blocks(Box<TiffBlocks>),
+    Whole(Box<Raster>),
+}
+
+impl RasterFile {
+    /// Opens a file by what it holds, whatever its extension.
+    ///
+    /// # Errors
+    /// A file that is not there, is no image, is cut off or damaged, or is of a kind that is not supported.
+    pub fn open(path: &Path) -> Result<Self, DatasetError> {
+        Self::with_cache(path, CACHE_BYTES)
+    }
+
+    /// [`open`](Self::open) with another limit of kept blocks, in bytes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn with_cache(path: &Path, bytes: usize) -> Result<Self, DatasetError> {
+        let (kind, reader) = sniff(path)?;
+        let source = match kind {
+            Kind::Tiff => {
+                let blocks = TiffBlocks::open(reader, bytes).map_err(|failure| tiff_error(path, failure))?;
+                Source::Blocks(Box::new(blocks))
+            }
+            Kind::Other(format) => Source::Whole(Box::new(decode_image(path, reader, format)?)),
+        };
+        let file = Self { path: path.into(), source };
+        if file.width() == 0 || file.height() == 0 {
+            return Err(DatasetError::Damaged { path: path.into(), reason: "it has no pixels".into() });
+        }
+        Ok(file)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        match &self.source {
+            Source::Blocks(blocks) => blocks.width,
+            Source::Whole(raster) => raster.width,
+        }
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        match &self.source {
+            Source::Blocks(blocks) => blocks.height,
+            Source::Whole(raster) => raster.height,
+        }
+    }
+
+    /// Bands, without alpha.
+    pub fn bands(&self) -> usize {
+        match &self.source {
+            Source::Blocks(blocks) => blocks.bands,
+            Source::Whole(raster) => raster.bands,
+        }
+    }
+
+    /// Where the image lies, for a GeoTIFF.
+    pub fn georeference(&self) -> Option<&GeoReference> {
+        match &self.source {
+            Source::Blocks(blocks) => blocks.georeference.as_ref(),
+            Source::Whole(_) => None,
+        }
+    }
+
+    /// The value of pixels without data (GDAL's tag), as it compares with the samples.
+    pub fn nodata(&self) -> Option<f64> {
+        match &self.source {
+            Source::Blocks(blocks) => blocks.nodata,
+            Source::Whole(_) => None,
+        }
+    }
+
+    /// Rows and columns of a strip or tile; the whole image where there are none.
+    pub fn block(&self) -> (usize, usize) {
+        match &self.source {
+            Source::Blocks(blocks) => blocks.block(),
+            Source::Whole(raster) => (raster.height, raster.width),
+        }
+    }
+
+    /// Strips and tiles decoded so far.
+    pub fn decoded_blocks(&self) -> usize {
+        match &self.source {
+            Source::Blocks(blocks) => blocks.decoded,
+            Source::Whole(_) => 1,
+        }
+    }
+
+    /// The pixels of a window: unsigned 8-bit and 16-bit samples as they are, all others as f32.
+    ///
+    /// # Errors
+    /// A block that is damaged or cut off, or compressed in a way that is not supported.
+    ///
+    /// # Panics
+    /// When the window is empty or reaches beyond the image.
+    pub fn window(&mut self, top: usize, left: usize, height: usize, width: usize) -> Result<Raster, DatasetError> {
+        let inside = height > 0 && width > 0 && top + height <= self.height() && left + width <= self.width();
+        assert!(
+            inside,
+            "RasterFile: window {height}x{width} at ({top}, {left}) is not inside {}x{} (height x width)",
+            self.height(),
+            self.width()
+        );
+        match &mut self.source {
+            Source::Blocks(blocks) => {
+                blocks.window(top, left, height, width).map_err(|failure| tiff_error(&self.path, failure))
+            }
+            Source::Whole(raster) => Ok(raster.window(top, left, height, width)),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Where a raster lies on the ground, as GeoTIFF says it.
+
+use std::io::{BufRead, Seek};
+
+use tiff::decoder::Decoder;
+use tiff::tags::Tag;
+use tiff::{TiffError, TiffResult};
+
+/// GeoKey `GTRasterTypeGeoKey`, and its value for pixels that are points.
+const RASTER_TYPE: u16 = 1025;
+const PIXEL_IS_POINT: u16 = 2;
+
+/// The georeference of a GeoTIFF (OGC 19-008r4): an affine transform and the keys of its coordinate reference system.
+///
+/// The keys are kept as they came and written back as they are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GeoReference {
+    /// `x = t[0] + column t[1] + row t[2]`, `y = t[3] + column t[4] + row t[5]`, in the file's own convention: of a pixel's
+    /// upper left corner, or of its centre where the keys say that pixels are points (see
+    /// [`corner_transform`](Self::corner_transform)).
+    pub transform: [f64; 6],
+    /// `GeoKeyDirectoryTag`, empty where there is none.
+    pub keys: Vec<u16>,
+    /// `GeoDoubleParamsTag`.
+    pub doubles: Vec<f64>,
+    /// `GeoAsciiParamsTag`.
+    pub ascii: String,
+}
+
+impl GeoReference {
+    /// The transform of pixel corners, as GDAL gives it, whatever the keys say of pixels.
+    pub fn corner_transform(&self) -> [f64; 6] {
+        let [x, xc, xr, y, yc, yr] = self.transform;
+        if self.key(RASTER_TYPE) == Some(PIXEL_IS_POINT) {
+            [x - 0.5 * (xc + xr), xc, xr, y - 0.5 * (yc + yr), yc, yr]
+        } else {
+            self.transform
+        }
+    }
+
+    /// The georeference of a part that begins at this pixel.
+    #[must_use]
+    pub fn shifted(&self, column: usize, row: usize) -> Self {
+        let [x, xc, xr, y, yc, yr] = self.transform;
+        let (column, row) = (column as f64, row as f64);
+        let transform = [x + column * xc + row * xr, xc, xr, y + column * yc + row * yr, yc, yr];
+        Self { transform, ..self.clone() }
+    }
+
+    /// Why two rasters do not lie on one grid, or `None` where they do.
+    ///
+    /// Origins and pixel sizes may differ by a hundredth of a pixel.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let crs = |geo: &Self| geo.epsg().map_or_else(|| "no EPSG code".to_owned(), |code| format!("EPSG:{code}"));
+        if self.epsg() != other.epsg() {
+            return Some(format!("coordinate reference systems {} and {}", crs(self), crs(other)));
+        }
+        let (first, second) = (self.corner_transform(), other.corner_transform());
+        let pixel = first[1].hypot(first[4]).max(first[2].hypot(first[5])).max(f64::MIN_POSITIVE);
+        let apart = |index: usize| (first[index] - second[index]).abs() > 0.01 * pixel;
+        if [1, 2, 4, 5].into_iter().any(apart) {
+            let size = |t: [f64; 6]| format!("{} x {}", t[1].hypot(t[4]), t[2].hypot(t[5]));
+            return Some(format!("pixel sizes {} and {}", size(first), size(second)));
+        }
+        if [0, 3].into_iter().any(apart) {
+            return Some(format!("origins ({}, {}) and ({}, {})", first[0], first[3], second[0], second[3]));
+        }
+        None
+    }
+
+    /// The EPSG code of the projected, else of the geographic reference system.
+    pub fn epsg(&self) -> Option<u16> {
+        const PROJECTED: u16 = 3072;
+        const GEOGRAPHIC: u16 = 2048;
+        const USER_DEFINED: u16 = 32767;
+        self.key(PROJECTED).or_else(|| self.key(GEOGRAPHIC)).filter(|&code| code != USER_DEFINED)
+    }
+
+    /// The value of a key that is stored in the directory itself.
+    fn key(&self, id: u16) -> Option<u16> {
+        let entries = self.keys.get(4..)?.chunks_exact(4);
+        entries.filter(|entry| entry[0] == id && entry[1] == 0).map(|entry| entry[3]).next()
+    }
+
+    /// Reads the tags; `None` where a file has no transform.
+    pub(super) fn read<R: BufRead + Seek>(decoder: &mut Decoder<R>) -> TiffResult<Option<Self>> {
+        let Some(transform) = transform(decoder)? else { return Ok(None) };
+        if transform.iter().any(|value| !value.is_finite()) {
+            return Ok(None);
+        }
+        let keys = decoder.find_tag_unsigned_vec::<u16>(Tag::GeoKeyDirectoryTag)?.unwrap_or_default();
+        let doubles = doubles(decoder, Tag::GeoDoubleParamsTag)?.unwrap_or_default();
+        let ascii = text(decoder, Tag::GeoAsciiParamsTag)?.unwrap_or_default();
+        Ok(Some(Self { transform, keys, doubles, ascii }))
+    }
+}
+
+fn transform<R: BufRead + Seek>(decoder: &mut Decoder<R>) -> TiffResult<Option<[f64; 6]>> {
+    if let Some(matrix) = doubles(decoder, Tag::ModelTransformationTag)? {
+        return Ok(matrix.get(..8).map(|m| [m[3], m[0], m[1], m[7], m[4], m[5]]));
+    }
+    let (Some(scale), Some(tie)) =
+        (doubles(decoder, Tag::ModelPixelScaleTag)?, doubles(decoder, Tag::ModelTiepointTag)?)
+    else {
+        return Ok(None);
+    };
+    let (&[width, height, ..], &[column, row, _, x, y, ..]) = (&scale[..], &tie[..]) else { return Ok(None) };
+    Ok(Some([x - column * width, width, 0.0, y + row * height, 0.0, -height]))
+}
+
+fn doubles<R: BufRead + Seek>(decoder: &mut Decoder<R>, tag: Tag) -> TiffResult<Option<Vec<f64>>> {
+    match decoder.find_tag(tag)? {
+        Some(value) => value.into_f64_vec().map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A text tag; one that is not text counts as absent.
+pub(super) fn text<R: BufRead + Seek>(decoder: &mut Decoder<R>, tag: Tag) -> TiffResult<Option<String>> {
+    let Some(value) = decoder.find_tag(tag)? else { return Ok(None) };
+    match value.into_string() {
+        Ok(text) => Ok(Some(text.trim_end_matches('\0').to_owned())),
+        Err(TiffError::FormatError(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,47 @@
+"""GDAL's side of `datasets/windows.rs`: judges `ours.tif` in a folder, and writes files of many kinds into `gdal` there."""
+
+import itertools
+import sys
+from pathlib import Path
+
+import numpy
+import rasterio
+from rasterio.crs import CRS
+from rasterio.transform import Affine
+
+folder = Path(sys.argv[1])
+transform = Affine(0.5, 0, 399960, 0, -0.5, 5900040)
+
+with rasterio.open(folder / "ours.tif") as ours:
+    assert (ours.width, ours.height, ours.count) == (300, 270, 1), ours.profile
+    assert ours.dtypes == ("float32",) and ours.nodata == -1, ours.profile
+    assert ours.crs == CRS.from_epsg(32633) and ours.transform == transform, (ours.crs, ours.transform)
+    assert ours.profile["tiled"] and ours.profile["compress"] == "deflate", ours.profile
+    expected = (numpy.arange(300 * 270, dtype="float32") * 0.25).reshape(270, 300)
+    assert (ours.read(1) == expected).all()
+
+(folder / "gdal").mkdir()
+row, column = numpy.mgrid[0:97, 0:131]
+bands = numpy.stack([(row * 7 + column * 3 + band * 11) % 100 for band in range(3)])
+
+
+def write(name, dtype, **options):
+    profile = dict(driver="GTiff", width=131, height=97, count=3, dtype=dtype, crs=CRS.from_epsg(32633),
+                   transform=transform, nodata=7, **options)
+    with rasterio.open(folder / "gdal" / f"{name}.tif", "w", **profile) as file:
+        file.write(bands.astype(dtype))
+
+
+tiles = dict(tiled=True, blockxsize=32, blockysize=16)
+for dtype, layout, interleave in itertools.product(
+        ["uint8", "uint16", "int16", "float32", "float64"], [("strips", {}), ("tiles", tiles)], ["pixel", "band"]):
+    write(f"{dtype}-{layout[0]}-{interleave}", dtype, interleave=interleave, **layout[1])
+for compress in ["lzw", "deflate", "packbits"]:
+    write(f"{compress}", "uint8", compress=compress, **tiles)
+    write(f"{compress}-strips", "uint16", compress=compress)
+write("lzw-predictor", "uint16", compress="lzw", predictor=2, **tiles)
+write("deflate-predictor-band", "uint8", compress="deflate", predictor=2, interleave="band")
+write("deflate-float-predictor", "float32", compress="deflate", predictor=3, **tiles)
+write("big", "uint8", BIGTIFF="YES", compress="deflate", **tiles)
+write("big-endian", "uint16", ENDIANNESS="BIG", compress="lzw")
+write("big-endian-float", "float32", ENDIANNESS="BIG", **tiles)
