@@ -11,6 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use burn_rsmamba::inference::Blend;
 use burn_rsmamba::{Directions, Task};
 use burn_rsmamba_datasets::Split;
 
@@ -132,9 +133,13 @@ pub(crate) struct WindowArgs {
     #[arg(long, value_name = "N", value_parser = parse_size)]
     pub(crate) crop: Option<usize>,
 
-    /// Pixels two neighbouring windows share; their probabilities are averaged [default: eval 0, predict crop / 4].
+    /// Pixels two neighbouring windows share [default: eval 0, predict crop / 4].
     #[arg(long, value_name = "N", conflicts_with = "whole")]
     pub(crate) overlap: Option<usize>,
+
+    /// How probabilities are brought together where windows overlap: none, linear or cosine.
+    #[arg(long, value_name = "HOW", default_value = "cosine", value_parser = parse_blend)]
+    pub(crate) blend: Blend,
 
     /// Take every image in one piece.
     #[arg(long, conflicts_with = "crop")]
@@ -319,6 +324,12 @@ pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
 /// A number of things: at least one.
 pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "expected a number from 1 on".into())
+}
+
+/// A way to blend, by its name.
+fn parse_blend(text: &str) -> Result<Blend, String> {
+    let found = Blend::ALL.into_iter().find(|(_, name)| *name == text);
+    found.map(|(blend, _)| blend).ok_or_else(|| "expected none, linear or cosine".into())
 }
 
 /// A probability strictly between 0 and 1.

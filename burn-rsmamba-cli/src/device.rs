@@ -94,13 +94,13 @@ pub(crate) fn named(name: &str) -> Result<Device, Failure> {
     }
     let refuse = |why: String| Failure::usage(format!("--device {name}: {why}"));
     let (kind, index) = name.split_once(':').unwrap_or((name, "0"));
+    let compiled = GPUS.iter().filter(|gpu| gpu.find.is_some()).map(|gpu| gpu.name);
+    let here = std::iter::once(DEFAULT).chain(compiled).collect::<Vec<_>>().join(", ");
     let Some(gpu) = GPUS.iter().find(|gpu| gpu.name == kind) else {
-        let compiled = GPUS.iter().filter(|gpu| gpu.find.is_some()).map(|gpu| gpu.name);
-        let names: Vec<&str> = std::iter::once(DEFAULT).chain(compiled).collect();
-        return Err(refuse(format!("this build runs on {}; see `devices`", names.join(", "))));
+        return Err(refuse(format!("this build runs on {here}; see `devices`")));
     };
     let Some(find) = gpu.find else {
-        return Err(refuse(format!("this build has no {kind}; build it with `--features {kind}`")));
+        return Err(refuse(format!("this build runs on {here}; for {kind} build it with `--features {kind}`")));
     };
     let Ok(index) = index.parse::<usize>() else {
         return Err(refuse(format!("`{index}` is no number of a device; write {kind} or {kind}:0")));

@@ -1,13 +1,10 @@
 //! Pictures for people: masks, overlays, and predictions beside the truth.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Context;
-use burn_rsmamba_datasets::{GeoReference, GeoSample, GeoTiff, Pixels, Raster};
-use image::{GrayImage, Luma, Rgb, RgbImage};
+use burn_rsmamba_datasets::{Pixels, Raster};
+use image::{GrayImage, Rgb, RgbImage};
 
 use crate::training::evaluate::ScoredScene;
 
@@ -57,25 +54,14 @@ pub(crate) fn write_comparison(path: &Path, scored: &ScoredScene<'_>) -> anyhow:
     save(path, |path| sheet.save_with_format(path, image::ImageFormat::Png))
 }
 
-/// Writes a mask of 0 and 255: a GeoTIFF where the image has a georeference, else a PNG.
+/// Writes a mask as a PNG, whatever the path's extension.
 ///
 /// # Errors
 ///
 /// When the file cannot be written.
-pub(crate) fn write_mask(
-    path: &Path,
-    marked: &[bool],
-    width: usize,
-    georeference: Option<&GeoReference>,
-) -> anyhow::Result<()> {
-    let height = marked.len() / width;
-    let value = |marked: bool| if marked { 255 } else { 0 };
-    if georeference.is_some() {
-        let values = |range: Range<usize>| marked[range].iter().map(|&marked| value(marked)).collect::<Vec<u8>>();
-        return write_geotiff(path, width, height, georeference, values);
-    }
-    let mask =
-        GrayImage::from_fn(width as u32, height as u32, |x, y| Luma([value(marked[y as usize * width + x as usize])]));
+pub(crate) fn write_mask(path: &Path, values: Vec<u8>, width: usize) -> anyhow::Result<()> {
+    let height = values.len() / width;
+    let mask = GrayImage::from_raw(width as u32, height as u32, values).context("a mask of whole rows")?;
     save(path, |path| mask.save_with_format(path, image::ImageFormat::Png))
 }
 
@@ -92,38 +78,6 @@ pub(crate) fn write_overlay(path: &Path, raster: &Raster, marked: &[bool]) -> an
         }
     }
     save(path, |path| picture.save_with_format(path, image::ImageFormat::Png))
-}
-
-/// Writes probabilities as a tiled TIFF of one band of 32-bit floats, with the image's georeference.
-///
-/// # Errors
-///
-/// When the file cannot be written.
-pub(crate) fn write_probabilities(
-    path: &Path,
-    values: &[f32],
-    width: usize,
-    georeference: Option<&GeoReference>,
-) -> anyhow::Result<()> {
-    write_geotiff(path, width, values.len() / width, georeference, |range| values[range].to_vec())
-}
-
-/// `values` gives a range of the pixels in row-major order.
-fn write_geotiff<T: GeoSample>(
-    path: &Path,
-    width: usize,
-    height: usize,
-    georeference: Option<&GeoReference>,
-    values: impl Fn(Range<usize>) -> Vec<T>,
-) -> anyhow::Result<()> {
-    let raster = GeoTiff { width, height, georeference: georeference.cloned(), nodata: None };
-    let write = |path: &Path| -> anyhow::Result<()> {
-        let mut file = BufWriter::new(File::create(path)?);
-        let rows = |top: usize, count: usize| Ok::<_, anyhow::Error>(values(top * width..(top + count) * width));
-        raster.write(&mut file, rows)?;
-        Ok(file.flush()?)
-    };
-    save(path, write)
 }
 
 fn save<E: Into<anyhow::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> anyhow::Result<()> {

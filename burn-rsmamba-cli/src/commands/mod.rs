@@ -32,7 +32,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
 /// The windows these flags ask for: by default as large as the crops of the training.
 fn windows(args: WindowArgs, meta: &ModelMeta, default_overlap: usize) -> Result<Windows, Failure> {
     if args.whole {
-        return Ok(Windows { size: None, overlap: 0 });
+        return Ok(Windows::WHOLE);
     }
     let size = args.crop.unwrap_or(meta.crop);
     let overlap = args.overlap.unwrap_or(default_overlap.min(size / 2));
@@ -42,5 +42,5 @@ fn windows(args: WindowArgs, meta: &ModelMeta, default_overlap: usize) -> Result
     if overlap >= size {
         return Err(Failure::usage(format!("--overlap {overlap} must be smaller than the crop of {size}")));
     }
-    Ok(Windows { size: Some(size), overlap })
+    Ok(Windows { size: Some(size), overlap, blend: args.blend })
 }

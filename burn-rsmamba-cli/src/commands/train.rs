@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use burn_dataset::Dataset;
-use burn_rsmamba::inference::Windows;
+use burn_rsmamba::inference::{Blend, Windows};
 use burn_rsmamba::{ModelMeta, Normalisation, Task, weights};
 use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, Split};
 
@@ -211,7 +211,7 @@ fn report(
     let mapper = Mapper {
         model: &model,
         meta: &meta,
-        windows: Windows { size: Some(meta.crop), overlap: 0 },
+        windows: Windows { size: Some(meta.crop), overlap: 0, blend: Blend::None },
         threshold: meta.threshold,
         device,
     };

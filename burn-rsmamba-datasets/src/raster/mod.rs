@@ -127,6 +127,16 @@ impl Raster {
         planes
     }
 
+    /// Whether all bands of a pixel hold this value, which stands for no data (not a number equals itself here).
+    pub fn is_nodata(&self, row: usize, column: usize, nodata: f64) -> bool {
+        let start = (row * self.width + column) * self.bands;
+        (start..start + self.bands).all(|index| {
+            let value = self.pixels.raw(index);
+            // The tag is a decimal text of a value that was stored in the samples' own type.
+            value == nodata as f32 || (value.is_nan() && nodata.is_nan())
+        })
+    }
+
     /// Whether a pixel holds no picture: all bands at the smallest or largest value of the type, or not a number.
     pub(crate) fn is_blank(&self, row: usize, column: usize) -> bool {
         let start = (row * self.width + column) * self.bands;

@@ -7,7 +7,7 @@ use burn::{
 };
 use burn_rsmamba::{
     Directions, ModelConfig, RsmCdConfig, RsmSsConfig, Task,
-    inference::{ImageView, InferenceError, Windows, predict},
+    inference::{Blend, ImageView, InferenceError, Windows, predict},
     weights::Normalisation,
 };
 use burn_rsmamba_tests::{
@@ -141,18 +141,18 @@ fn prediction_by_windows_covers_any_size_and_agrees_with_the_model() {
     let mut failures = Failures::default();
     failures.absolute("whole image", &whole, &values(burn::tensor::activation::sigmoid(model.forward(&[image]))), 1e-6);
 
-    let windows = Windows { size: Some(32), overlap: 8 };
+    let windows = Windows { size: Some(32), overlap: 8, blend: Blend::Cosine };
     let tiled = predict(&model, &[view], &normalisation, windows, &device).expect("fits");
     assert_eq!(tiled.len(), height * width);
     assert!(tiled.iter().all(|p| (0.0..=1.0).contains(p)));
-    let large = Windows { size: Some(512), overlap: 8 };
+    let large = Windows { size: Some(512), overlap: 8, blend: Blend::Cosine };
     let by_one = predict(&model, &[view], &normalisation, large, &device).expect("fits");
     failures.absolute("a window larger than the image", &by_one, &whole, 1e-6);
     failures.finish();
 
     let error = predict(&model, &[view, view], &normalisation, windows, &device).expect_err("two dates");
     assert_eq!(error, InferenceError::Dates { task: Task::Ss, expected: 1, actual: 2 });
-    let bad = Windows { size: Some(32), overlap: 32 };
+    let bad = Windows { size: Some(32), overlap: 32, blend: Blend::None };
     assert!(matches!(
         predict(&model, &[view], &normalisation, bad, &device),
         Err(InferenceError::Window { size: 32, overlap: 32 })

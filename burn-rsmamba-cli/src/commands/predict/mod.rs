@@ -1,18 +1,19 @@
 //! `predict`: masks, probabilities and overlays of images of any size.
 
+mod map;
+mod outputs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context;
 use burn_rsmamba::Task;
-use burn_rsmamba_datasets::{GeoReference, Raster, RasterFile, list_images, read_raster};
+use burn_rsmamba_datasets::{GeoReference, RasterFile, list_images};
 use serde::Serialize;
 
 use super::windows;
 use crate::cli::PredictArgs;
 use crate::error::{Failure, Outcome};
-use crate::pictures;
 use crate::progress::Progress;
 use crate::report::print_json;
 use crate::training::evaluate::Mapper;
@@ -56,7 +57,7 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     let mut failed = Vec::new();
     progress.start("mapping", jobs.len());
     for job in &jobs {
-        match map(job, &mapper, args) {
+        match map::map(job, &mapper, args) {
             Ok(report) => print_json(&report)?,
             Err(failure) if jobs.len() == 1 => return Err(failure),
             Err(failure) => {
@@ -71,51 +72,6 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
         return Ok(());
     }
     Err(Failure::run(format!("{} of {} images could not be mapped: {}", failed.len(), jobs.len(), failed.join("; "))))
-}
-
-fn map<'a>(job: &'a Job, mapper: &Mapper<'_>, args: &PredictArgs) -> Result<Report<'a>, Failure> {
-    let rasters: Vec<Arc<Raster>> =
-        job.images.iter().map(|path| read_raster(path).map(Arc::new)).collect::<Result<_, _>>()?;
-    let first = &rasters[0];
-    let (width, height) = (first.width, first.height);
-    for (path, raster) in job.images.iter().zip(&rasters) {
-        model_file::expect_bands(&args.model, mapper.meta, raster.bands)
-            .map_err(|failure| Failure::run(format!("{}: {failure}", path.display())))?;
-        if (raster.width, raster.height) != (width, height) {
-            return Err(Failure::run(format!(
-                "{} is {}x{} pixels but {} is {width}x{height}; give both dates the same size",
-                path.display(),
-                raster.width,
-                raster.height,
-                job.images[0].display()
-            )));
-        }
-    }
-    one_grid(job)?;
-    let probabilities = mapper.probabilities(&rasters).with_context(|| job.images[0].display().to_string())?;
-    let marked = mapper.marked(&probabilities);
-    let georeference = job.georeference.as_ref();
-    pictures::write_mask(&job.mask, &marked, width, georeference)?;
-    if let Some(path) = &job.prob {
-        pictures::write_probabilities(path, &probabilities, width, georeference)?;
-    }
-    if let (Some(path), Some(latest)) = (&job.overlay, rasters.last()) {
-        pictures::write_overlay(path, latest, &marked)?;
-    }
-    let count = marked.iter().filter(|&&marked| marked).count();
-    Ok(Report { image: &job.images[0], mask: &job.mask, width, height, marked: count as f64 / marked.len() as f64 })
-}
-
-/// Two dates that say where they lie must say the same.
-fn one_grid(job: &Job) -> Result<(), Failure> {
-    let ([first, second], Some(georeference)) = (&job.images[..], &job.georeference) else { return Ok(()) };
-    let other = RasterFile::open(second)?;
-    let Some(why) = other.georeference().and_then(|other| georeference.difference(other)) else { return Ok(()) };
-    Err(Failure::run(format!(
-        "{} and {} do not lie on one grid: {why}; resample one onto the other, for instance with gdalwarp",
-        first.display(),
-        second.display()
-    )))
 }
 
 /// What there is to do, checked against what is there already.
