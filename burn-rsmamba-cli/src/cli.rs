@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use burn_rsmamba::inference::Blend;
 use burn_rsmamba::{Directions, Task};
-use burn_rsmamba_datasets::Split;
+use burn_rsmamba_datasets::{LabelRule, Split};
 
 use crate::config::Flags;
 
@@ -104,6 +104,10 @@ pub(crate) struct EvalArgs {
     /// The part of the dataset to score.
     #[arg(long, value_name = "NAME", value_parser = split_parser())]
     pub(crate) split: Split,
+
+    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.. or channel:BAND.
+    #[arg(long, value_name = "RULE", default_value = "auto", value_parser = LabelRule::from_str)]
+    pub(crate) label_rule: LabelRule,
 
     /// Expect a model of this task, and refuse another.
     #[arg(long, value_parser = task_parser())]
@@ -324,6 +328,11 @@ pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
 /// A number of things: at least one.
 pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "expected a number from 1 on".into())
+}
+
+/// A rule for labels, checked and left as text.
+pub(crate) fn parse_label_rule(text: &str) -> Result<String, String> {
+    text.parse::<LabelRule>().map(|rule| rule.to_string())
 }
 
 /// A way to blend, by its name.

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use burn_rsmamba::{ModelConfig, Task};
+use burn_rsmamba_datasets::LabelRule;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -52,6 +53,8 @@ pub(crate) struct RunConfig {
     pub(crate) task: Task,
     /// A dataset folder, or `demo`.
     pub(crate) data: String,
+    /// Which pixels of a label are target: `auto`, `nonzero`, `threshold:VALUE`, `map:VALUE,..` or `channel:BAND`.
+    pub(crate) label_rule: String,
     /// A named model size; `[model]` may change parts of it.
     pub(crate) preset: String,
     /// Weights to start from, of the same shape.
@@ -118,6 +121,7 @@ impl RunConfig {
         Self {
             task,
             data: data.into(),
+            label_rule: "auto".into(),
             preset: "tiny".into(),
             init_from: None,
             device: crate::device::DEFAULT.into(),
@@ -188,6 +192,15 @@ impl RunConfig {
         Ok(config)
     }
 
+    /// The rule for labels.
+    ///
+    /// # Errors
+    ///
+    /// A usage error for a text that is none.
+    pub(crate) fn rule(&self) -> Result<LabelRule, Failure> {
+        self.label_rule.parse().map_err(|error: String| Failure::usage(format!("label_rule: {error}")))
+    }
+
     /// The model these settings describe.
     ///
     /// # Errors
@@ -236,6 +249,7 @@ impl RunConfig {
                 return Err(Failure::usage(format!("{key} must be above zero, not {value}")));
             }
         }
+        self.rule()?;
         if self.crop < 32 {
             return Err(Failure::usage(format!("a crop of {} is too small for the model; use 32 or more", self.crop)));
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn_rsmamba::Task;
-use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, Dates, SceneSet, Split, demo, open};
+use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, Dates, LabelRule, SceneSet, Split, demo, open};
 
 use crate::config::DEMO;
 use crate::progress::Progress;
@@ -30,10 +30,11 @@ pub(crate) fn crops(
     data: &str,
     task: Task,
     split: Split,
+    rule: &LabelRule,
     options: CropOptions,
     progress: &Progress,
 ) -> Result<Crops, DatasetError> {
-    let set = scenes(data, task, split)?;
+    let set = scenes(data, task, split)?.with_label_rule(rule);
     for warning in &set.warnings {
         progress.warn(warning);
     }

@@ -182,7 +182,8 @@ pub enum DatasetError {
     },
     /// A label with other values than two plain ones.
     #[error(
-        "{path} is not a binary label: it holds the values {values}; convert it to 0 (background) and 255 (target)"
+        "{path} is not a binary label: it holds the values {values}; convert it to 0 (background) and 255 (target), or say which \
+         are target by a label rule, for instance nonzero, threshold:128 or map:2"
     )]
     LabelNotBinary {
         /// The file.
@@ -192,13 +193,24 @@ pub enum DatasetError {
     },
     /// A label in colours.
     #[error(
-        "{path} is a coloured label (found {colour}); convert it to one grey band of 0 (background) and 255 (target)"
+        "{path} is a coloured label (found {colour}); convert it to one grey band of 0 (background) and 255 (target), or say \
+         which colours are target by a label rule, for instance nonzero or channel:0"
     )]
     LabelColoured {
         /// The file.
         path: PathBuf,
         /// One coloured pixel, its bands in order.
         colour: String,
+    },
+    /// A label rule names a band that the label does not have.
+    #[error("{path} has {bands} band(s), counted from 0, and the label rule asks for channel {band}; choose another")]
+    NoSuchBand {
+        /// The file.
+        path: PathBuf,
+        /// The band of the rule.
+        band: usize,
+        /// What the file has.
+        bands: usize,
     },
     /// A scene whose label is needed has none.
     #[error("{scene} has no label; training and scoring need one for every image")]

@@ -42,7 +42,7 @@ pub use crops::{CropOptions, Crops, Sample};
 pub use error::DatasetError;
 pub use grid::Window;
 pub use layout::{list_images, open};
-pub use mask::{Mask, read_mask};
+pub use mask::{LabelRule, Mask, read_label, read_mask};
 pub use names::Names;
 pub use raster::{GeoReference, GeoSample, GeoTiff, Pixels, Raster, RasterFile, read_raster};
 pub use scene::{Dates, LoadedScene, Scene, SceneSet, SceneSource, Split};

@@ -1,8 +1,11 @@
 //! Labels: which pixels are target.
 
+use std::fmt;
+use std::ops::Range;
 use std::path::Path;
+use std::str::FromStr;
 
-use crate::raster::{Pixels, Raster};
+use crate::raster::Pixels;
 use crate::{DatasetError, read_raster};
 
 /// A binary label, row-major.
@@ -28,22 +31,102 @@ impl Mask {
     }
 }
 
-/// Reads a binary label: one band, or three equal ones, of 0 and 1 or of 0 and 255.
+/// Which pixels of a label file are target.
 ///
-/// A label of one value only may hold 0, 1 or 255.
+/// As text: `auto`, `nonzero`, `threshold:128`, `map:2,3`, `channel:0`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum LabelRule {
+    /// One band, or equal ones, of 0 and 1 or of 0 and 255 (one value alone: 0, 1 or 255); all else is refused.
+    #[default]
+    Auto,
+    /// Pixels of which any band is not 0.
+    NonZero,
+    /// Pixels whose largest band is at least this.
+    Threshold(f32),
+    /// Grey pixels of one of these values.
+    Map(Vec<f32>),
+    /// Pixels of which this band, counted from 0, is at least half of what its type can hold (floats: 0.5).
+    Channel(usize),
+}
+
+impl fmt::Display for LabelRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::NonZero => f.write_str("nonzero"),
+            Self::Threshold(value) => write!(f, "threshold:{value}"),
+            Self::Map(values) => {
+                let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+                write!(f, "map:{}", values.join(","))
+            }
+            Self::Channel(band) => write!(f, "channel:{band}"),
+        }
+    }
+}
+
+impl FromStr for LabelRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (kind, value) = text.split_once(':').map_or((text, None), |(kind, value)| (kind, Some(value)));
+        let number = |text: &str| text.trim().parse::<f32>().ok().filter(|value| value.is_finite());
+        let rule = match (kind, value) {
+            ("auto", None) => Some(Self::Auto),
+            ("nonzero", None) => Some(Self::NonZero),
+            ("threshold", Some(value)) => number(value).map(Self::Threshold),
+            ("map", Some(values)) => values.split(',').map(number).collect::<Option<_>>().map(Self::Map),
+            ("channel", Some(band)) => band.trim().parse().ok().map(Self::Channel),
+            _ => None,
+        };
+        let forms = "auto, nonzero, threshold:VALUE, map:VALUE,VALUE or channel:BAND";
+        rule.ok_or_else(|| format!("`{text}` is no rule for labels; write {forms}"))
+    }
+}
+
+/// Reads a plainly binary label: [`LabelRule::Auto`].
 ///
 /// # Errors
-/// As [`read_raster`]; colours, and any other values, which are then listed.
+/// As [`read_label`].
 pub fn read_mask(path: &Path) -> Result<Mask, DatasetError> {
+    read_label(path, &LabelRule::Auto)
+}
+
+/// Reads a label by a rule.
+///
+/// # Errors
+/// As [`read_raster`]; what the rule does not allow: colours, other values (which are listed), a band that is not there.
+pub fn read_label(path: &Path, rule: &LabelRule) -> Result<Mask, DatasetError> {
     let raster = read_raster(path)?;
-    let values = grey(path, raster.bands, &raster.pixels)?;
-    let found = distinct(values.clone());
-    if !matches!(found[..], [0.0 | 1.0 | 255.0] | [0.0, 1.0 | 255.0]) {
-        return Err(DatasetError::LabelNotBinary { path: path.into(), values: list(&found) });
-    }
-    let Raster { width, height, .. } = raster;
-    let data = values.map(|value| u8::from(value > 0.0)).collect();
-    Ok(Mask { width, height, data })
+    let (bands, pixels) = (raster.bands, &raster.pixels);
+    let count = pixels.len() / bands;
+    let by_pixel = |target: &dyn Fn(Range<usize>) -> bool| -> Vec<u8> {
+        (0..count).map(|pixel| u8::from(target(pixel * bands..(pixel + 1) * bands))).collect()
+    };
+    let data = match rule {
+        LabelRule::Auto => {
+            let values = grey(path, bands, pixels)?;
+            let found = distinct(values.clone());
+            if !matches!(found[..], [0.0 | 1.0 | 255.0] | [0.0, 1.0 | 255.0]) {
+                return Err(DatasetError::LabelNotBinary { path: path.into(), values: list(&found) });
+            }
+            values.map(|value| u8::from(value > 0.0)).collect()
+        }
+        LabelRule::NonZero => by_pixel(&|pixel| pixel.into_iter().any(|index| pixels.raw(index) != 0.0)),
+        LabelRule::Threshold(least) => by_pixel(&|pixel| pixel.into_iter().any(|index| pixels.raw(index) >= *least)),
+        LabelRule::Map(targets) => grey(path, bands, pixels)?.map(|value| u8::from(targets.contains(&value))).collect(),
+        LabelRule::Channel(band) if *band < bands => {
+            let half = match pixels {
+                Pixels::U8(_) => 128.0,
+                Pixels::U16(_) => 32768.0,
+                Pixels::F32(_) => 0.5,
+            };
+            by_pixel(&|pixel| pixels.raw(pixel.start + band) >= half)
+        }
+        LabelRule::Channel(band) => {
+            return Err(DatasetError::NoSuchBand { path: path.into(), band: *band, bands });
+        }
+    };
+    Ok(Mask { width: raster.width, height: raster.height, data })
 }
 
 /// The first band, if the others say the same.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::{DatasetError, Mask, Raster, read_mask, read_raster};
+use crate::{DatasetError, LabelRule, Mask, Raster, read_label, read_raster};
 
 /// How many images of the same place make one scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,6 +92,19 @@ pub struct SceneSet {
     pub warnings: Vec<String>,
 }
 
+impl SceneSet {
+    /// The same scenes, with their label files read by this rule.
+    #[must_use]
+    pub fn with_label_rule(mut self, by: &LabelRule) -> Self {
+        for scene in &mut self.scenes {
+            if let SceneSource::Files { rule, .. } = &mut scene.source {
+                by.clone_into(rule);
+            }
+        }
+        self
+    }
+}
+
 /// One place: an image a date, and its label.
 #[derive(Clone, Debug)]
 pub struct Scene {
@@ -110,6 +123,8 @@ pub enum SceneSource {
         images: Vec<PathBuf>,
         /// The label, if there is one.
         label: Option<PathBuf>,
+        /// Which pixels of the label are target.
+        rule: LabelRule,
     },
     /// In memory.
     Memory {
@@ -138,9 +153,9 @@ impl Scene {
     /// Files that cannot be read as images or as a binary label, and images or a label that differ in size or bands.
     pub fn load(&self) -> Result<LoadedScene, DatasetError> {
         let (images, label) = match &self.source {
-            SceneSource::Files { images, label } => (
+            SceneSource::Files { images, label, rule } => (
                 images.iter().map(|path| read_raster(path).map(Arc::new)).collect::<Result<Vec<_>, _>>()?,
-                label.as_deref().map(|path| read_mask(path).map(Arc::new)).transpose()?,
+                label.as_deref().map(|path| read_label(path, rule).map(Arc::new)).transpose()?,
             ),
             SceneSource::Memory { images, label } => (images.clone(), Some(label.clone())),
         };

@@ -107,7 +107,8 @@ fn printed(args: &TrainArgs) -> Result<RunConfig, Failure> {
 /// Loads all splits first, so that a bad label is found before the training and not after it.
 fn splits(config: &RunConfig, progress: &Progress) -> Result<Splits, Failure> {
     let options = CropOptions { size: config.crop, overlap: 0, skip_blank: config.skip_blank };
-    let load = |split| data::crops(&config.data, config.task, split, options, progress);
+    let rule = config.rule()?;
+    let load = |split| data::crops(&config.data, config.task, split, &rule, options, progress);
     let (train, val) = (load(Split::Train)?, load(Split::Val)?);
     let (test, scored) = match load(Split::Test) {
         Ok(test) => (test, Split::Test),

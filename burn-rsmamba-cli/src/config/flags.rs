@@ -6,7 +6,7 @@ use burn_rsmamba::Task;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::{parse_count, parse_size, parse_threshold, task_parser};
+use crate::cli::{parse_count, parse_label_rule, parse_size, parse_threshold, task_parser};
 
 /// The flags of `train` that set a key of the config; the field names are the keys.
 #[derive(Clone, Debug, Default, Args, Serialize)]
@@ -18,6 +18,9 @@ pub(crate) struct Flags {
     /// A dataset folder, or `demo` for generated scenes (a folder of that name is `./demo`).
     #[arg(long, value_name = "PATH|demo")]
     pub(crate) data: Option<String>,
+    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.. or channel:BAND [default: auto].
+    #[arg(long, value_name = "RULE", value_parser = parse_label_rule)]
+    pub(crate) label_rule: Option<String>,
     /// A named model size, e.g. `tiny`, the paper's [default: tiny; demo: a small one].
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,

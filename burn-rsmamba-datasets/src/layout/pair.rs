@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::Folder;
 use super::template::Places;
-use crate::{DatasetError, Names, Scene, SceneSet, SceneSource, Split};
+use crate::{DatasetError, LabelRule, Names, Scene, SceneSet, SceneSource, Split};
 
 type Files = BTreeMap<String, PathBuf>;
 
@@ -42,7 +42,7 @@ pub(super) fn pair(layout: &'static str, split: Split, places: &Places) -> Resul
 
     let scenes = labels.into_iter().map(|(name, label)| {
         let images = dates.iter().map(|files| files[&name].clone()).collect();
-        Scene { name, source: SceneSource::Files { images, label: Some(label) } }
+        Scene { name, source: SceneSource::Files { images, label: Some(label), rule: LabelRule::Auto } }
     });
     Ok(SceneSet { layout, split, scenes: scenes.collect(), warnings })
 }

@@ -108,7 +108,11 @@ fn a_scene_without_label_is_refused() {
     let root = super::support::folder();
     super::support::fill(&root, &["1.png"], &[]);
     let images = vec![root.path().join("1.png")];
-    let source = burn_rsmamba_datasets::SceneSource::Files { images: images.clone(), label: None };
+    let source = burn_rsmamba_datasets::SceneSource::Files {
+        images: images.clone(),
+        label: None,
+        rule: burn_rsmamba_datasets::LabelRule::Auto,
+    };
     let set = scene_set(vec![burn_rsmamba_datasets::Scene { name: "1".into(), source }]);
     let result = Crops::new(&set, CropOptions::default());
     assert!(matches!(result, Err(DatasetError::NoLabel { ref scene }) if *scene == images[0].display().to_string()));

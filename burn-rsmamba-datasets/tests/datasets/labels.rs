@@ -1,4 +1,4 @@
-use burn_rsmamba_datasets::read_mask;
+use burn_rsmamba_datasets::{LabelRule, read_label, read_mask};
 use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 
 use super::support::{at, folder, label, message};
@@ -43,7 +43,8 @@ fn other_values_are_listed() {
         assert_eq!(
             message(read_mask(&path), &path),
             format!(
-                "PATH is not a binary label: it holds the values {expected}; convert it to 0 (background) and 255 (target)"
+                "PATH is not a binary label: it holds the values {expected}; convert it to 0 (background) and 255 (target), \
+                 or say which are target by a label rule, for instance nonzero, threshold:128 or map:2"
             )
         );
     }
@@ -56,7 +57,8 @@ fn colours_are_refused() {
     RgbImage::from_fn(3, 1, |x, _| Rgb([if x == 2 { 255 } else { 0 }, 0, 0])).save(&path).unwrap();
     assert_eq!(
         message(read_mask(&path), &path),
-        "PATH is a coloured label (found 255/0/0); convert it to one grey band of 0 (background) and 255 (target)"
+        "PATH is a coloured label (found 255/0/0); convert it to one grey band of 0 (background) and 255 (target), \
+         or say which colours are target by a label rule, for instance nonzero or channel:0"
     );
 }
 
@@ -81,4 +83,31 @@ fn jpeg_labels_are_caught_by_their_greys() {
     let path = at(&root, "label.jpg");
     GrayImage::from_fn(32, 32, |x, y| Luma([if x > y { 255 } else { 0 }])).save(&path).unwrap();
     assert!(message(read_mask(&path), &path).contains(" and more; convert it to 0 (background) and 255"));
+}
+
+#[test]
+fn rules_say_which_pixels_are_target() {
+    let root = folder();
+    let (grey, red) = (at(&root, "grey.png"), at(&root, "red.png"));
+    label(6, 1, &[0, 1, 2, 127, 128, 255]).save(&grey).unwrap();
+    RgbImage::from_fn(3, 1, |x, _| Rgb([[0, 200, 0][x as usize], [0, 0, 90][x as usize], 0])).save(&red).unwrap();
+    let read = |path, rule: &str| {
+        let rule: LabelRule = rule.parse().unwrap();
+        assert_eq!(rule.to_string().parse::<LabelRule>().unwrap(), rule);
+        read_label(path, &rule).unwrap().data
+    };
+    assert_eq!(read(&grey, "nonzero"), [0, 1, 1, 1, 1, 1]);
+    assert_eq!(read(&grey, "threshold:128"), [0, 0, 0, 0, 1, 1]);
+    assert_eq!(read(&grey, "map:2,255"), [0, 0, 1, 0, 0, 1]);
+    assert_eq!(read(&grey, "channel:0"), [0, 0, 0, 0, 1, 1]);
+    assert_eq!(read(&red, "nonzero"), [0, 1, 1]);
+    assert_eq!(read(&red, "channel:0"), [0, 1, 0]);
+    assert_eq!(read(&red, "channel:1"), [0, 0, 0]);
+    assert_eq!(read(&red, "threshold:90"), [0, 1, 1]);
+    let refused = message(read_label(&red, &LabelRule::Channel(3)), &red);
+    assert_eq!(refused, "PATH has 3 band(s), counted from 0, and the label rule asks for channel 3; choose another");
+    assert!(message(read_label(&red, &LabelRule::Map(vec![2.0])), &red).contains("is a coloured label"));
+    for wrong in ["", "map", "map:a", "threshold:", "channel:-1", "nonzero:1", "threshold:inf"] {
+        assert!(wrong.parse::<LabelRule>().unwrap_err().contains("threshold:VALUE"), "{wrong}");
+    }
 }

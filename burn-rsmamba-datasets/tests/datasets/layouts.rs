@@ -24,7 +24,7 @@ fn every_layout_is_found_in_every_spelling() {
         save(&root, images, label);
         let set = open(root.path(), dates, Split::Train).unwrap();
         assert_eq!((set.layout, set.scenes.len(), set.scenes[0].name.as_str()), (layout, 1, "1"), "{images:?}");
-        let SceneSource::Files { images: found, label: Some(found_label) } = &set.scenes[0].source else {
+        let SceneSource::Files { images: found, label: Some(found_label), .. } = &set.scenes[0].source else {
             panic!("files are expected");
         };
         let expected: Vec<_> = images.iter().map(|image| root.path().join(image)).collect();

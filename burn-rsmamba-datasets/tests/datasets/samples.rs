@@ -4,7 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn_dataset::Dataset;
-use burn_rsmamba_datasets::{CropOptions, Crops, Dates, Split, list_images, open, read_mask, read_raster};
+use burn_rsmamba_datasets::{
+    CropOptions, Crops, Dates, LabelRule, Split, list_images, open, read_label, read_mask, read_raster,
+};
 
 /// A folder of the real samples, or a visible line.
 fn samples(folder: &str) -> Option<PathBuf> {
@@ -63,6 +65,28 @@ fn labels_that_are_not_say_why() {
             let error = read_mask(&path).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+}
+
+#[test]
+fn a_rule_reads_the_odd_ones() {
+    let Some(odd) = samples("odd") else { return };
+    for (folder, rule) in [
+        ("bmp-extra-greys/label", "threshold:128"),
+        ("red-on-black-labels", "channel:0"),
+        ("tiff-labels-1-2", "map:2"),
+        ("rgb-label/label", "nonzero"),
+        ("rgba-label/label", "nonzero"),
+        ("epfl-grey-rgba/label", "threshold:128"),
+    ] {
+        let rule: LabelRule = rule.parse().unwrap();
+        let (mut target, mut all) = (0, 0);
+        for path in list_images(&odd.join(folder)).unwrap() {
+            let mask = read_label(&path, &rule).unwrap();
+            target += mask.data.iter().filter(|&&value| value == 1).count();
+            all += mask.data.len();
+        }
+        assert!(target > 0 && target < all, "{folder}: {target} of {all} pixels are target");
     }
 }
 
