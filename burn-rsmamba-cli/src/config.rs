@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use burn_rsmamba::{ModelConfig, Task};
 use burn_rsmamba_datasets::LabelRule;
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -45,6 +46,16 @@ fn demo_settings() -> Table {
     }
 }
 
+/// Where the mean and deviation that bands are scaled by come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Scaling {
+    /// ImageNet's, of 8-bit red, green and blue.
+    Imagenet,
+    /// The training split's own.
+    Measured,
+}
+
 /// Everything a training run depends on. The defaults are the official recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +66,8 @@ pub(crate) struct RunConfig {
     pub(crate) data: String,
     /// Which pixels of a label are target: `auto`, `nonzero`, `threshold:VALUE`, `map:VALUE,..` or `channel:BAND`.
     pub(crate) label_rule: String,
+    /// What bands are scaled by.
+    pub(crate) normalisation: Scaling,
     /// A named model size; `[model]` may change parts of it.
     pub(crate) preset: String,
     /// Weights to start from, of the same shape.
@@ -122,6 +135,7 @@ impl RunConfig {
             task,
             data: data.into(),
             label_rule: "auto".into(),
+            normalisation: Scaling::Imagenet,
             preset: "tiny".into(),
             init_from: None,
             device: crate::device::DEFAULT.into(),

@@ -7,6 +7,7 @@
 //! | decode one scene and check it | [`Scene::load`] → [`LoadedScene`] of [`Raster`]s and a [`Mask`] |
 //! | cut it up, as a `burn_dataset::Dataset` | [`Crops`] → [`Sample`] |
 //! | vary a training sample | [`augment()`] |
+//! | mean and deviation of its bands | [`statistics()`] |
 //! | scenes without any download | [`demo::scenes`] |
 //! | what a model has to beat | [`baselines::measure`] |
 //!
@@ -36,6 +37,7 @@ mod mask;
 mod names;
 mod raster;
 mod scene;
+mod statistics;
 
 pub use augment::augment;
 pub use crops::{CropOptions, Crops, Sample};
@@ -46,3 +48,4 @@ pub use mask::{LabelRule, Mask, read_label, read_mask};
 pub use names::Names;
 pub use raster::{GeoReference, GeoSample, GeoTiff, Pixels, Raster, RasterFile, read_raster};
 pub use scene::{Dates, LoadedScene, Scene, SceneSet, SceneSource, Split};
+pub use statistics::{Statistics, statistics};

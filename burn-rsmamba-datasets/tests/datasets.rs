@@ -13,5 +13,6 @@ mod datasets {
     mod pairs;
     mod rasters;
     mod samples;
+    mod statistics;
     mod windows;
 }

@@ -1,6 +1,7 @@
 //! One file a verb.
 
 mod bench;
+mod data;
 mod devices;
 mod eval;
 mod import;
@@ -25,6 +26,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Import(args) => import::run(&args, &progress),
         Command::Info(args) => info::run(&args),
         Command::Bench(args) => bench::run(&args, &mut progress),
+        Command::Data(command) => data::run(command, &mut progress),
         Command::Devices => devices::run(),
     }
 }

@@ -6,10 +6,10 @@ use burn::tensor::Device;
 use burn_dataset::Dataset;
 use burn_rsmamba::inference::{Blend, Windows};
 use burn_rsmamba::{ModelMeta, Normalisation, Task, weights};
-use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, Split};
+use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, Pixels, Split, statistics};
 
 use crate::cli::TrainArgs;
-use crate::config::{ConfigFile, RunConfig};
+use crate::config::{ConfigFile, RunConfig, Scaling};
 use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
 use crate::report::{Baselines, Stopped, TrainReport, print_json, print_line};
@@ -61,6 +61,7 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
     if sampler.len() < splits.train.len() {
         progress.info(format!("an epoch takes {} of the {} training crops", sampler.len(), splits.train.len()));
     }
+    warn_of_scaling(&config, &splits.train, progress);
     warn_of_short_run(&config, sampler.len(), progress);
 
     interrupt::install()?;
@@ -140,7 +141,13 @@ fn describe(config: &mut RunConfig, splits: &Splits) -> Result<ModelMeta, Failur
     config.pin_model(&model);
     Ok(ModelMeta {
         config: model,
-        normalisation: Normalisation::imagenet(bands),
+        normalisation: match config.normalisation {
+            Scaling::Imagenet => Normalisation::imagenet(bands),
+            Scaling::Measured => {
+                let measured = statistics(splits.train.scenes());
+                Normalisation { mean: measured.mean, std: measured.std }
+            }
+        },
         threshold: config.threshold as f32,
         crop: config.crop,
         provenance: format!(
@@ -150,6 +157,14 @@ fn describe(config: &mut RunConfig, splits: &Splits) -> Result<ModelMeta, Failur
             config.data
         ),
     })
+}
+
+/// Values of other types than bytes are seldom spread as ImageNet's are.
+fn warn_of_scaling(config: &RunConfig, crops: &Crops, progress: &Progress) {
+    let wide = crops.scenes().iter().flat_map(|scene| &scene.images).any(|i| !matches!(i.pixels, Pixels::U8(_)));
+    if wide && config.normalisation == Scaling::Imagenet {
+        progress.warn("images are not 8-bit: ImageNet's mean and deviation may not fit, see --normalisation measured");
+    }
 }
 
 /// The official warm-up is longer than many a small run.

@@ -6,6 +6,7 @@ use burn_rsmamba::Task;
 use clap::Args;
 use serde::Serialize;
 
+use super::Scaling;
 use crate::cli::{parse_count, parse_label_rule, parse_size, parse_threshold, task_parser};
 
 /// The flags of `train` that set a key of the config; the field names are the keys.
@@ -21,6 +22,9 @@ pub(crate) struct Flags {
     /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.. or channel:BAND [default: auto].
     #[arg(long, value_name = "RULE", value_parser = parse_label_rule)]
     pub(crate) label_rule: Option<String>,
+    /// What bands are scaled by: imagenet, or measured on the training split [default: imagenet].
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub(crate) normalisation: Option<Scaling>,
     /// A named model size, e.g. `tiny`, the paper's [default: tiny; demo: a small one].
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,

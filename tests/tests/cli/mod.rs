@@ -1,4 +1,5 @@
 mod bad_input;
+mod data;
 mod devices;
 mod fixture;
 mod help;

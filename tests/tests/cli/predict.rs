@@ -118,3 +118,38 @@ fn a_geotiff_gives_maps_that_lie_where_it_lies() {
     let [Pixels::U8(mask), Pixels::F32(probability)] = &values[..] else { panic!("bytes and floats") };
     assert!(mask.iter().zip(probability).all(|(&mask, &p)| mask == if p >= 0.5 { 255 } else { 0 }));
 }
+
+#[test]
+fn what_has_no_data_stays_without() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let mut picture = scene(1).0;
+    for x in 0..64 {
+        picture.put_pixel(x, 40, image::Rgb([9, 9, 9]));
+    }
+    let mut encoder = tiff::encoder::TiffEncoder::new(fs::File::create(fixture.path("scene.tif")).expect("made"))
+        .expect("an encoder");
+    let mut image = encoder.new_image::<tiff::encoder::colortype::RGB8>(64, 64).expect("an image");
+    image.encoder().write_tag(Tag::ModelPixelScaleTag, &[1.0, 1.0, 0.0][..]).expect("written");
+    image.encoder().write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, 5.0, 7.0, 0.0][..]).expect("written");
+    image.encoder().write_tag(Tag::GdalNodata, "9").expect("written");
+    image.write_data(picture.as_raw()).expect("written");
+    let ran = fixture.run(&["predict", "--model", "run", "--input", "scene.tif", "--out", "maps", "--prob"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let read = |name: &str| {
+        let mut file = RasterFile::open(&fixture.path("maps").join(name)).expect("a map");
+        (file.nodata(), file.window(0, 0, 64, 64).expect("its pixels").pixels)
+    };
+    let (Some(nodata), Pixels::U8(mask)) = read("scene_mask.tif") else { panic!("bytes and a value of no data") };
+    let (Some(not_a_number), Pixels::F32(probability)) = read("scene_prob.tif") else { panic!("floats and a value") };
+    assert!(not_a_number.is_nan());
+    for (pixel, (&mask, &probability)) in mask.iter().zip(&probability).enumerate() {
+        let blank = pixel / 64 == 40;
+        assert_eq!(f64::from(mask) == nodata, blank, "pixel {pixel}: {mask}");
+        assert_eq!(probability.is_nan(), blank, "pixel {pixel}: {probability}");
+    }
+    let names: Vec<_> =
+        fs::read_dir(fixture.path("maps")).expect("there").map(|e| e.expect("readable").file_name()).collect();
+    assert_eq!(names.len(), 2, "nothing is left beside: {names:?}");
+}
