@@ -70,7 +70,14 @@ fn a_block_launches_no_more_kernels_than_it_did() {
     println!("forward: {} launches, {} of them of the scan: {forward:#?}", sum(&forward), own(&forward));
     println!("training: {} launches, {} of them of the scan: {train:#?}", sum(&train), own(&train));
     assert_eq!((own(&forward), own(&train)), (4, 15), "launches of the scan");
-    let (most_forward, most_train) = if cfg!(feature = "wgpu-unfused") { (64, 237) } else { (35, 153) };
+    // Burn's own launches depend on the device: how products are split, what is tried out.
+    let (most_forward, most_train) = if cfg!(feature = "wgpu-unfused") {
+        (64, 237)
+    } else if cfg!(feature = "wgpu") {
+        (35, 153)
+    } else {
+        return;
+    };
     assert!(sum(&forward) <= most_forward, "{} launches forward, {most_forward} when this was written", sum(&forward));
     assert!(sum(&train) <= most_train, "{} launches in training, {most_train} when this was written", sum(&train));
 }
