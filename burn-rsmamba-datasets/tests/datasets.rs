@@ -5,6 +5,7 @@ mod datasets {
 
     mod augment;
     mod baselines;
+    mod corpus;
     mod crops;
     mod damaged;
     mod demo;
