@@ -20,6 +20,11 @@ pub struct Mask {
 }
 
 impl Mask {
+    /// How many pixels are target.
+    pub fn target(&self) -> usize {
+        self.data.iter().map(|&value| usize::from(value)).sum()
+    }
+
     /// `h` rows from `y` and `w` columns from `x`; beyond the bottom and right border the last row and column repeat.
     pub(crate) fn crop(&self, y: usize, x: usize, h: usize, w: usize) -> Vec<u8> {
         let mut values = Vec::with_capacity(h * w);

@@ -9,7 +9,7 @@
 #![allow(clippy::print_stdout, reason = "a bench prints")]
 
 #[path = "../../kernels/benches/support/mod.rs"]
-#[allow(dead_code, reason = "shared with the CPU benches")]
+#[allow(dead_code, unreachable_pub, reason = "shared with the CPU benches")]
 mod support;
 
 use burn::backend::DispatchDevice;

@@ -70,7 +70,7 @@ fn check(args: &DataArgs, progress: &mut Progress) -> Outcome {
                 *samples.entry(format!("{} bands, {kind}", image.bands)).or_default() += 1;
             }
             if let Some(label) = &scene.label {
-                target += label.data.iter().filter(|&&value| value == 1).count();
+                target += label.target();
                 labelled += label.data.len();
             }
         }

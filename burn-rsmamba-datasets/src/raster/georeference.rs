@@ -6,7 +6,7 @@ use tiff::decoder::Decoder;
 use tiff::tags::Tag;
 use tiff::{TiffError, TiffResult};
 
-/// GeoKey `GTRasterTypeGeoKey`, and its value for pixels that are points.
+/// The key `GTRasterTypeGeoKey`, and its value for pixels that are points.
 const RASTER_TYPE: u16 = 1025;
 const PIXEL_IS_POINT: u16 = 2;
 

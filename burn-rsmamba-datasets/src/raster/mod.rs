@@ -133,7 +133,7 @@ impl Raster {
         (start..start + self.bands).all(|index| {
             let value = self.pixels.raw(index);
             // The tag is a decimal text of a value that was stored in the samples' own type.
-            value == nodata as f32 || (value.is_nan() && nodata.is_nan())
+            value.total_cmp(&(nodata as f32)).is_eq() || (value.is_nan() && nodata.is_nan())
         })
     }
 

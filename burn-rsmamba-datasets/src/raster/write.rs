@@ -1,4 +1,4 @@
-//! Writing GeoTIFFs: tiled, compressed, row of tiles by row of tiles.
+//! Writing GeoTIFF files: tiled, compressed, row of tiles by row of tiles.
 
 use std::io::{Seek, Write};
 
@@ -10,7 +10,7 @@ use super::GeoReference;
 
 /// Rows and columns of a tile.
 const TILE: usize = 256;
-/// Files whose pixels take more than this are BigTIFFs: offsets of 32 bits must reach everything, compressed or not.
+/// Files whose pixels take more than this become BigTIFF: offsets of 32 bits must reach everything, compressed or not.
 const CLASSIC_BYTES: u64 = 3_900_000_000;
 /// GDAL's tags, see its GeoTIFF driver.
 const GDAL_NODATA: u16 = 42113;

@@ -126,7 +126,9 @@ fn probabilities(
         .map(|mut values| {
             let planes = values.chunks_exact_mut(area.height * area.width);
             for (plane, (mean, std)) in planes.zip(normalisation.mean.iter().zip(&normalisation.std)) {
-                plane.iter_mut().for_each(|value| *value = (*value - mean) / std);
+                for value in plane {
+                    *value = (*value - mean) / std;
+                }
             }
             Tensor::<4>::from_data(TensorData::new(values, [1, bands, area.height, area.width]), device)
         })

@@ -152,7 +152,8 @@ mod tests {
             let axis = Axis::new(32 + 2 * (32 - overlap), 32, overlap, Blend::None);
             assert_eq!(axis.starts.len(), 3);
             for index in 0..3 {
-                assert!(axis.weights(index).iter().all(|&weight| weight == 0.0 || weight == 1.0), "{overlap}");
+                let one_or_nothing = |&weight: &f32| [0.0f32, 1.0].contains(&weight);
+                assert!(axis.weights(index).iter().all(one_or_nothing), "{overlap}");
             }
         }
     }

@@ -36,7 +36,7 @@ pub(super) fn map<'a>(job: &'a Job, mapper: &Mapper<'_>, args: &PredictArgs) -> 
     let (mut mapped, mut marked_pixels) = (0_usize, 0_usize);
     let mut overlay = job.overlay.is_some().then(Vec::new);
     std::thread::scope(|scope| {
-        let mut writers = outputs.start(scope)?;
+        let mut writers = outputs.start(scope);
         let write = |top: usize, rows: &[f32]| -> anyhow::Result<()> {
             let blank = nodata.take(top, rows.len() / width, width);
             let marked: Vec<bool> = rows.iter().map(|&value| value >= mapper.threshold).collect();

@@ -42,10 +42,7 @@ impl<'a> Outputs<'a> {
     }
 
     /// Starts a thread a file.
-    pub(super) fn start<'scope, 'env: 'scope>(
-        &'env self,
-        scope: &'scope Scope<'scope, 'env>,
-    ) -> anyhow::Result<Writers<'scope>> {
+    pub(super) fn start<'scope, 'env: 'scope>(&'env self, scope: &'scope Scope<'scope, 'env>) -> Writers<'scope> {
         let mask = partial(&self.job.mask);
         let mask = if self.job.georeference.is_some() {
             let raster = self.raster(MASK_NODATA.to_string());
@@ -65,7 +62,7 @@ impl<'a> Outputs<'a> {
             let (path, raster) = (partial(path), self.raster("nan".to_owned()));
             Writer::spawn(scope, move |rows| write_geotiff(&path, &raster, rows))
         });
-        Ok(Writers { mask, probability })
+        Writers { mask, probability }
     }
 
     /// Gives the complete files their names.
