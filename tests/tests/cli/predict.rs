@@ -53,6 +53,23 @@ fn a_bad_file_in_a_folder_is_listed_and_the_others_are_mapped() {
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("bad.png") && !ran.stderr.contains("panicked"), "{}", ran.stderr);
     assert!(fixture.path("maps/good_mask.png").exists());
+
+    // one that breaks off in the middle leaves nothing behind either
+    let file = fs::File::create(fixture.path("whole.tif")).expect("made");
+    let mut encoder = tiff::encoder::TiffEncoder::new(file).expect("an encoder");
+    let mut image = encoder.new_image::<tiff::encoder::colortype::RGB8>(64, 64).expect("an image");
+    image.rows_per_strip(4).expect("possible");
+    image.write_data(scene(0).0.as_raw()).expect("written");
+    let mut bytes = fs::read(fixture.path("whole.tif")).expect("read");
+    // the table of where the sixteen strips of 768 bytes lie
+    let value = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+    let is_table = |at: &usize| (0..15).all(|i| value(at + 4 * i + 4) == value(at + 4 * i).wrapping_add(768));
+    let table = (0..bytes.len() - 64).find(is_table).expect("a table of strips");
+    bytes[table + 4 * 9..table + 4 * 10].copy_from_slice(&[0xff, 0xff, 0xff, 0x7f]);
+    fs::write(fixture.path("broken.tif"), bytes).expect("written");
+    let error = fixture.error(1, &["predict", "--model", "run", "--input", "broken.tif", "--out", "broken", "--prob"]);
+    assert!(error.contains("broken.tif"), "{error}");
+    assert_eq!(fs::read_dir(fixture.path("broken")).expect("made").count(), 0);
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) fn map<'a>(job: &'a Job, mapper: &Mapper<'_>, args: &PredictArgs) -> 
     let outputs = Outputs::new(job, width, height, has_nodata);
     let (mut mapped, mut marked_pixels) = (0_usize, 0_usize);
     let mut overlay = job.overlay.is_some().then(Vec::new);
-    std::thread::scope(|scope| {
+    let mapped_all = std::thread::scope(|scope| {
         let mut writers = outputs.start(scope);
         let write = |top: usize, rows: &[f32]| -> anyhow::Result<()> {
             let blank = nodata.take(top, rows.len() / width, width);
@@ -52,8 +52,11 @@ pub(super) fn map<'a>(job: &'a Job, mapper: &Mapper<'_>, args: &PredictArgs) -> 
         // A writer that failed says why; that it went away is only what was noticed first.
         writers.finish()?;
         done.with_context(|| job.images[0].display().to_string())
-    })?;
-    outputs.publish()?;
+    });
+    if let Err(error) = mapped_all.and_then(|()| outputs.publish()) {
+        outputs.discard();
+        return Err(error.into());
+    }
     if let (Some(path), Some(marked), Some(latest)) = (&job.overlay, overlay, job.images.last()) {
         pictures::write_overlay(path, &read_raster(latest)?, &marked)?;
     }

@@ -73,6 +73,14 @@ impl<'a> Outputs<'a> {
         Ok(())
     }
 
+    /// Takes away what is not complete.
+    pub(super) fn discard(&self) {
+        for path in std::iter::once(&self.job.mask).chain(&self.job.prob) {
+            // It may not have been begun; and the error that led here matters more.
+            let _ = std::fs::remove_file(partial(path));
+        }
+    }
+
     fn raster(&self, nodata: String) -> GeoTiff {
         GeoTiff {
             width: self.width,
