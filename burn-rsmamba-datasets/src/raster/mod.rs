@@ -6,6 +6,8 @@ mod read;
 mod tiff;
 mod write;
 
+use std::ops::Range;
+
 pub use file::RasterFile;
 pub use georeference::GeoReference;
 pub(crate) use read::has_image_extension;
@@ -85,13 +87,10 @@ impl Pixels {
 impl Raster {
     /// A part that lies inside.
     fn window(&self, top: usize, left: usize, height: usize, width: usize) -> Self {
-        fn cut<T: Copy>(
-            values: &[T],
-            rows: std::ops::Range<usize>,
-            row: usize,
-            part: std::ops::Range<usize>,
-        ) -> Vec<T> {
-            rows.flat_map(|y| &values[y * row + part.start..y * row + part.end]).copied().collect()
+        fn cut<T: Copy>(values: &[T], rows: Range<usize>, row: usize, part: Range<usize>) -> Vec<T> {
+            let mut kept = Vec::with_capacity(rows.len() * part.len());
+            rows.for_each(|y| kept.extend_from_slice(&values[y * row + part.start..y * row + part.end]));
+            kept
         }
         let row = self.width * self.bands;
         let (rows, part) = (top..top + height, left * self.bands..(left + width) * self.bands);
