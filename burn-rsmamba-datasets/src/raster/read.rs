@@ -21,8 +21,8 @@ pub(crate) fn has_image_extension(path: &Path) -> bool {
     !hidden && extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }
 
-/// No image above this is held whole.
-const LARGEST_BYTES: usize = 2 << 30;
+/// No image of more values is held whole.
+const LARGEST_VALUES: usize = 2 << 30;
 
 /// Reads a PNG, JPEG, BMP or TIFF file whole, whatever its extension.
 ///
@@ -30,13 +30,13 @@ const LARGEST_BYTES: usize = 2 << 30;
 /// [`RasterFile`](super::RasterFile), which reads windows.
 ///
 /// # Errors
-/// A file that is not there, is no image, is cut off or damaged, is of a kind that is not supported, or would need more than
-/// 2 GiB.
+/// A file that is not there, is no image, is cut off or damaged, is of a kind that is not supported, or has more than
+/// 2^31 values.
 pub fn read_raster(path: &Path) -> Result<Raster, DatasetError> {
     // Every block is needed once, so none is kept.
     let mut file = RasterFile::with_cache(path, 0)?;
     let (width, height, bands) = (file.width(), file.height(), file.bands());
-    if width.saturating_mul(height).saturating_mul(bands) > LARGEST_BYTES {
+    if width.saturating_mul(height).saturating_mul(bands) > LARGEST_VALUES {
         let reason = format!("{width}x{height} pixels of {bands} bands do not fit into memory at once");
         return Err(DatasetError::Unsupported { path: path.into(), reason });
     }
