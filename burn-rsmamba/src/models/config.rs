@@ -123,7 +123,7 @@ impl ModelConfig {
         Ok(())
     }
 
-    /// A model with initial values.
+    /// A model with initial values, by a seed drawn from the device's generator (`device.seed`).
     ///
     /// # Panics
     ///
@@ -133,6 +133,19 @@ impl ModelConfig {
         match self.task {
             Task::Ss => RsmModel::Ss(RsmSsConfig::new(encoder).with_classes(self.classes).init(device)),
             Task::Cd => RsmModel::Cd(RsmCdConfig::new(encoder).with_classes(self.classes).init(device)),
+        }
+    }
+
+    /// A model with initial values that depend on the seed alone: the same on every device and platform.
+    ///
+    /// # Panics
+    ///
+    /// When [`validate`](Self::validate) fails.
+    pub fn init_seeded(&self, seed: u64, device: &Device) -> RsmModel {
+        let encoder = self.encoder.clone();
+        match self.task {
+            Task::Ss => RsmModel::Ss(RsmSsConfig::new(encoder).with_classes(self.classes).init_seeded(seed, device)),
+            Task::Cd => RsmModel::Cd(RsmCdConfig::new(encoder).with_classes(self.classes).init_seeded(seed, device)),
         }
     }
 }

@@ -1,4 +1,4 @@
-use crate::modules::{ConvNormRelu, ConvNormReluConfig, channels_first, conv_last, init_conv, upsample_bilinear2x};
+use crate::modules::{ConvNormRelu, ConvNormReluConfig, Draws, channels_first, conv_last, upsample_bilinear2x};
 use burn::{Tensor, config::Config, module::Module, nn::conv::Conv2d, tensor::Device};
 
 /// Channels between the head's two upsamplings.
@@ -21,7 +21,11 @@ pub struct Decoder {
 impl DecoderConfig {
     /// A decoder with initial values.
     pub fn init(&self, device: &Device) -> Decoder {
-        let level = |i: usize| ConvNormReluConfig::new([self.dims[i + 1] + self.dims[i], self.dims[i]]).init(device);
+        self.build(&mut Draws::of(device))
+    }
+
+    pub(super) fn build(&self, draws: &mut Draws) -> Decoder {
+        let level = |i: usize| ConvNormReluConfig::new([self.dims[i + 1] + self.dims[i], self.dims[i]]).build(draws);
         Decoder { levels: (0..3).map(level).collect() }
     }
 }
@@ -60,12 +64,16 @@ pub struct Head {
 impl HeadConfig {
     /// A head with initial values.
     pub fn init(&self, device: &Device) -> Head {
+        self.build(&mut Draws::of(device))
+    }
+
+    pub(super) fn build(&self, draws: &mut Draws) -> Head {
         let half = self.channels / 2;
-        let conv3x3 = |channels| ConvNormReluConfig::new(channels).with_kernel(3).with_bias(true).init(device);
+        let mut conv3x3 = |channels| ConvNormReluConfig::new(channels).with_kernel(3).with_bias(true).build(draws);
         Head {
             reduce: conv3x3([self.channels, half]),
             refine: conv3x3([half, HEAD_CHANNELS]),
-            classify: init_conv([HEAD_CHANNELS, self.classes], 7, 1, true, device),
+            classify: draws.conv([HEAD_CHANNELS, self.classes], 7, 1, true),
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::EncoderConfig;
-use crate::modules::{Downsample, DownsampleConfig, OssBlock, PatchEmbed, PatchEmbedConfig};
+use crate::modules::{Downsample, DownsampleConfig, Draws, OssBlock, PatchEmbed, PatchEmbedConfig};
 use burn::{Tensor, module::Module, tensor::Device};
 
 /// One stage of the encoder: a downsampling (not in the first) and its blocks.
@@ -23,15 +23,18 @@ pub struct Encoder {
 impl EncoderConfig {
     /// An encoder with initial values.
     pub fn init(&self, device: &Device) -> Encoder {
-        let stage = |stage: usize| Stage {
+        self.build(&mut Draws::of(device))
+    }
+
+    pub(super) fn build(&self, draws: &mut Draws) -> Encoder {
+        // in the order of the data's way: it is the order of the draws
+        let patch_embed = PatchEmbedConfig::new(self.bands, self.dims[0]).build(draws);
+        let mut stage = |stage: usize| Stage {
             downsample: (stage > 0)
-                .then(|| DownsampleConfig::new([self.dims[stage - 1], self.dims[stage]]).init(device)),
-            blocks: (0..self.depths[stage]).map(|index| self.block(stage, index).init(device)).collect(),
+                .then(|| DownsampleConfig::new([self.dims[stage - 1], self.dims[stage]]).build(draws)),
+            blocks: (0..self.depths[stage]).map(|index| self.block(stage, index).build(draws)).collect(),
         };
-        Encoder {
-            patch_embed: PatchEmbedConfig::new(self.bands, self.dims[0]).init(device),
-            stages: (0..4).map(stage).collect(),
-        }
+        Encoder { patch_embed, stages: (0..4).map(&mut stage).collect() }
     }
 }
 

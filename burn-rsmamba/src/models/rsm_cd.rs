@@ -1,5 +1,5 @@
 use super::{Decoder, DecoderConfig, Encoder, EncoderConfig, Head, HeadConfig, check_image, with_padding};
-use crate::modules::{ConvNormRelu, ConvNormReluConfig};
+use crate::modules::{ConvNormRelu, ConvNormReluConfig, Draws};
 use burn::{Tensor, config::Config, module::Module, tensor::Device};
 
 /// Configuration of [`RsmCd`].
@@ -57,20 +57,33 @@ impl RsmCdConfig {
         Self::new(config.encoder)
     }
 
-    /// A model with initial values.
+    /// A model with initial values, by a seed drawn from the device's generator (`device.seed`).
     ///
     /// # Panics
     ///
     /// When the configuration is not valid (see [`ModelConfig::validate`](super::ModelConfig::validate)).
     pub fn init(&self, device: &Device) -> RsmCd {
+        self.build(&mut Draws::of(device))
+    }
+
+    /// A model with initial values that depend on the seed alone: the same on every device and platform.
+    ///
+    /// # Panics
+    ///
+    /// As [`init`](Self::init).
+    pub fn init_seeded(&self, seed: u64, device: &Device) -> RsmCd {
+        self.build(&mut Draws::seeded(seed, device))
+    }
+
+    fn build(&self, draws: &mut Draws) -> RsmCd {
         let config = super::ModelConfig { task: super::Task::Cd, classes: self.classes, encoder: self.encoder.clone() };
         config.validate().unwrap_or_else(|error| panic!("{error}"));
         let dims = self.encoder.dims;
         RsmCd {
-            encoder: self.encoder.init(device),
-            fuse: dims.iter().map(|&dim| ConvNormReluConfig::new([2 * dim, dim]).init(device)).collect(),
-            decoder: DecoderConfig::new(dims).init(device),
-            head: HeadConfig::new(dims[0], self.classes).init(device),
+            encoder: self.encoder.build(draws),
+            fuse: dims.iter().map(|&dim| ConvNormReluConfig::new([2 * dim, dim]).build(draws)).collect(),
+            decoder: DecoderConfig::new(dims).build(draws),
+            head: HeadConfig::new(dims[0], self.classes).build(draws),
         }
     }
 }

@@ -1,4 +1,5 @@
 use super::{Decoder, DecoderConfig, Encoder, EncoderConfig, Head, HeadConfig, check_image, with_padding};
+use crate::modules::Draws;
 use burn::{Tensor, config::Config, module::Module, tensor::Device};
 
 /// Configuration of [`RsmSs`].
@@ -54,19 +55,32 @@ impl RsmSsConfig {
         Self::new(config.encoder)
     }
 
-    /// A model with initial values.
+    /// A model with initial values, by a seed drawn from the device's generator (`device.seed`).
     ///
     /// # Panics
     ///
     /// When the configuration is not valid (see [`ModelConfig::validate`](super::ModelConfig::validate)).
     pub fn init(&self, device: &Device) -> RsmSs {
+        self.build(&mut Draws::of(device))
+    }
+
+    /// A model with initial values that depend on the seed alone: the same on every device and platform.
+    ///
+    /// # Panics
+    ///
+    /// As [`init`](Self::init).
+    pub fn init_seeded(&self, seed: u64, device: &Device) -> RsmSs {
+        self.build(&mut Draws::seeded(seed, device))
+    }
+
+    fn build(&self, draws: &mut Draws) -> RsmSs {
         let config = super::ModelConfig { task: super::Task::Ss, classes: self.classes, encoder: self.encoder.clone() };
         config.validate().unwrap_or_else(|error| panic!("{error}"));
         let dims = self.encoder.dims;
         RsmSs {
-            encoder: self.encoder.init(device),
-            decoder: DecoderConfig::new(dims).init(device),
-            head: HeadConfig::new(dims[0], self.classes).init(device),
+            encoder: self.encoder.build(draws),
+            decoder: DecoderConfig::new(dims).build(draws),
+            head: HeadConfig::new(dims[0], self.classes).build(draws),
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::{DropPath, Mlp, MlpConfig, Ossm, OssmConfig};
+use super::{Draws, DropPath, Mlp, MlpConfig, Ossm, OssmConfig};
 #[cfg(feature = "flex")]
 use crate::layers;
 use burn::{
@@ -45,12 +45,16 @@ impl OssBlockConfig {
 
     /// A block with initial values.
     pub fn init(&self, device: &Device) -> OssBlock {
+        self.build(&mut Draws::of(device))
+    }
+
+    pub(crate) fn build(&self, draws: &mut Draws) -> OssBlock {
         let channels = self.ossm.channels;
         OssBlock {
-            norm: LayerNormConfig::new(channels).init(device),
-            op: self.ossm.init(device),
-            norm2: LayerNormConfig::new(channels).init(device),
-            mlp: MlpConfig::new(channels, self.hidden()).init(device),
+            norm: LayerNormConfig::new(channels).init(draws.device()),
+            op: self.ossm.build(draws),
+            norm2: LayerNormConfig::new(channels).init(draws.device()),
+            mlp: MlpConfig::new(channels, self.hidden()).build(draws),
             drop_path: DropPath { probability: self.drop_path },
         }
     }

@@ -1,4 +1,4 @@
-use super::{BatchNorm2d, BatchNorm2dConfig, channels_first, channels_last, conv_last, init, upsample_nearest2x};
+use super::{BatchNorm2d, BatchNorm2dConfig, Draws, channels_first, channels_last, conv_last, upsample_nearest2x};
 #[cfg(feature = "flex")]
 use crate::layers;
 use burn::{
@@ -34,9 +34,13 @@ pub struct ConvNormRelu {
 impl ConvNormReluConfig {
     /// A layer with initial values.
     pub fn init(&self, device: &Device) -> ConvNormRelu {
+        self.build(&mut Draws::of(device))
+    }
+
+    pub(crate) fn build(&self, draws: &mut Draws) -> ConvNormRelu {
         ConvNormRelu {
-            conv: init::conv(self.channels, self.kernel, 1, self.bias, device),
-            norm: BatchNorm2dConfig::new(self.channels[1]).init(device),
+            conv: draws.conv(self.channels, self.kernel, 1, self.bias),
+            norm: BatchNorm2dConfig::new(self.channels[1]).init(draws.device()),
         }
     }
 }

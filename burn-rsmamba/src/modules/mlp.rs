@@ -1,4 +1,4 @@
-use super::{gelu, init};
+use super::{Draws, gelu};
 #[cfg(feature = "flex")]
 use crate::{layers::MlpParameters, modules::layer_norm};
 use burn::{
@@ -30,10 +30,11 @@ pub struct Mlp {
 impl MlpConfig {
     /// A layer with initial values.
     pub fn init(&self, device: &Device) -> Mlp {
-        Mlp {
-            fc1: init::linear(self.channels, self.hidden, true, device),
-            fc2: init::linear(self.hidden, self.channels, true, device),
-        }
+        self.build(&mut Draws::of(device))
+    }
+
+    pub(super) fn build(&self, draws: &mut Draws) -> Mlp {
+        Mlp { fc1: draws.linear(self.channels, self.hidden, true), fc2: draws.linear(self.hidden, self.channels, true) }
     }
 }
 

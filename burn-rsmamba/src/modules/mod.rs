@@ -15,7 +15,7 @@ pub use batch_norm::{BatchNorm2d, BatchNorm2dConfig};
 pub use block::{OssBlock, OssBlockConfig};
 pub use conv_norm::{ConvNormRelu, ConvNormReluConfig};
 pub use drop_path::DropPath;
-pub(crate) use init::conv as init_conv;
+pub(crate) use init::Draws;
 pub use mlp::{Mlp, MlpConfig};
 pub use ossm::{Ossm, OssmConfig};
 pub use patch::{Downsample, DownsampleConfig, PatchEmbed, PatchEmbedConfig};

@@ -1,4 +1,4 @@
-use super::{channels_first, channels_last, init};
+use super::{Draws, channels_first, channels_last};
 use crate::{Directions, ScanOptions, omni_selective_scan};
 #[cfg(feature = "flex")]
 use crate::{layers::OssmParameters, modules::layer_norm};
@@ -6,10 +6,7 @@ use burn::{
     Tensor,
     config::Config,
     module::{Initializer, Module, Param},
-    nn::{
-        LayerNorm, LayerNormConfig, Linear, PaddingConfig2d,
-        conv::{Conv2d, Conv2dConfig},
-    },
+    nn::{LayerNorm, LayerNormConfig, Linear, conv::Conv2d},
     tensor::{Device, activation::silu},
 };
 
@@ -71,6 +68,10 @@ impl OssmConfig {
     ///
     /// When `directions` is not 8, 4, 2 or 1.
     pub fn init(&self, device: &Device) -> Ossm {
+        self.build(&mut Draws::of(device))
+    }
+
+    pub(super) fn build(&self, draws: &mut Draws) -> Ossm {
         assert!(
             Directions::from_count(self.directions).is_some(),
             "OssmConfig: `directions` must be 8, 4, 2 or 1, got {}",
@@ -78,18 +79,15 @@ impl OssmConfig {
         );
         let (inner, rank, k) = (self.inner(), self.rank(), self.directions);
         Ossm {
-            in_proj: init::linear(self.channels, 2 * inner, false, device),
-            conv2d: Conv2dConfig::new([inner, inner], [3, 3])
-                .with_groups(inner)
-                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-                .init(device),
-            x_proj_weight: init::uniform([k, rank + 2 * self.states, inner], (inner as f64).powf(-0.5), device),
-            dt_projs_weight: init::uniform([k, inner, rank], (rank as f64).powf(-0.5), device),
-            dt_projs_bias: init::dt_bias([k, inner], device),
-            a_logs: init::a_logs(k * inner, self.states, device),
-            ds: Initializer::Ones.init([k * inner], device),
-            out_norm: LayerNormConfig::new(inner).init(device),
-            out_proj: init::linear(inner, self.channels, false, device),
+            in_proj: draws.linear(self.channels, 2 * inner, false),
+            conv2d: draws.depthwise(inner),
+            x_proj_weight: draws.uniform([k, rank + 2 * self.states, inner], (inner as f64).sqrt().recip()),
+            dt_projs_weight: draws.uniform([k, inner, rank], (rank as f64).sqrt().recip()),
+            dt_projs_bias: draws.dt_bias([k, inner]),
+            a_logs: draws.a_logs(k * inner, self.states),
+            ds: Initializer::Ones.init([k * inner], draws.device()),
+            out_norm: LayerNormConfig::new(inner).init(draws.device()),
+            out_proj: draws.linear(inner, self.channels, false),
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::{channels_last, conv_last, gelu, init};
+use super::{Draws, channels_last, conv_last, gelu};
 #[cfg(feature = "flex")]
 use crate::{layers, modules::layer_norm};
 use burn::{
@@ -34,12 +34,16 @@ pub struct PatchEmbed {
 impl PatchEmbedConfig {
     /// A layer with initial values.
     pub fn init(&self, device: &Device) -> PatchEmbed {
+        self.build(&mut Draws::of(device))
+    }
+
+    pub(crate) fn build(&self, draws: &mut Draws) -> PatchEmbed {
         let half = self.channels / 2;
         PatchEmbed {
-            conv1: init::conv([self.bands, half], 3, 2, true, device),
-            norm1: LayerNormConfig::new(half).init(device),
-            conv2: init::conv([half, self.channels], 3, 2, true, device),
-            norm2: LayerNormConfig::new(self.channels).init(device),
+            conv1: draws.conv([self.bands, half], 3, 2, true),
+            norm1: LayerNormConfig::new(half).init(draws.device()),
+            conv2: draws.conv([half, self.channels], 3, 2, true),
+            norm2: LayerNormConfig::new(self.channels).init(draws.device()),
         }
     }
 }
@@ -72,9 +76,13 @@ pub struct Downsample {
 impl DownsampleConfig {
     /// A layer with initial values.
     pub fn init(&self, device: &Device) -> Downsample {
+        self.build(&mut Draws::of(device))
+    }
+
+    pub(crate) fn build(&self, draws: &mut Draws) -> Downsample {
         Downsample {
-            conv: init::conv(self.channels, 3, 2, true, device),
-            norm: LayerNormConfig::new(self.channels[1]).init(device),
+            conv: draws.conv(self.channels, 3, 2, true),
+            norm: LayerNormConfig::new(self.channels[1]).init(draws.device()),
         }
     }
 }

@@ -1,0 +1,51 @@
+//! `eval`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use burn_rsmamba::Task;
+use burn_rsmamba_datasets::{LabelRule, Split};
+use clap::Args;
+
+use super::WindowArgs;
+use super::values::{parse_threshold, split_parser, task_parser};
+
+/// Flags of `eval`.
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// A weights file, or a run folder (its best weights are taken).
+    #[arg(long, value_name = "FILE|RUN")]
+    pub(crate) model: PathBuf,
+
+    /// A dataset folder, or `demo`.
+    #[arg(long, value_name = "PATH|demo")]
+    pub(crate) data: String,
+
+    /// The part of the dataset to score.
+    #[arg(long, value_name = "NAME", value_parser = split_parser())]
+    pub(crate) split: Split,
+
+    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.. or channel:BAND.
+    #[arg(long, value_name = "RULE", default_value = "auto", value_parser = LabelRule::from_str)]
+    pub(crate) label_rule: LabelRule,
+
+    /// Expect a model of this task, and refuse another.
+    #[arg(long, value_parser = task_parser())]
+    pub(crate) task: Option<Task>,
+
+    /// Also write the scores to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Probability from which a pixel is marked [default: the model's].
+    #[arg(long, value_name = "T", value_parser = parse_threshold::<f32>)]
+    pub(crate) threshold: Option<f32>,
+
+    /// How each image is cut before it goes through the model.
+    #[command(flatten)]
+    pub(crate) windows: WindowArgs,
+
+    /// Where to run; see `devices`.
+    #[arg(long, value_name = "D", default_value = crate::device::DEFAULT)]
+    pub(crate) device: String,
+}

@@ -1,0 +1,52 @@
+//! `predict`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::WindowArgs;
+use super::values::parse_threshold;
+
+/// Flags of `predict`.
+#[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    /// A weights file, or a run folder (its best weights are taken).
+    #[arg(long, value_name = "FILE|RUN")]
+    pub(crate) model: PathBuf,
+
+    /// An image, or a folder of images (the first date for change detection).
+    #[arg(long, value_name = "PATH")]
+    pub(crate) input: PathBuf,
+
+    /// The second date, for change detection: an image, or a folder with the same names.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) input2: Option<PathBuf>,
+
+    /// Folder for the masks, `STEM_mask.png` each.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Also write the probabilities, `STEM_prob.tif` (32-bit floats).
+    #[arg(long)]
+    pub(crate) prob: bool,
+
+    /// Also write the image with the mask over it, `STEM_overlay.png`.
+    #[arg(long)]
+    pub(crate) overlay: bool,
+
+    /// Probability from which a pixel is marked [default: the model's].
+    #[arg(long, value_name = "T", value_parser = parse_threshold::<f32>)]
+    pub(crate) threshold: Option<f32>,
+
+    /// How each image is cut before it goes through the model.
+    #[command(flatten)]
+    pub(crate) windows: WindowArgs,
+
+    /// Where to run; see `devices`.
+    #[arg(long, value_name = "D", default_value = crate::device::DEFAULT)]
+    pub(crate) device: String,
+
+    /// Overwrite files in `--out`.
+    #[arg(long)]
+    pub(crate) force: bool,
+}

@@ -1,0 +1,74 @@
+//! What single values may be.
+
+use std::str::FromStr;
+
+use burn_rsmamba::inference::Blend;
+use burn_rsmamba::{Directions, Task};
+use burn_rsmamba_datasets::{LabelRule, Split};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+/// Accepts `ss` and `cd`.
+pub(crate) fn task_parser() -> impl TypedValueParser<Value = Task> {
+    PossibleValuesParser::new(["ss", "cd"]).try_map(|name| name.parse::<Task>())
+}
+
+pub(super) fn split_parser() -> impl TypedValueParser<Value = Split> {
+    PossibleValuesParser::new(["train", "val", "test"]).try_map(|name| name.parse::<Split>())
+}
+
+/// Accepts the sizes of the direction sets.
+pub(super) fn directions_parser() -> impl TypedValueParser<Value = Directions> {
+    PossibleValuesParser::new(["8", "4", "2", "1"]).try_map(|count| {
+        count.parse().ok().and_then(Directions::from_count).ok_or_else(|| format!("no set of {count} directions"))
+    })
+}
+
+/// A side of a crop: at least one pixel.
+pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("a zero-sized crop holds nothing; use 32 or more".into()),
+        Ok(size) => Ok(size),
+        Err(_) => Err("expected a number of pixels".into()),
+    }
+}
+
+/// A number of things: at least one.
+pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "expected a number from 1 on".into())
+}
+
+/// A rule for labels, checked and left as text.
+pub(crate) fn parse_label_rule(text: &str) -> Result<String, String> {
+    text.parse::<LabelRule>().map(|rule| rule.to_string())
+}
+
+/// A way to blend, by its name.
+pub(super) fn parse_blend(text: &str) -> Result<Blend, String> {
+    let found = Blend::ALL.into_iter().find(|(_, name)| *name == text);
+    found.map(|(blend, _)| blend).ok_or_else(|| "expected none, linear or cosine".into())
+}
+
+/// A probability strictly between 0 and 1.
+pub(crate) fn parse_threshold<T: FromStr + Copy + Into<f64>>(text: &str) -> Result<T, String> {
+    match text.parse::<T>() {
+        Ok(value) if value.into() > 0.0 && value.into() < 1.0 => Ok(value),
+        _ => Err("expected a probability between 0 and 1".into()),
+    }
+}
+
+pub(super) fn parse_image_size(text: &str) -> Result<(usize, usize), String> {
+    let sides =
+        text.split_once(['x', 'X']).and_then(|(height, width)| Some((height.parse().ok()?, width.parse().ok()?)));
+    match sides {
+        Some((height, width)) if height >= 32 && width >= 32 => Ok((height, width)),
+        Some(_) => Err("images start at 32x32".into()),
+        None => Err("expected height x width, e.g. 256x256".into()),
+    }
+}
+
+pub(super) fn parse_assignment(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+        .filter(|(key, _)| !key.is_empty())
+        .ok_or_else(|| "expected KEY=VALUE".into())
+}
