@@ -6,6 +6,7 @@
 //! * `weights`: our own files and official PyTorch checkpoints.
 //! * `layers`: native kernels for whole layers, which the modules use by themselves.
 //! * `losses`, `metrics`, `optim`, `inference`: what training and mapping need beside Burn.
+//! * `snapshot`: a model's output as a text for tests.
 //!
 //! ```
 //! # #[cfg(all(feature = "models", feature = "flex"))] {
@@ -46,6 +47,8 @@ pub mod modules;
 #[cfg(feature = "models")]
 pub mod optim;
 pub mod scan;
+#[cfg(feature = "models")]
+pub mod snapshot;
 #[cfg(feature = "models")]
 pub mod weights;
 

@@ -9,6 +9,7 @@ mod error;
 mod infer;
 mod meta;
 mod names;
+mod transfer;
 
 pub use error::WeightsError;
 pub use meta::{ModelMeta, Normalisation};
@@ -20,6 +21,7 @@ use burn_rsmamba_kernels::Directions;
 use std::path::Path;
 
 pub use names::{OfficialTensor, official_tensor};
+pub use transfer::{Transferred, transfer};
 
 /// Writes a model and what is to be known about it. The file appears under its name only when it is complete.
 ///

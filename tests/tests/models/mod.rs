@@ -1,6 +1,7 @@
 mod complexity;
 mod layers;
 mod parity;
+mod seeded;
 mod shapes;
 mod summary;
 mod upsample;
