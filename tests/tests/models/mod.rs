@@ -1,5 +1,7 @@
 mod complexity;
 mod layers;
+mod losses;
+mod metrics;
 mod parity;
 mod seeded;
 mod shapes;
