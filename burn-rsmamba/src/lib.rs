@@ -28,6 +28,7 @@
 //! | `models` | yes | everything but the op; without it the crate is the op alone, for other Mamba models |
 //! | `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu` | no | a GPU, by CubeCL kernels, with operator fusion |
 //! | `cuda-cpp` | no | CUDA kernels through NVRTC in place of LLVM |
+//! | `tch`, `ndarray` | no | LibTorch and `NdArray`, which Burn deprecates, with the native kernels of the scan |
 //! | `cubecl-backend` | no | CubeCL without fusion, beside a runtime that is turned on in `burn` |
 //!
 //! A backend whose feature is on in `burn` but not here panics when the op is called on it: turn features on here.
