@@ -5,7 +5,7 @@
 //! * `RsmSsConfig` and `RsmCdConfig`: the models, as Burn modules. See `models` and `modules`.
 //! * `weights`: our own files and official PyTorch checkpoints.
 //! * `layers`: native kernels for whole layers, which the modules use by themselves.
-//! * `losses`, `metrics`, `optim`, `inference`: what training and mapping need beside Burn.
+//! * `losses`, `metrics`, `optim`, `inference`, `vector`: what training and mapping need beside Burn.
 //! * `snapshot`: a model's output as a text for tests.
 //!
 //! ```
@@ -50,6 +50,8 @@ pub mod optim;
 pub mod scan;
 #[cfg(feature = "models")]
 pub mod snapshot;
+#[cfg(feature = "models")]
+pub mod vector;
 #[cfg(feature = "models")]
 pub mod weights;
 

@@ -76,6 +76,17 @@ impl GeoReference {
         self.key(PROJECTED).or_else(|| self.key(GEOGRAPHIC)).filter(|&code| code != USER_DEFINED)
     }
 
+    /// The name of the reference system as GDAL writes it into GeoJSON: `urn:ogc:def:crs:EPSG::32633`.
+    pub fn crs_urn(&self) -> Option<String> {
+        self.epsg().map(|code| format!("urn:ogc:def:crs:EPSG::{code}"))
+    }
+
+    /// The area of a pixel in square units of the reference system.
+    pub fn pixel_area(&self) -> f64 {
+        let [_, xc, xr, _, yc, yr] = self.transform;
+        (xc * yr - xr * yc).abs()
+    }
+
     /// The value of a key that is stored in the directory itself.
     fn key(&self, id: u16) -> Option<u16> {
         let entries = self.keys.get(4..)?.chunks_exact(4);
