@@ -76,6 +76,8 @@ pub(crate) struct RunConfig {
     pub(crate) data: String,
     /// Which pixels of a label are target: `auto`, `nonzero`, `threshold:VALUE`, `map:VALUE,..` or `channel:BAND`.
     pub(crate) label_rule: String,
+    /// Leave out files without partners in place of refusing them.
+    pub(crate) allow_unpaired: bool,
     /// What bands are scaled by.
     pub(crate) normalisation: Scaling,
     /// A named model size; `[model]` may change parts of it.
@@ -161,6 +163,7 @@ impl RunConfig {
             task,
             data: data.into(),
             label_rule: "auto".into(),
+            allow_unpaired: false,
             normalisation: Scaling::Imagenet,
             preset: "tiny".into(),
             init_from: None,

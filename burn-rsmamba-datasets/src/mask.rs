@@ -6,7 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::raster::Pixels;
-use crate::{DatasetError, read_raster};
+use crate::{DatasetError, Raster, read_raster};
 
 /// A binary label, row-major.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +101,17 @@ pub fn read_mask(path: &Path) -> Result<Mask, DatasetError> {
 /// # Errors
 /// As [`read_raster`]; what the rule does not allow: colours, other values (which are listed), a band that is not there.
 pub fn read_label(path: &Path, rule: &LabelRule) -> Result<Mask, DatasetError> {
-    let raster = read_raster(path)?;
+    mask_of(path, &read_raster(path)?, rule, &mut Vec::new())
+}
+
+/// Applies a rule to a label file, or to a part of it; `seen` collects the values that `auto` found in earlier parts, since
+/// only all of them together tell whether the file is binary.
+pub(crate) fn mask_of(
+    path: &Path,
+    raster: &Raster,
+    rule: &LabelRule,
+    seen: &mut Vec<f32>,
+) -> Result<Mask, DatasetError> {
     let (bands, pixels) = (raster.bands, &raster.pixels);
     let count = pixels.len() / bands;
     let by_pixel = |target: &dyn Fn(Range<usize>) -> bool| -> Vec<u8> {
@@ -110,9 +120,9 @@ pub fn read_label(path: &Path, rule: &LabelRule) -> Result<Mask, DatasetError> {
     let data = match rule {
         LabelRule::Auto => {
             let values = grey(path, bands, pixels)?;
-            let found = distinct(values.clone());
-            if !matches!(found[..], [0.0 | 1.0 | 255.0] | [0.0, 1.0 | 255.0]) {
-                return Err(DatasetError::LabelNotBinary { path: path.into(), values: list(&found) });
+            add_distinct(seen, values.clone());
+            if !matches!(seen[..], [0.0 | 1.0 | 255.0] | [0.0, 1.0 | 255.0]) {
+                return Err(DatasetError::LabelNotBinary { path: path.into(), values: list(seen) });
             }
             values.map(|value| u8::from(value > 0.0)).collect()
         }
@@ -157,19 +167,17 @@ fn grey<'a>(
 /// As many values as a message shows.
 const SHOWN: usize = 8;
 
-/// The first few distinct values (one more than is shown), sorted.
-fn distinct(values: impl Iterator<Item = f32>) -> Vec<f32> {
-    let mut found: Vec<f32> = Vec::new();
+/// Adds the values that are new, until there is one more than is shown; sorted.
+fn add_distinct(found: &mut Vec<f32>, values: impl Iterator<Item = f32>) {
     for value in values {
+        if found.len() > SHOWN {
+            break;
+        }
         if !found.iter().any(|known| known.to_bits() == value.to_bits()) {
             found.push(value);
-            if found.len() > SHOWN {
-                break;
-            }
         }
     }
     found.sort_by(f32::total_cmp);
-    found
 }
 
 fn list(found: &[f32]) -> String {

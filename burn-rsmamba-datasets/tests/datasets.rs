@@ -9,10 +9,14 @@ mod datasets {
     mod crops;
     mod damaged;
     mod demo;
+    mod giant;
     mod labels;
     mod layouts;
+    mod lists;
+    mod openers;
     mod pairs;
     mod rasters;
+    mod reader;
     mod samples;
     mod statistics;
     mod windows;

@@ -20,7 +20,8 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
     let windows = windows(args.windows, &meta, 0)?;
     // With whole images the crops only say which borders are blank.
     let options = CropOptions { size: windows.size.unwrap_or(meta.crop), overlap: windows.overlap, skip_blank: true };
-    let crops = data::crops(&args.data, model.task(), args.split, &args.label_rule, options, progress)?;
+    let (rule, allow_unpaired) = (&args.label_rule, args.allow_unpaired);
+    let crops = data::crops(&args.data, model.task(), args.split, rule, allow_unpaired, options, progress)?;
     model_file::expect_bands(&args.model, &meta, crops.bands())?;
     let threshold = args.threshold.unwrap_or(meta.threshold);
     let mapper = Mapper { model: &model, meta: &meta, windows, threshold, device: &device };

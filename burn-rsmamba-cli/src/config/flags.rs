@@ -22,6 +22,9 @@ pub(crate) struct Flags {
     /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.. or channel:BAND [default: auto].
     #[arg(long, value_name = "RULE", value_parser = parse_label_rule)]
     pub(crate) label_rule: Option<String>,
+    /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub(crate) allow_unpaired: Option<bool>,
     /// What bands are scaled by: imagenet, or measured on the training split [default: imagenet].
     #[arg(long, value_name = "HOW", value_enum)]
     pub(crate) normalisation: Option<Scaling>,
