@@ -4,6 +4,7 @@ mod bench;
 mod data;
 mod devices;
 mod eval;
+mod export;
 mod import;
 mod info;
 mod predict;
@@ -24,6 +25,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Eval(args) => eval::run(&args, &mut progress),
         Command::Predict(args) => predict::run(&args, &mut progress),
         Command::Import(args) => import::run(&args, &progress),
+        Command::Export(args) => export::run(&args, &progress),
         Command::Info(args) => info::run(&args),
         Command::Bench(args) => bench::run(&args, &mut progress),
         Command::Data(command) => data::run(command, &mut progress),

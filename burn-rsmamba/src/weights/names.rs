@@ -2,14 +2,16 @@
 
 use super::{
     WeightsError,
-    archive::{Archive, Entry},
+    archive::Archive,
     error::Mismatch,
+    safetensors::Array,
 };
 use crate::models::{RsmModel, Task};
 use burn::{
     store::{ModuleSnapshot, burn_pack},
     tensor::{Bytes, DType, TensorData},
 };
+use safetensors::Dtype;
 use std::collections::BTreeMap;
 
 /// Where a module's tensor stands in an official state dict.
@@ -110,7 +112,7 @@ pub(super) fn task(archive: &Archive) -> Option<Task> {
 }
 
 /// All tensors of a model under official names.
-pub(super) fn export(model: &RsmModel) -> BTreeMap<String, Entry> {
+pub(super) fn arrays(model: &RsmModel) -> BTreeMap<String, Array> {
     model
         .collect(None, None, true)
         .into_iter()
@@ -123,8 +125,22 @@ pub(super) fn export(model: &RsmModel) -> BTreeMap<String, Entry> {
                 .convert_dtype(DType::F32)
                 .try_into_vec::<f32>()
                 .expect("converted to f32");
-            let entry = Entry { shape: official.shape(&shape), values: official.relayout(values, &shape) };
-            (official.name, entry)
+            let values = official.relayout(values, &shape);
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            (official.name.clone(), Array { dtype: Dtype::F32, shape: official.shape(&shape), bytes })
+        })
+        .collect()
+}
+
+/// The number of batches that each batch norm of a PyTorch model has seen, which `load_state_dict(strict=True)` asks for and
+/// nothing here uses: none.
+pub(super) fn batch_counters(arrays: &BTreeMap<String, Array>) -> Vec<(String, Array)> {
+    arrays
+        .keys()
+        .filter_map(|name| name.strip_suffix("running_var"))
+        .map(|norm| {
+            let counter = Array { dtype: Dtype::I64, shape: Vec::new(), bytes: 0_i64.to_le_bytes().to_vec() };
+            (format!("{norm}num_batches_tracked"), counter)
         })
         .collect()
 }
@@ -136,7 +152,7 @@ pub(super) fn apply(archive: &Archive, mut model: RsmModel) -> Result<RsmModel, 
     }
     let mut mismatch = Mismatch::default();
     let mut unused: Vec<&String> = archive.entries.keys().collect();
-    let mut tensors = Vec::new();
+    let mut needed = Vec::new();
     for own in model.collect(None, None, true) {
         let official = official(&own.name, model.task());
         unused.retain(|name| **name != official.name);
@@ -149,12 +165,17 @@ pub(super) fn apply(archive: &Archive, mut model: RsmModel) -> Result<RsmModel, 
             mismatch.misshapen.push((official.name.clone(), official.shape(&shape), entry.shape.clone()));
             continue;
         }
-        let values = official.relayout(entry.values.clone(), &entry.shape);
-        tensors.push(burn_pack::Tensor::new(own.name, DType::F32, shape, None, Bytes::from_elems(values)));
+        needed.push((own.name, shape, official, entry));
     }
     mismatch.unknown = unused.into_iter().cloned().collect();
     if !mismatch.is_empty() {
         return Err(WeightsError::Mismatch { path: archive.path.clone(), mismatch });
+    }
+    // only now, when all of it is known to fit
+    let mut tensors = Vec::new();
+    for (name, shape, official, entry) in needed {
+        let values = official.relayout(archive.read_entry(&official.name, entry)?, &entry.shape);
+        tensors.push(burn_pack::Tensor::new(name, DType::F32, shape, None, Bytes::from_elems(values)));
     }
     let result = model.apply(tensors, None, None, true);
     assert!(

@@ -1,4 +1,5 @@
 mod complexity;
+mod export;
 mod layers;
 mod losses;
 mod metrics;
