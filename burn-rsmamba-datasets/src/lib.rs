@@ -46,6 +46,6 @@ pub use grid::Window;
 pub use layout::{list_images, open};
 pub use mask::{LabelRule, Mask, read_label, read_mask};
 pub use names::Names;
-pub use raster::{GeoReference, GeoSample, GeoTiff, Pixels, Raster, RasterFile, read_raster};
+pub use raster::{AlignedFile, GeoReference, GeoSample, GeoTiff, Pixels, Raster, RasterFile, Resampling, read_raster};
 pub use scene::{Dates, LoadedScene, Scene, SceneSet, SceneSource, Split};
 pub use statistics::{Statistics, statistics};

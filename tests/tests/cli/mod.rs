@@ -5,5 +5,6 @@ mod fixture;
 mod help;
 mod predict;
 mod real_data;
+mod scenes;
 mod train;
 mod weights;

@@ -1,4 +1,5 @@
 mod complexity;
+mod inference;
 mod layers;
 mod parity;
 mod shapes;
