@@ -51,7 +51,7 @@ pub use grid::Window;
 pub use layout::{DatasetFolder, list_images, open};
 pub use mask::{LabelRule, Mask, read_label, read_mask};
 pub use names::Names;
-pub use raster::{GeoReference, GeoSample, GeoTiff, Pixels, Raster, RasterFile, read_raster};
+pub use raster::{AlignedFile, GeoReference, GeoSample, GeoTiff, Pixels, Raster, RasterFile, Resampling, read_raster};
 pub use reader::SceneReader;
 pub use scene::{Dates, LoadedScene, Scene, SceneSet, SceneSource, Split};
 pub use statistics::{Statistics, statistics};

@@ -160,6 +160,7 @@ fn describe(config: &mut RunConfig, splits: &Splits) -> Result<ModelMeta, Failur
         },
         threshold: config.threshold as f32,
         crop: config.crop,
+        windows: Some(Windows::for_crop(config.crop)),
         provenance: format!(
             "burn-rsmamba-cli {} train --task {} --data {}",
             env!("CARGO_PKG_VERSION"),
@@ -271,6 +272,7 @@ fn report(
         model: &model,
         meta: &meta,
         windows: Windows { size: Some(meta.crop), overlap: 0, blend: Blend::None },
+        augmented: false,
         threshold: meta.threshold,
         device,
     };

@@ -1,5 +1,6 @@
 mod complexity;
 mod export;
+mod inference;
 mod layers;
 mod losses;
 mod metrics;
