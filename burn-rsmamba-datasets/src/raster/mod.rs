@@ -12,8 +12,8 @@ use std::ops::Range;
 pub use align::{AlignedFile, Resampling};
 pub use file::RasterFile;
 pub use georeference::GeoReference;
-pub(crate) use read::{fits_memory, has_image_extension};
 pub use read::read_raster;
+pub(crate) use read::{fits_memory, has_image_extension};
 pub use write::{GeoSample, GeoTiff};
 
 /// An image of any number of bands; pixels are interleaved and row-major.

@@ -251,7 +251,8 @@ fn other_compressions_are_named_with_the_mend() {
     for (method, name) in [(34887, "LERC"), (34925, "LZMA"), (50001, "WEBP"), (50002, "JXL"), (4711, "Unknown(4711)")] {
         compressed(&path, method, &[0; 8]);
         let text = message(read_raster(&path), &path);
-        let expected = format!("PATH is compressed by {name}, which this build does not read; convert it: gdal_translate -co");
+        let expected =
+            format!("PATH is compressed by {name}, which this build does not read; convert it: gdal_translate -co");
         assert!(text.starts_with(&expected), "{text}");
     }
 }

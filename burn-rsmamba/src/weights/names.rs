@@ -5,6 +5,7 @@ use super::{
     archive::Archive,
     error::Mismatch,
     safetensors::Array,
+    transfer::{Plan, fit_bands},
 };
 use crate::models::{RsmModel, Task};
 use burn::{
@@ -145,27 +146,48 @@ pub(super) fn batch_counters(arrays: &BTreeMap<String, Array>) -> Vec<(String, A
         .collect()
 }
 
+/// Shapes of all tensors of a model under official names.
+pub(super) fn shapes(model: &RsmModel) -> BTreeMap<String, Vec<usize>> {
+    let tensors = model.collect(None, None, true).into_iter();
+    tensors
+        .map(|tensor| {
+            let official = official(&tensor.name, model.task());
+            let shape: Vec<usize> = tensor.shape.iter().copied().collect();
+            (official.name.clone(), official.shape(&shape))
+        })
+        .collect()
+}
+
 /// Puts every entry of a file into the model, or says which do not fit.
-pub(super) fn apply(archive: &Archive, mut model: RsmModel) -> Result<RsmModel, WeightsError> {
+pub(super) fn apply(archive: &Archive, model: RsmModel) -> Result<RsmModel, WeightsError> {
     if let Some(found) = task(archive).filter(|found| *found != model.task()) {
         return Err(WeightsError::OtherTask { path: archive.path.clone(), expected: model.task(), found });
     }
+    apply_as(archive, model, &Plan::default())
+}
+
+/// Puts the entries of a file into the model as the plan says, or says which do not fit.
+pub(super) fn apply_as(archive: &Archive, mut model: RsmModel, plan: &Plan) -> Result<RsmModel, WeightsError> {
     let mut mismatch = Mismatch::default();
-    let mut unused: Vec<&String> = archive.entries.keys().collect();
+    let mut unused: Vec<&String> = archive.entries.keys().filter(|name| !plan.left.contains(*name)).collect();
     let mut needed = Vec::new();
     for own in model.collect(None, None, true) {
         let official = official(&own.name, model.task());
+        if plan.initial.contains(&official.name) {
+            continue;
+        }
         unused.retain(|name| **name != official.name);
         let Some(entry) = archive.entries.get(&official.name) else {
             mismatch.missing.push(official.name);
             continue;
         };
         let shape: Vec<usize> = own.shape.iter().copied().collect();
-        if entry.shape != official.shape(&shape) {
+        let is_fitted = plan.fitted == Some(official.name.as_str());
+        if entry.shape != official.shape(&shape) && !is_fitted {
             mismatch.misshapen.push((official.name.clone(), official.shape(&shape), entry.shape.clone()));
             continue;
         }
-        needed.push((own.name, shape, official, entry));
+        needed.push((own.name, shape, official, entry, is_fitted));
     }
     mismatch.unknown = unused.into_iter().cloned().collect();
     if !mismatch.is_empty() {
@@ -173,13 +195,17 @@ pub(super) fn apply(archive: &Archive, mut model: RsmModel) -> Result<RsmModel, 
     }
     // only now, when all of it is known to fit
     let mut tensors = Vec::new();
-    for (name, shape, official, entry) in needed {
-        let values = official.relayout(archive.read_entry(&official.name, entry)?, &entry.shape);
+    for (name, shape, official, entry, is_fitted) in needed {
+        let values = archive.read_entry(&official.name, entry)?;
+        let values = match is_fitted {
+            true => fit_bands(&values, &entry.shape, &shape),
+            false => official.relayout(values, &entry.shape),
+        };
         tensors.push(burn_pack::Tensor::new(name, DType::F32, shape, None, Bytes::from_elems(values)));
     }
     let result = model.apply(tensors, None, None, true);
     assert!(
-        result.errors.is_empty() && result.missing.is_empty() && result.unused.is_empty(),
+        result.errors.is_empty() && result.missing.len() == plan.initial.len() && result.unused.is_empty(),
         "names and shapes were checked, yet: {result}"
     );
     Ok(model)
