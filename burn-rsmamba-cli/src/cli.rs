@@ -9,6 +9,7 @@ mod eval;
 mod import;
 mod info;
 mod predict;
+mod report;
 mod train;
 mod values;
 mod windows;
@@ -21,6 +22,7 @@ pub(crate) use eval::EvalArgs;
 pub(crate) use import::ImportArgs;
 pub(crate) use info::InfoArgs;
 pub(crate) use predict::PredictArgs;
+pub(crate) use report::ReportArgs;
 pub(crate) use train::TrainArgs;
 pub(crate) use values::{parse_count, parse_label_rule, parse_size, parse_threshold, task_parser};
 pub(crate) use windows::WindowArgs;
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Mark buildings, roads or changes in images of any size.
     Predict(PredictArgs),
+    /// Show a run as one page: curves, scores, pictures and settings.
+    Report(ReportArgs),
     /// Turn a `.pth` checkpoint of the official code into our weights file.
     Import(ImportArgs),
     /// Count the parameters and multiply-adds of a model.

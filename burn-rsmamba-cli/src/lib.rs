@@ -9,6 +9,7 @@ mod config;
 mod data;
 mod device;
 mod error;
+mod html_report;
 mod interrupt;
 mod memory;
 mod model_file;

@@ -19,6 +19,9 @@ const BEST: &str = "best.safetensors";
 const BEST_LOSS: &str = "best_loss.safetensors";
 const LAST: &str = "last.safetensors";
 const STATE: &str = "last.state";
+const SCORES: &str = "scores.json";
+const CURVES: &str = "curves.svg";
+const REPORT: &str = "report.html";
 const PREDICTIONS: &str = "predictions";
 
 /// What to do about a run that is already there.
@@ -111,6 +114,26 @@ impl RunFolder {
         self.root.join(STATE)
     }
 
+    /// One line an epoch.
+    pub(crate) fn metrics(&self) -> PathBuf {
+        self.root.join(METRICS)
+    }
+
+    /// The scores of the best weights, of the split and of each image.
+    pub(crate) fn scores(&self) -> PathBuf {
+        self.root.join(SCORES)
+    }
+
+    /// The metrics as a picture.
+    pub(crate) fn curves(&self) -> PathBuf {
+        self.root.join(CURVES)
+    }
+
+    /// The run as a page.
+    pub(crate) fn html_report(&self) -> PathBuf {
+        self.root.join(REPORT)
+    }
+
     /// The folder of pictures, made if need be.
     ///
     /// # Errors
@@ -131,13 +154,24 @@ impl RunFolder {
         write_atomically(&Self::config_of(&self.root), text.as_bytes())
     }
 
+    /// Writes the scores.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub(crate) fn write_scores(&self, scores: &impl Serialize) -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(scores)?;
+        line.push(b'\n');
+        write_atomically(&self.scores(), &line)
+    }
+
     /// Adds one line to `metrics.jsonl`.
     ///
     /// # Errors
     ///
     /// When the file cannot be written.
     pub(crate) fn append_metrics(&self, row: &impl Serialize) -> anyhow::Result<()> {
-        let path = self.root.join(METRICS);
+        let path = self.metrics();
         let mut line = serde_json::to_string(row)?;
         line.push('\n');
         OpenOptions::new()
@@ -154,7 +188,7 @@ impl RunFolder {
     ///
     /// When the file cannot be read or written.
     pub(crate) fn forget_metrics_from(&self, epoch: usize) -> anyhow::Result<()> {
-        let path = self.root.join(METRICS);
+        let path = self.metrics();
         if !path.is_file() {
             return Ok(());
         }
@@ -177,7 +211,7 @@ impl RunFolder {
     ///
     /// When one cannot be removed.
     pub(crate) fn clear(&self) -> anyhow::Result<()> {
-        for name in [CONFIG, METRICS, BEST, BEST_LOSS, LAST, STATE] {
+        for name in [CONFIG, METRICS, BEST, BEST_LOSS, LAST, STATE, SCORES, CURVES, REPORT] {
             let path = self.root.join(name);
             if path.exists() {
                 fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;

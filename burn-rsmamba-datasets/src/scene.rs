@@ -123,7 +123,7 @@ pub enum SceneSource {
         images: Vec<PathBuf>,
         /// The label, if there is one.
         label: Option<PathBuf>,
-        /// Which pixels of the label are target.
+        /// What the pixels of the label mean.
         rule: LabelRule,
     },
     /// In memory.
@@ -150,7 +150,7 @@ impl Scene {
     /// Decodes the scene.
     ///
     /// # Errors
-    /// Files that cannot be read as images or as a binary label, and images or a label that differ in size or bands.
+    /// Files that cannot be read as images or as a label of its rule, and images or a label that differ in size or bands.
     pub fn load(&self) -> Result<LoadedScene, DatasetError> {
         let (images, label) = match &self.source {
             SceneSource::Files { images, label, rule } => (

@@ -6,7 +6,6 @@ use anyhow::anyhow;
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
-use burn_rsmamba::losses::bce_dice;
 use burn_rsmamba::optim::clip_grad_norm;
 use burn_rsmamba::{ModelMeta, RsmModel, weights};
 use burn_rsmamba_datasets::Crops;
@@ -73,6 +72,7 @@ struct Row {
     seconds: f64,
     #[serde(flatten)]
     scores: Option<Scores>,
+    threshold: Option<f32>,
 }
 
 /// The optimiser of these settings.
@@ -170,7 +170,7 @@ impl Trainer<'_> {
         lr: f64,
         (epoch, step): (usize, usize),
     ) -> anyhow::Result<(RsmModel, f64)> {
-        let loss = bce_dice(model.forward(&batch.dates), batch.labels).total;
+        let loss = self.config.objective()?.loss(model.forward(&batch.dates), batch.labels);
         let value = f64::from(loss.clone().into_scalar::<f32>());
         let grads = GradientsParams::from_grads(loss.backward(), &model);
         let (grads, norm) = clip_grad_norm(&model, grads, self.config.clip_norm);
@@ -181,11 +181,7 @@ impl Trainer<'_> {
     }
 
     fn validate(&self, model: &RsmModel, epoch: usize, progress: &mut Progress) -> anyhow::Result<Option<Validation>> {
-        let settings = ValidationSettings {
-            batch: self.config.batch,
-            threshold: self.config.threshold,
-            normalisation: &self.meta.normalisation,
-        };
+        let settings = ValidationSettings { config: self.config, normalisation: &self.meta.normalisation };
         let found = evaluate::validate(&model.valid(), self.val, settings, self.device, progress)?;
         match found {
             Some(Validation { loss, .. }) if !loss.is_finite() => {
@@ -218,18 +214,19 @@ impl Trainer<'_> {
             valid_loss: validation.map(|found| found.loss),
             lr: schedule.lr(&state.position),
             seconds: state.seconds,
-            scores: validation.map(|found| Scores::from(&found.counts)),
+            scores: validation.map(|found| found.scores),
+            threshold: validation.and_then(|found| found.threshold),
         };
         let mut note = "";
-        if let Some(Validation { loss, counts }) = validation {
-            let found = Best { epoch: state.epoch, f1: counts.f1(), loss };
+        if let Some(Validation { loss, scores, threshold }) = validation {
+            let found = Best { epoch: state.epoch, f1: scores.f1, loss };
             if state.best.is_none_or(|best| (found.f1, -found.loss) > (best.f1, -best.loss)) {
-                self.write_weights(model, &self.run.best())?;
+                self.write_weights(model, threshold, &self.run.best())?;
                 state.best = Some(found);
                 note = ", best so far";
             }
             if state.lowest_loss.is_none_or(|lowest| loss < lowest) {
-                self.write_weights(model, &self.run.best_loss())?;
+                self.write_weights(model, threshold, &self.run.best_loss())?;
                 state.lowest_loss = Some(loss);
             }
             if schedule.observe(&mut state.position, found.f1) {
@@ -258,12 +255,14 @@ impl Trainer<'_> {
     }
 
     fn write_last(&self, learner: &Learner) -> anyhow::Result<()> {
-        self.write_weights(&learner.model, &self.run.last())?;
+        self.write_weights(&learner.model, None, &self.run.last())?;
         checkpoint::save(&self.run.state(), &learner.state, &learner.model, &learner.optimizer)
     }
 
-    fn write_weights(&self, model: &RsmModel, path: &std::path::Path) -> anyhow::Result<()> {
-        Ok(weights::save(&model.valid(), self.meta, path)?)
+    /// Writes weights with the threshold of their validation.
+    fn write_weights(&self, model: &RsmModel, threshold: Option<f32>, path: &std::path::Path) -> anyhow::Result<()> {
+        let threshold = threshold.unwrap_or(self.meta.threshold);
+        Ok(weights::save(&model.valid(), &ModelMeta { threshold, ..self.meta.clone() }, path)?)
     }
 
     fn batches(&self) -> usize {
