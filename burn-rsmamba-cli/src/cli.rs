@@ -10,6 +10,7 @@ mod export;
 mod import;
 mod info;
 mod predict;
+mod report;
 mod train;
 mod values;
 mod windows;
@@ -23,6 +24,7 @@ pub(crate) use export::ExportArgs;
 pub(crate) use import::ImportArgs;
 pub(crate) use info::InfoArgs;
 pub(crate) use predict::PredictArgs;
+pub(crate) use report::ReportArgs;
 pub(crate) use train::TrainArgs;
 pub(crate) use values::{parse_count, parse_label_rule, parse_size, parse_threshold, task_parser};
 pub(crate) use windows::WindowArgs;
@@ -58,6 +60,8 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Mark buildings, roads or changes in images of any size.
     Predict(PredictArgs),
+    /// Show a run as one page: curves, scores, pictures and settings.
+    Report(ReportArgs),
     /// Turn a `.pth` checkpoint of the official code into our weights file.
     Import(ImportArgs),
     /// Write a model's weights for the official PyTorch code.

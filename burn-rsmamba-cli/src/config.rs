@@ -6,14 +6,15 @@
 mod flags;
 mod layers;
 mod model;
+mod objective;
 #[cfg(test)]
 mod tests;
+mod threshold;
 
 use std::path::PathBuf;
 
 use anyhow::Context;
 use burn_rsmamba::{ModelConfig, Task};
-use burn_rsmamba_datasets::LabelRule;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -25,6 +26,8 @@ pub(crate) use layers::ConfigFile;
 use layers::{assign, overlay};
 use model::ModelSection;
 pub(crate) use model::preset;
+pub(crate) use objective::{LossName, label_rule};
+pub(crate) use threshold::Threshold;
 
 /// The value of `data` that stands for the generated scenes.
 pub(crate) const DEMO: &str = "demo";
@@ -74,10 +77,13 @@ pub(crate) struct RunConfig {
     pub(crate) task: Task,
     /// A dataset folder, or `demo`.
     pub(crate) data: String,
-    /// Which pixels of a label are target: `auto`, `nonzero`, `threshold:VALUE`, `map:VALUE,..` or `channel:BAND`.
+    /// Which pixels of a label are target: `auto`, `nonzero`, `threshold:VALUE`, `map:VALUE,..` or `channel:BAND`; for
+    /// several classes `auto` or `classes:NUMBER`.
     pub(crate) label_rule: String,
     /// Leave out files without partners in place of refusing them.
     pub(crate) allow_unpaired: bool,
+    /// Label pixels of this value count nowhere: neither in the loss nor in a score.
+    pub(crate) ignore_index: Option<u16>,
     /// What bands are scaled by.
     pub(crate) normalisation: Scaling,
     /// A named model size; `[model]` may change parts of it.
@@ -105,6 +111,16 @@ pub(crate) struct RunConfig {
     pub(crate) keep_empty: f64,
     /// Random flips and transposes; for change detection also a random swap of the dates.
     pub(crate) augment: bool,
+
+    /// What training minimises.
+    pub(crate) loss: LossName,
+    /// What the cross-entropy of marked pixels is multiplied by (`bce-dice`).
+    pub(crate) pos_weight: f64,
+    /// The weight of each class (`ce-dice`, `focal`; with one class those of unmarked and of marked pixels); empty weighs
+    /// all alike.
+    pub(crate) class_weights: Vec<f64>,
+    /// How much less a pixel counts that is right already (`focal`).
+    pub(crate) focal_gamma: f64,
 
     /// Learning rate after the warm-up.
     pub(crate) lr: f64,
@@ -149,8 +165,9 @@ pub(crate) struct RunConfig {
     pub(crate) checkpoint_minutes: f64,
     /// Steps between lines of `steps.jsonl`; 0 writes none.
     pub(crate) log_every: usize,
-    /// Probability from which a pixel is marked.
-    pub(crate) threshold: f64,
+    /// Probability from which a pixel is marked, or `best`: the best F1 on the validation split, found anew at every
+    /// validation.
+    pub(crate) threshold: Threshold,
 
     /// Changes to the preset.
     pub(crate) model: ModelSection,
@@ -164,6 +181,7 @@ impl RunConfig {
             data: data.into(),
             label_rule: "auto".into(),
             allow_unpaired: false,
+            ignore_index: None,
             normalisation: Scaling::Imagenet,
             preset: "tiny".into(),
             init_from: None,
@@ -177,6 +195,10 @@ impl RunConfig {
             skip_blank: true,
             keep_empty: 1.0,
             augment: true,
+            loss: LossName::BceDice,
+            pos_weight: 1.0,
+            class_weights: Vec::new(),
+            focal_gamma: 2.0,
             lr: 1e-3,
             weight_decay: 1e-3,
             beta_1: 0.9,
@@ -198,7 +220,7 @@ impl RunConfig {
             checkpoint_every: 10,
             checkpoint_minutes: 10.0,
             log_every: 10,
-            threshold: 0.5,
+            threshold: Threshold::BEST,
             model: ModelSection::default(),
         }
     }
@@ -246,15 +268,6 @@ impl RunConfig {
     /// Crops of one step of the optimiser.
     pub(crate) fn step_crops(&self) -> usize {
         self.batch * self.accumulate
-    }
-
-    /// The rule for labels.
-    ///
-    /// # Errors
-    ///
-    /// A usage error for a text that is none.
-    pub(crate) fn rule(&self) -> Result<LabelRule, Failure> {
-        self.label_rule.parse().map_err(|error: String| Failure::usage(format!("label_rule: {error}")))
     }
 
     /// The model these settings describe.
@@ -309,7 +322,7 @@ impl RunConfig {
                 return Err(Failure::usage(format!("{key} must be above zero, not {value}")));
             }
         }
-        self.rule()?;
+        self.written_rule()?;
         if self.crop < 32 {
             return Err(Failure::usage(format!("a crop of {} is too small for the model; use 32 or more", self.crop)));
         }
@@ -318,8 +331,11 @@ impl RunConfig {
                 return Err(Failure::usage(format!("{key} must lie between 0 and 1, not {part}")));
             }
         }
-        if !(self.threshold > 0.0 && self.threshold < 1.0) {
-            return Err(Failure::usage(format!("threshold must lie between 0 and 1, not {}", self.threshold)));
+        if !self.threshold.is_usable() {
+            return Err(Failure::usage(format!(
+                "threshold must lie between 0 and 1, not {}",
+                self.threshold.initial()
+            )));
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod device;
 mod environment;
 mod error;
 mod fault;
+mod html_report;
 mod interrupt;
 mod memory;
 mod model_file;

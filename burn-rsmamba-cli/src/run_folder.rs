@@ -25,9 +25,13 @@ const LAST: &str = "last.safetensors";
 const STATE: &str = "last.state";
 const PREVIOUS_STATE: &str = "previous.state";
 const WEIGHTS: &str = "weights";
+const SCORES: &str = "scores.json";
+const CURVES: &str = "curves.svg";
+const REPORT: &str = "report.html";
 const PREDICTIONS: &str = "predictions";
 /// All of them, files first.
-const FILES: [&str; 9] = [CONFIG, ENVIRONMENT, METRICS, STEPS, BEST, BEST_LOSS, LAST, STATE, PREVIOUS_STATE];
+const FILES: [&str; 12] =
+    [CONFIG, ENVIRONMENT, METRICS, STEPS, BEST, BEST_LOSS, LAST, STATE, PREVIOUS_STATE, SCORES, CURVES, REPORT];
 const FOLDERS: [&str; 2] = [WEIGHTS, PREDICTIONS];
 
 /// What to do about a run that is already there.
@@ -188,6 +192,26 @@ impl RunFolder {
         Ok(())
     }
 
+    /// One line an epoch.
+    pub(crate) fn metrics(&self) -> PathBuf {
+        self.root.join(METRICS)
+    }
+
+    /// The scores of the best weights, of the split and of each image.
+    pub(crate) fn scores(&self) -> PathBuf {
+        self.root.join(SCORES)
+    }
+
+    /// The metrics as a picture.
+    pub(crate) fn curves(&self) -> PathBuf {
+        self.root.join(CURVES)
+    }
+
+    /// The run as a page.
+    pub(crate) fn html_report(&self) -> PathBuf {
+        self.root.join(REPORT)
+    }
+
     /// The folder of pictures, made if need be.
     ///
     /// # Errors
@@ -210,6 +234,17 @@ impl RunFolder {
     /// When the file cannot be written.
     pub(crate) fn write_config(&self, text: &str) -> anyhow::Result<()> {
         write_atomically(&Self::config_of(&self.root), text.as_bytes())
+    }
+
+    /// Writes the scores.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub(crate) fn write_scores(&self, scores: &impl Serialize) -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(scores)?;
+        line.push(b'\n');
+        write_atomically(&self.scores(), &line)
     }
 
     /// Adds the line of an epoch to `metrics.jsonl`.

@@ -213,6 +213,20 @@ pub enum DatasetError {
         /// Some of the values, at most eight.
         values: String,
     },
+    /// A label of classes with other values than class indices.
+    #[error(
+        "{path} holds the values {values}, but its classes are 0 to {}; change the number of classes, or name the value of \
+         pixels that count nowhere by a label rule, for instance ignore:255:classes:{classes}",
+        classes - 1
+    )]
+    LabelNotClass {
+        /// The file.
+        path: PathBuf,
+        /// Some of the values that are no class, at most eight.
+        values: String,
+        /// The number of classes.
+        classes: u8,
+    },
     /// A label in colours.
     #[error(
         "{path} is a coloured label (found {colour}); convert it to one grey band of 0 (background) and 255 (target), or say \

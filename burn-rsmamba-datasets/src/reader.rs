@@ -138,16 +138,14 @@ impl SceneReader {
 impl LabelFile {
     /// Lets a rule that judges a label by all its values do so, and makes it one that can be applied to a part.
     fn settle(&mut self, region: Window) -> Result<(), DatasetError> {
-        if self.rule != LabelRule::Auto {
-            return Ok(());
-        }
+        let Some(settled) = self.rule.settled() else { return Ok(()) };
         let (rows, width) = (self.file.block().0.max(256), region.right - region.left);
         let mut seen = Vec::new();
         for top in (region.top..region.bottom).step_by(rows) {
             let part = self.file.window(top, region.left, rows.min(region.bottom - top), width)?;
             mask_of(self.file.path(), &part, &self.rule, &mut seen)?;
         }
-        self.rule = LabelRule::NonZero;
+        self.rule = settled;
         Ok(())
     }
 }

@@ -125,7 +125,7 @@ pub enum SceneSource {
         images: Vec<PathBuf>,
         /// The label, if there is one.
         label: Option<PathBuf>,
-        /// Which pixels of the label are target.
+        /// What the pixels of the label mean.
         rule: LabelRule,
         /// The part of the files that is the scene, where it is not all of them.
         region: Option<Window>,
@@ -154,7 +154,7 @@ impl Scene {
     /// Decodes the scene; pixels without data become 0 in every band.
     ///
     /// # Errors
-    /// Files that cannot be read as images or as a binary label, images or a label that differ in size or bands, and more
+    /// Files that cannot be read as images or as a label of its rule, images or a label that differ in size or bands, and more
     /// than 2^31 values an image (for those, see [`reader`](Self::reader)).
     pub fn load(&self) -> Result<LoadedScene, DatasetError> {
         // Every block is needed once, so none is kept.

@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod info;
 mod predict;
+mod report;
 mod train;
 
 use burn_rsmamba::inference::Windows;
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Train(args) => train::run(&args, &mut progress),
         Command::Eval(args) => eval::run(&args, &mut progress),
         Command::Predict(args) => predict::run(&args, &mut progress),
+        Command::Report(args) => report::run(&args),
         Command::Import(args) => import::run(&args, &progress),
         Command::Export(args) => export::run(&args, &progress),
         Command::Info(args) => info::run(&args),

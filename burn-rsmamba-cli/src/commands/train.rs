@@ -1,11 +1,13 @@
 //! `train`: from settings to a scored run folder.
 
+mod score;
+
 use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
 use burn_dataset::Dataset;
-use burn_rsmamba::inference::{Blend, Windows};
+use burn_rsmamba::inference::Windows;
 use burn_rsmamba::{ModelMeta, Normalisation, RsmModel, Task, weights};
 use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, Pixels, Split, statistics};
 
@@ -14,15 +16,11 @@ use crate::config::{ConfigFile, RunConfig, Scaling};
 use crate::environment::Environment;
 use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
-use crate::report::{Baselines, Stopped, TrainReport, print_json, print_line};
+use crate::report::{Stopped, print_json, print_line};
 use crate::run_folder::{Existing, RunFolder};
 use crate::training::checkpoint::{self, State};
-use crate::training::evaluate::{self, Mapper};
 use crate::training::{Ending, Learner, Sampler, Trainer, optimizer};
-use crate::{data, device, interrupt, model_file, pictures};
-
-/// Pictures written at most; a large split would fill the disk.
-const MOST_PICTURES: usize = 32;
+use crate::{data, device, interrupt, model_file};
 
 /// The three parts of a dataset.
 struct Splits {
@@ -48,7 +46,7 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
     };
     RunFolder::check(out, existing)?;
     let mut config = settings(args)?;
-    config.model_config()?;
+    config.objective()?;
     let device = device::named(&config.device)?;
     let run = RunFolder::make(out)?;
     let splits = splits(&config, progress)?;
@@ -90,7 +88,7 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
         )),
         Ending::Finished => {}
     }
-    report(&run, &state, &splits, &device, began, progress)
+    score::run(&run, &state, &splits, &device, began, progress)
 }
 
 /// The settings of a new run, or of one that goes on.
@@ -123,7 +121,9 @@ fn splits(config: &RunConfig, progress: &Progress) -> Result<Splits, Failure> {
     let (test, scored) = match load(Split::Test) {
         Ok(test) => (test, Split::Test),
         Err(error @ DatasetError::MissingSplit { .. }) => {
-            progress.warn(format!("{error}; the validation split is scored in its place"));
+            progress.warn(format!(
+                "{error}; the validation split is scored in its place, although it chose the epoch and the threshold"
+            ));
             (val.clone(), Split::Val)
         }
         Err(error) => return Err(error.into()),
@@ -144,9 +144,6 @@ fn describe(config: &mut RunConfig, splits: &Splits) -> Result<ModelMeta, Failur
         }
         _ => model.encoder.bands = bands,
     }
-    if model.classes != 1 {
-        return Err(Failure::usage(format!("model.classes is {}, but labels are binary: it must be 1", model.classes)));
-    }
     config.pin_model(&model);
     Ok(ModelMeta {
         config: model,
@@ -157,7 +154,7 @@ fn describe(config: &mut RunConfig, splits: &Splits) -> Result<ModelMeta, Failur
                 Normalisation { mean: measured.mean, std: measured.std }
             }
         },
-        threshold: config.threshold as f32,
+        threshold: config.threshold.initial() as f32,
         crop: config.crop,
         windows: Some(Windows::for_crop(config.crop)),
         provenance: format!(
@@ -254,58 +251,5 @@ fn report_interruption(run: &RunFolder, state: &State, progress: &Progress) -> O
         epoch: state.epoch,
         best_epoch: state.best.first().map(|best| best.epoch),
     })?;
-    Ok(())
-}
-
-/// Scores the best weights, draws the pictures and prints the last line.
-fn report(
-    run: &RunFolder,
-    state: &State,
-    splits: &Splits,
-    device: &Device,
-    began: Instant,
-    progress: &mut Progress,
-) -> Outcome {
-    let (model, meta) = weights::load(&run.best(), device)?;
-    let mapper = Mapper {
-        model: &model,
-        meta: &meta,
-        windows: Windows { size: Some(meta.crop), overlap: 0, blend: Blend::None },
-        augmented: false,
-        threshold: meta.threshold,
-        device,
-    };
-    let folder = run.predictions()?;
-    let mut drawn = 0;
-    let counts = evaluate::score_scenes(&mapper, &splits.test, progress, |scored| {
-        drawn += 1;
-        if drawn > MOST_PICTURES {
-            return Ok(());
-        }
-        pictures::write_comparison(&folder.join(format!("{}.png", scored.scene.name)), scored)
-    })?;
-    let baselines = Baselines::measure(&splits.test);
-    let report = TrainReport {
-        run: run.root(),
-        best_epoch: state.best.first().map(|best| best.epoch),
-        split: splits.scored.to_string(),
-        scores: (&counts).into(),
-        threshold: meta.threshold,
-        baselines,
-        seconds: began.elapsed().as_secs_f64(),
-    };
-    progress.info(format!(
-        "{}: F1 {:.4}, IoU {:.4} with the weights of epoch {}; pictures in {}",
-        report.split,
-        report.scores.f1,
-        report.scores.iou,
-        report.best_epoch.unwrap_or_default(),
-        folder.display()
-    ));
-    progress.info(format!(
-        "to compare: all positive F1 {:.4}; best threshold ({}) F1 {:.4}",
-        report.baselines.all_positive.f1, report.baselines.best_threshold.rule, report.baselines.best_threshold.f1
-    ));
-    print_json(&report)?;
     Ok(())
 }

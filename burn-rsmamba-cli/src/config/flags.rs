@@ -1,13 +1,14 @@
 //! The settings that have a flag of their own.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use burn_rsmamba::Task;
 use clap::Args;
 use serde::Serialize;
 
-use super::{NonFinite, Scaling};
-use crate::cli::{parse_count, parse_label_rule, parse_size, parse_threshold, task_parser};
+use super::{LossName, NonFinite, Scaling, Threshold};
+use crate::cli::{parse_count, parse_label_rule, parse_size, task_parser};
 
 /// The flags of `train` that set a key of the config; the field names are the keys.
 #[derive(Clone, Debug, Default, Args, Serialize)]
@@ -25,6 +26,12 @@ pub(crate) struct Flags {
     /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.
     #[arg(long, num_args = 0, default_missing_value = "true")]
     pub(crate) allow_unpaired: Option<bool>,
+    /// Label pixels of this value count nowhere.
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) ignore_index: Option<u16>,
+    /// The architecture.
+    #[command(flatten)]
+    pub(crate) model: ModelFlags,
     /// What bands are scaled by: imagenet, or measured on the training split [default: imagenet].
     #[arg(long, value_name = "HOW", value_enum)]
     pub(crate) normalisation: Option<Scaling>,
@@ -61,6 +68,15 @@ pub(crate) struct Flags {
     /// Flip and transpose at random [default: true].
     #[arg(long, value_name = "BOOL")]
     pub(crate) augment: Option<bool>,
+    /// What training minimises [default: bce-dice].
+    #[arg(long, value_name = "NAME", value_enum)]
+    pub(crate) loss: Option<LossName>,
+    /// What the cross-entropy of marked pixels is multiplied by, with bce-dice [default: 1].
+    #[arg(long, value_name = "W")]
+    pub(crate) pos_weight: Option<f64>,
+    /// The weight of each class, with ce-dice and focal; one class has two, of unmarked and marked pixels.
+    #[arg(long, value_name = "W,W,..", value_delimiter = ',')]
+    pub(crate) class_weights: Option<Vec<f64>>,
     /// Learning rate after the warm-up [default: 0.001].
     #[arg(long)]
     pub(crate) lr: Option<f64>,
@@ -103,7 +119,15 @@ pub(crate) struct Flags {
     /// Epochs between checkpoints [default: 10].
     #[arg(long, value_name = "N")]
     pub(crate) checkpoint_every: Option<usize>,
-    /// Probability from which a pixel is marked [default: 0.5].
-    #[arg(long, value_name = "T", value_parser = parse_threshold::<f64>)]
-    pub(crate) threshold: Option<f64>,
+    /// Probability from which a pixel is marked, or `best`: the best F1 on the validation split [default: best].
+    #[arg(long, value_name = "T|best", value_parser = Threshold::from_str)]
+    pub(crate) threshold: Option<Threshold>,
+}
+
+/// The flags of the section `model`.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub(crate) struct ModelFlags {
+    /// Classes, if more than target or not; labels hold their index.
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) classes: Option<usize>,
 }

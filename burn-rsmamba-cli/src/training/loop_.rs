@@ -6,7 +6,6 @@ use anyhow::anyhow;
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
-use burn_rsmamba::losses::bce_dice;
 use burn_rsmamba::optim::clip_grad_norm;
 use burn_rsmamba::{ModelMeta, RsmModel, weights};
 use burn_rsmamba_datasets::{Crops, Sample};
@@ -79,6 +78,7 @@ struct Row {
     skipped: usize,
     #[serde(flatten)]
     scores: Option<Scores>,
+    threshold: Option<f32>,
 }
 
 /// A line of `steps.jsonl`.
@@ -180,11 +180,12 @@ impl Trainer<'_> {
     /// One step of the optimiser, by the gradients of one batch or of several added up.
     fn step(&self, learner: Learner, samples: &[Sample], lr: f64, progress: &Progress) -> anyhow::Result<Learner> {
         let Learner { model, mut optimizer, mut state } = learner;
+        let objective = self.config.objective()?;
         let mut sum = GradientsAccumulator::new();
         let mut loss_sum = 0.0;
         for samples_of_batch in samples.chunks(self.config.batch) {
             let batch = Batch::new(samples_of_batch, &self.meta.normalisation, &self.autodiff);
-            let loss = bce_dice(model.forward(&batch.dates), batch.labels).total;
+            let loss = objective.loss(model.forward(&batch.dates), batch.labels);
             let part = samples_of_batch.len() as f64;
             loss_sum += f64::from(loss.clone().into_scalar::<f32>()) * part;
             // a single batch keeps its gradients to the bit
@@ -225,11 +226,7 @@ impl Trainer<'_> {
     }
 
     fn validate(&self, model: &RsmModel, epoch: usize, progress: &mut Progress) -> anyhow::Result<Option<Validation>> {
-        let settings = ValidationSettings {
-            batch: self.config.batch,
-            threshold: self.config.threshold,
-            normalisation: &self.meta.normalisation,
-        };
+        let settings = ValidationSettings { config: self.config, normalisation: &self.meta.normalisation };
         let found = evaluate::validate(&model.valid(), self.val, settings, self.device, progress)?;
         match found {
             Some(Validation { loss, .. }) if !loss.is_finite() => {
@@ -263,16 +260,17 @@ impl Trainer<'_> {
             lr: schedule.lr(&state.position),
             seconds: state.seconds,
             skipped: state.skipped,
-            scores: validation.map(|found| Scores::from(&found.counts)),
+            scores: validation.map(|found| found.scores),
+            threshold: validation.and_then(|found| found.threshold),
         };
         let mut note = "";
-        if let Some(Validation { loss, counts }) = validation {
-            let found = Validated { epoch: state.epoch, f1: counts.f1(), loss };
+        if let Some(Validation { loss, scores, threshold }) = validation {
+            let found = Validated { epoch: state.epoch, f1: scores.f1, loss };
             if state.observe(found, self.config.keep_best) {
                 note = ", best so far";
             }
             if state.kept_epochs().contains(&state.epoch) {
-                self.write_weights(model, &self.run.weights_after(state.epoch)?)?;
+                self.write_weights(model, threshold, &self.run.weights_after(state.epoch)?)?;
             }
             if schedule.observe(&mut state.position, found.f1) {
                 progress
@@ -301,12 +299,14 @@ impl Trainer<'_> {
 
     /// Keeps everything the run needs to go on from here.
     fn checkpoint(&self, learner: &Learner) -> anyhow::Result<()> {
-        self.write_weights(&learner.model, &self.run.last())?;
+        self.write_weights(&learner.model, None, &self.run.last())?;
         checkpoint::save(self.run, &learner.state, &learner.model, &learner.optimizer)
     }
 
-    fn write_weights(&self, model: &RsmModel, path: &std::path::Path) -> anyhow::Result<()> {
-        Ok(weights::save(&model.valid(), self.meta, path)?)
+    /// Writes weights with the threshold of their validation.
+    fn write_weights(&self, model: &RsmModel, threshold: Option<f32>, path: &std::path::Path) -> anyhow::Result<()> {
+        let threshold = threshold.unwrap_or(self.meta.threshold);
+        Ok(weights::save(&model.valid(), &ModelMeta { threshold, ..self.meta.clone() }, path)?)
     }
 
     /// Steps of an epoch.

@@ -39,7 +39,11 @@ pub(super) fn forward(logits: Tensor<4>, targets: Targets, pos_weight: f64) -> B
     // -[t ln p + (1 - t) ln(1 - p)] = max(x, 0) - x t + ln(1 + exp(-|x|))
     let pixels =
         logits.clone().clamp_min(0.0) - logits.clone() * labels.clone() + (-logits.clone().abs()).exp().log1p();
-    let weighted = if pos_weight == 1.0 { pixels } else { pixels * (labels.clone() * (pos_weight - 1.0) + 1.0) };
+    let weighted = if (pos_weight - 1.0).abs() < f64::EPSILON {
+        pixels
+    } else {
+        pixels * (labels.clone() * (pos_weight - 1.0) + 1.0)
+    };
     let bce = targets.mean(weighted);
     let probabilities = targets.keep(sigmoid(logits));
     let overlap = total(probabilities.clone() * labels.clone());

@@ -59,9 +59,9 @@ impl Loss {
     /// A loss of another kind of model, another number of weights than classes, and numbers that are negative or none.
     pub fn check(&self, channels: usize) -> Result<(), String> {
         let classes = channels.max(2);
-        let usable = |name: &str, value: f64| match value.is_finite() && value >= 0.0 {
-            true => Ok(()),
-            false => Err(format!("{name} must be a number from 0 on, not {value}")),
+        let usable = |name: &str, value: f64| {
+            let usable = value.is_finite() && value >= 0.0;
+            if usable { Ok(()) } else { Err(format!("{name} must be a number from 0 on, not {value}")) }
         };
         let weights = match self {
             Self::BceDice { pos_weight } => {

@@ -54,6 +54,13 @@ struct Report<'a> {
 pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     let device = device::named(&args.device)?;
     let (model, meta) = model_file::load(&args.model, &device)?;
+    if meta.config.classes > 1 {
+        return Err(Failure::run(format!(
+            "{} tells {} classes apart, and maps are of one; name a model of one class",
+            args.model.display(),
+            meta.config.classes
+        )));
+    }
     let mut jobs = jobs(args, model.task())?;
     let windows = windows(args.windows, meta.windows())?;
     std::fs::create_dir_all(&args.out)
