@@ -5,12 +5,12 @@
 //! `cargo run --release -p burn-rsmamba --example custom_block`
 #![expect(clippy::print_stdout, reason = "printing is what this example is for")]
 
+use burn::Tensor;
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Distribution, Int};
-use burn::Tensor;
 use burn_rsmamba::{ScanOptions, selective_scan};
 
 /// D channels with N states each, in two directions.
@@ -55,11 +55,11 @@ impl TwoWayBlock {
             u.push(x.swap_dims(1, 2));
         }
         let y = selective_scan(
-            Tensor::cat(u, 1),             // [B, 2 D, L]
-            Tensor::cat(delta, 1),         // [B, 2 D, L]
-            -self.a_log.val().exp(),       // [2 D, N], negative
-            Tensor::stack(b, 1),           // [B, 2, N, L]
-            Tensor::stack(c, 1),           // [B, 2, N, L]
+            Tensor::cat(u, 1),       // [B, 2 D, L]
+            Tensor::cat(delta, 1),   // [B, 2 D, L]
+            -self.a_log.val().exp(), // [2 D, N], negative
+            Tensor::stack(b, 1),     // [B, 2, N, L]
+            Tensor::stack(c, 1),     // [B, 2, N, L]
             Some(self.skip.val()),
             None, // the linear layer has added its bias already
             ScanOptions { delta_softplus: true },

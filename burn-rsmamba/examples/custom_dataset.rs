@@ -15,7 +15,8 @@ use burn_dataset::Dataset;
 use burn_dataset::transform::{Mapper, MapperDataset};
 use burn_rsmamba::{RsmSsConfig, losses::bce_dice};
 use burn_rsmamba_datasets::{
-    CropOptions, Crops, LabelRule, Mask, Pixels, Raster, Sample, Scene, SceneSet, SceneSource, Split, list_images, statistics,
+    CropOptions, Crops, LabelRule, Mask, Pixels, Raster, Sample, Scene, SceneSet, SceneSource, Split, list_images,
+    statistics,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -43,7 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let samples = (0..data.len().min(4)).map(|index| data.get(index)).collect::<Result<Vec<_>, _>>()?;
     let shape = |bands| [samples.len(), bands, samples[0].height, samples[0].width];
     let images = samples.iter().flat_map(|sample| sample.images[0].iter().copied()).collect::<Vec<f32>>();
-    let labels = samples.iter().flat_map(|sample| sample.label.iter().map(|&value| f32::from(value))).collect::<Vec<f32>>();
+    let labels =
+        samples.iter().flat_map(|sample| sample.label.iter().map(|&value| f32::from(value))).collect::<Vec<f32>>();
     let logits = model.forward(Tensor::from_data(TensorData::new(images, shape(bands)), &device));
     let labels = Tensor::<4>::from_data(TensorData::new(labels, shape(1)), &device);
     println!("mean probability {:.3}", sigmoid(logits.clone()).mean().into_scalar::<f32>());
@@ -53,7 +55,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Every `NAME.tif` with its `NAME_mask.png`, of which pixels from 128 on are marked.
 fn pairs(folder: &Path) -> Result<Vec<Scene>, Box<dyn Error>> {
-    let images = list_images(folder)?.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "tif"));
+    let images =
+        list_images(folder)?.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "tif"));
     let scene = |image: std::path::PathBuf| {
         let name = image.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let label = Some(folder.join(format!("{name}_mask.png")));
@@ -68,9 +71,14 @@ fn discs(index: usize) -> Scene {
     let inside = |pixel: usize| (pixel / size).abs_diff(64).pow(2) + (pixel % size).abs_diff(64).pow(2) < radius.pow(2);
     let grey = |pixel: usize| 90 + (pixel * 37 % 41) as u8;
     let colour = |pixel: usize| if inside(pixel) { [60, 140, 50] } else { [grey(pixel); 3] };
-    let image = Raster { width: size, height: size, bands: 3, pixels: Pixels::U8((0..size * size).flat_map(colour).collect()) };
-    let label = Mask { width: size, height: size, data: (0..size * size).map(|pixel| u8::from(inside(pixel))).collect() };
-    Scene { name: format!("disc-{index}"), source: SceneSource::Memory { images: vec![Arc::new(image)], label: Arc::new(label) } }
+    let image =
+        Raster { width: size, height: size, bands: 3, pixels: Pixels::U8((0..size * size).flat_map(colour).collect()) };
+    let label =
+        Mask { width: size, height: size, data: (0..size * size).map(|pixel| u8::from(inside(pixel))).collect() };
+    Scene {
+        name: format!("disc-{index}"),
+        source: SceneSource::Memory { images: vec![Arc::new(image)], label: Arc::new(label) },
+    }
 }
 
 /// Adds the excess of green over red and blue as a band.

@@ -31,7 +31,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
     device.seed(42);
     let (model, mut meta) = read(Path::new(from), &device.clone().autodiff())?;
-    let crops = |split| Crops::new(&open(data.as_ref(), Dates::One, split)?, CropOptions { size: meta.crop, ..Default::default() });
+    let crops = |split| {
+        Crops::new(&open(data.as_ref(), Dates::One, split)?, CropOptions { size: meta.crop, ..Default::default() })
+    };
     let (train, val) = (crops(Split::Train)?, crops(Split::Val)?);
     println!("{} crops to train on, {} to validate on", train.len(), val.len());
     println!("before: F1 {:.3}", score(&model.valid(), &val, &meta, &device)?.f1());

@@ -73,7 +73,8 @@ fn score(model: &RsmModel, crops: &Crops, device: &Device) -> Result<Confusion, 
     let (mut marked, mut truth) = (Vec::new(), Vec::new());
     for index in 0..crops.len() {
         let sample = crops.get(index)?;
-        let dates = sample.images.into_iter().map(|image| Tensor::from_data(TensorData::new(image, [1, 3, 64, 64]), device));
+        let dates =
+            sample.images.into_iter().map(|image| Tensor::from_data(TensorData::new(image, [1, 3, 64, 64]), device));
         let logits = model.forward(&dates.collect::<Vec<Tensor<4>>>());
         marked.extend(logits.greater_elem(0.0).into_data().iter::<bool>());
         truth.extend(sample.label.iter().map(|&value| value == 1));

@@ -66,7 +66,8 @@ impl Entry {
         room: Place,
     ) -> Result<Self, String> {
         let strides = strides.unwrap_or_else(|| row_major(&shape));
-        let outside = || format!("an entry of shape {shape:?} and strides {strides:?} does not lie in its {} bytes", room.length);
+        let outside =
+            || format!("an entry of shape {shape:?} and strides {strides:?} does not lie in its {} bytes", room.length);
         let bytes = |elements: usize| elements.checked_mul(dtype.size());
         let extent = extent(&shape, &strides).ok_or_else(outside)?;
         let (skipped, length) = bytes(offset).zip(bytes(extent)).ok_or_else(outside)?;
@@ -125,9 +126,10 @@ fn extent(shape: &[usize], strides: &[usize]) -> Option<usize> {
     if elements == 0 {
         return Some(0);
     }
-    let last = shape.iter().zip(strides).try_fold(0_usize, |last, (size, stride)| {
-        last.checked_add((size - 1).checked_mul(*stride)?)
-    })?;
+    let last = shape
+        .iter()
+        .zip(strides)
+        .try_fold(0_usize, |last, (size, stride)| last.checked_add((size - 1).checked_mul(*stride)?))?;
     // several elements in one place would make a large array of a small file
     (last < usize::MAX && elements <= last + 1).then_some(last + 1)
 }
@@ -166,7 +168,8 @@ impl Archive {
                 (entries.map_err(|reason| damaged(format!("not a complete PyTorch file: {reason}")))?, None)
             }
             [0x80, ..] => {
-                let reason = "it is a bare pickle, as PyTorch wrote before 1.6; load it there and save its `state_dict()` again";
+                let reason =
+                    "it is a bare pickle, as PyTorch wrote before 1.6; load it there and save its `state_dict()` again";
                 return Err(damaged(reason.to_owned()));
             }
             _ => return Err(damaged("it is neither a .pth nor a .safetensors file".to_owned())),

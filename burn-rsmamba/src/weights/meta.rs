@@ -20,7 +20,8 @@ impl Normalisation {
     }
 }
 
-/// What a weights file says about its model.
+/// What a weights file says about its model: all that mapping an image needs beside the values. A field that is added later
+/// has a default, so that every older file loads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelMeta {
     /// How to make the model.
@@ -31,7 +32,7 @@ pub struct ModelMeta {
     pub threshold: f32,
     /// Side of the crops that it was trained on, in pixels.
     pub crop: usize,
-    /// Where the weights come from.
+    /// Where the weights come from: which program of which version made them, of which file or data.
     pub provenance: String,
 }
 

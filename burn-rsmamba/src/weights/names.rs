@@ -1,11 +1,6 @@
 //! Official names and layouts against the modules' own.
 
-use super::{
-    WeightsError,
-    archive::Archive,
-    error::Mismatch,
-    safetensors::Array,
-};
+use super::{WeightsError, archive::Archive, error::Mismatch, safetensors::Array};
 use crate::models::{RsmModel, Task};
 use burn::{
     store::{ModuleSnapshot, burn_pack},

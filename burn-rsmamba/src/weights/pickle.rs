@@ -30,7 +30,8 @@ pub(super) struct Stored<'a> {
 ///
 /// What is wrong with it, and the mend.
 pub(super) fn state_dict(pickle: &[u8]) -> Result<Vec<(&str, Stored<'_>)>, String> {
-    let mut machine = Machine { pickle, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+    let mut machine =
+        Machine { pickle, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
     let root = machine.run()?;
     machine.tensors(root)
 }
@@ -44,7 +45,10 @@ enum Value<'a> {
     Name(Name),
     Tuple(Vec<Index>),
     Dict(Vec<(Index, Index)>),
-    Storage { dtype: Option<DType>, key: &'a str },
+    Storage {
+        dtype: Option<DType>,
+        key: &'a str,
+    },
     Tensor(Box<Stored<'a>>),
     /// What no weights need: lists, floats, further objects.
     Other,
@@ -134,7 +138,9 @@ impl<'a> Machine<'a> {
                 b'X' => {
                     let length = u32::from_le_bytes(self.take()?);
                     let text = self.slice(length as usize)?;
-                    self.push(Value::Text(std::str::from_utf8(text).map_err(|_| "its pickle has a text that is not UTF-8")?));
+                    self.push(Value::Text(
+                        std::str::from_utf8(text).map_err(|_| "its pickle has a text that is not UTF-8")?,
+                    ));
                 }
                 // containers
                 b'}' => self.push(Value::Dict(Vec::new())),
@@ -267,7 +273,9 @@ impl<'a> Machine<'a> {
 
     /// The storage of an id `("storage", type, key, device, elements)`.
     fn storage(&self, id: Index) -> Result<Value<'a>, String> {
-        let Value::Tuple(fields) = &self.values[id] else { return Err("its pickle has a storage without an id".to_owned()) };
+        let Value::Tuple(fields) = &self.values[id] else {
+            return Err("its pickle has a storage without an id".to_owned());
+        };
         if let &[tag, kind, key, ..] = &fields[..]
             && let (Value::Text("storage"), Value::Name(Name::Storage(dtype)), Value::Text(key)) =
                 (&self.values[tag], &self.values[kind], &self.values[key])
@@ -299,7 +307,9 @@ impl<'a> Machine<'a> {
             return Err("its pickle has a tensor without a storage".to_owned());
         };
         let sizes = |index: Index| match &self.values[index] {
-            Value::Tuple(items) if items.len() <= MOST_DIMENSIONS => items.iter().map(|&item| self.size(item)).collect(),
+            Value::Tuple(items) if items.len() <= MOST_DIMENSIONS => {
+                items.iter().map(|&item| self.size(item)).collect()
+            }
             _ => Err(format!("its pickle has a shape that is no tuple of at most {MOST_DIMENSIONS} sizes")),
         };
         let (shape, strides) = (sizes(shape)?, sizes(strides)?);
@@ -308,7 +318,9 @@ impl<'a> Machine<'a> {
 
     fn size(&self, index: Index) -> Result<usize, String> {
         match &self.values[index] {
-            Value::Int(size) => usize::try_from(*size).map_err(|_| format!("its pickle has a tensor of the size {size}")),
+            Value::Int(size) => {
+                usize::try_from(*size).map_err(|_| format!("its pickle has a tensor of the size {size}"))
+            }
             _ => Err("its pickle has a size that is no whole number".to_owned()),
         }
     }

@@ -28,7 +28,10 @@ const LENGTH: u64 = 8;
 /// # Errors
 ///
 /// What is wrong with the file.
-pub(super) fn entries(file: &File, file_length: u64) -> Result<(Vec<(String, Entry)>, HashMap<String, String>), String> {
+pub(super) fn entries(
+    file: &File,
+    file_length: u64,
+) -> Result<(Vec<(String, Entry)>, HashMap<String, String>), String> {
     let incomplete = || "neither a .pth nor a complete .safetensors file".to_owned();
     let read = |start, length| read_at(file, &Place { start, length, crc32: None }).map_err(|error| error.to_string());
     if file_length < LENGTH {
@@ -91,7 +94,11 @@ impl View for &Array {
 
 /// Writes arrays and one metadata entry (of several the order is not fixed, and equal models must give equal files) beside the
 /// target, syncs, and renames.
-pub(super) fn write(path: &Path, arrays: &BTreeMap<String, Array>, metadata: (&str, String)) -> Result<(), WeightsError> {
+pub(super) fn write(
+    path: &Path,
+    arrays: &BTreeMap<String, Array>,
+    metadata: (&str, String),
+) -> Result<(), WeightsError> {
     let metadata = HashMap::from([(metadata.0.to_owned(), metadata.1)]);
     let file = safetensors::serialize(arrays, Some(metadata)).map_err(|error| WeightsError::unwritable(path, error))?;
 

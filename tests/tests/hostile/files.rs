@@ -16,7 +16,8 @@ pub(crate) fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
         .concat();
         file.extend([b"PK\x03\x04", &about[..], name.as_bytes(), bytes].concat());
         // made by; then comment, disk, attributes
-        directory.extend([b"PK\x01\x02", &[20, 0][..], &about, &[0; 10], &start.to_le_bytes(), name.as_bytes()].concat());
+        directory
+            .extend([b"PK\x01\x02", &[20, 0][..], &about, &[0; 10], &start.to_le_bytes(), name.as_bytes()].concat());
     }
     let (count, start) = (members.len() as u16, file.len() as u32);
     file.extend(&directory);

@@ -42,8 +42,9 @@ fn growth() -> Vec<Case> {
         pickle.code(&[b'h', slot - 1, b'h', slot - 1, 0x86, b'q', slot])
     });
     let name = "x".repeat(1_000_000);
-    let long_name = Pickle::new().global("collections", &name).code(b"q\x00").code(&b"h\x00".repeat(250_000)).code(b".");
-    let long_key = Pickle::new().code(b"}").storage(&name).code(b"q\x00").code(&b"Nh\x00s".repeat(250_000)).code(b".");
+    let long_name =
+        Pickle::new().global("collections", &name).code(b"q\x00").code(&b"h\x00".repeat(250_000)).code(b".");
+    let long_key = Pickle::new().code(b"}").text("k").storage(&name).code(b"q\x00s").code(&b"Nh\x00s".repeat(250_000)).code(b".");
     let sizes = vec![1; 90_000];
     let dimensions = Pickle::state("conv_out_seg.weight", "0", 0, &sizes, &sizes);
     let own = Pickle::new().code(b"}q\x00").text("net").code(b"h\x00s.");
@@ -69,12 +70,15 @@ fn growth() -> Vec<Case> {
 
 /// Tensors that lie elsewhere, or are no tensors.
 fn tensors() -> Vec<Case> {
-    let one = |offset: i64, shape: &[i64], strides: &[i64]| pth(&Pickle::state("conv_out_seg.weight", "0", offset, shape, strides), 64);
+    let one = |offset: i64, shape: &[i64], strides: &[i64]| {
+        pth(&Pickle::state("conv_out_seg.weight", "0", offset, shape, strides), 64)
+    };
     let two = |first: &str, second: &str| {
         let pickle = Pickle::new().code(b"}(").text(first).tensor("0", 0, &[16], &[1]).text(second);
         pth(&pickle.tensor("0", 0, &[16], &[1]).code(b"u."), 64)
     };
-    let text_shape = Pickle::new().code(b"}").text("x").global("torch._utils", "_rebuild_tensor_v2").code(b"(").storage("0");
+    let text_shape =
+        Pickle::new().code(b"}").text("x").global("torch._utils", "_rebuild_tensor_v2").code(b"(").storage("0");
     let text_shape = text_shape.int(0).text("a").text("b").code(b"tRs.");
     vec![
         case("negative.pth", one(0, &[-1], &[1]), "of the size -1"),

@@ -57,7 +57,8 @@ fn models() -> Vec<Case> {
     config.encoder.dims = [4096, 8192, 16384, 32768];
     config.encoder.depths = [128; 4];
     let meta = serde_json::to_string(&ModelMeta::new(config, "nowhere")).expect("JSON");
-    let described = |meta: &str| safetensors(&serde_json::json!({ "__metadata__": { "burn-rsmamba": meta } }).to_string(), 0);
+    let described =
+        |meta: &str| safetensors(&serde_json::json!({ "__metadata__": { "burn-rsmamba": meta } }).to_string(), 0);
     // shapes that hold nothing, and give the same model
     let mut entries = serde_json::Map::new();
     let mut add = |name: String, shape: &[usize]| {
@@ -65,7 +66,10 @@ fn models() -> Vec<Case> {
     };
     for (stage, width) in [4096, 8192, 16384, 32768].into_iter().enumerate() {
         for block in 0..128 {
-            add(format!("encoder_block{}.blocks.{block}.norm.weight", stage + 1), &[width, 0][..1 + usize::from(block > 0)]);
+            add(
+                format!("encoder_block{}.blocks.{block}.norm.weight", stage + 1),
+                &[width, 0][..1 + usize::from(block > 0)],
+            );
         }
     }
     add("encoder_block1.blocks.0.op.x_proj_weight".to_owned(), &[8, 0, 8192]);
@@ -78,12 +82,19 @@ fn models() -> Vec<Case> {
     let mut end = 0;
     for (stage, width) in widths.into_iter().enumerate() {
         let name = format!("encoder_block{}.blocks.0.norm.weight", stage + 1);
-        entries.insert(name, serde_json::json!({ "dtype": "F32", "shape": [width], "data_offsets": [end, end + 4 * width] }));
+        entries.insert(
+            name,
+            serde_json::json!({ "dtype": "F32", "shape": [width], "data_offsets": [end, end + 4 * width] }),
+        );
         end += 4 * width;
     }
     vec![
         case("described.safetensors", described(&meta), "not an RS-Mamba checkpoint"),
         case("deep.safetensors", described(&"[".repeat(1_000_000)), "not an RS-Mamba checkpoint"),
-        case("widths.safetensors", safetensors(&serde_json::Value::from(entries).to_string(), end), "describes a model of"),
+        case(
+            "widths.safetensors",
+            safetensors(&serde_json::Value::from(entries).to_string(), end),
+            "describes a model of",
+        ),
     ]
 }

@@ -17,13 +17,15 @@ use tempfile::tempdir;
 fn arrays(path: &Path) -> BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> {
     let bytes = fs::read(path).expect("read");
     let tensors = SafeTensors::deserialize(&bytes).expect("complete");
-    let array = |(name, view): (String, TensorView)| (name, (view.dtype(), view.shape().to_vec(), view.data().to_vec()));
+    let array =
+        |(name, view): (String, TensorView)| (name, (view.dtype(), view.shape().to_vec(), view.data().to_vec()));
     tensors.tensors().into_iter().map(array).collect()
 }
 
 /// A model with the weights of a golden checkpoint, exported.
 fn exported(task: Task, to: &Path) -> RsmModel {
-    let (model, _) = weights::import(&golden_path(&format!("rsm_{task}_micro.pth")), None, &device()).expect("official");
+    let (model, _) =
+        weights::import(&golden_path(&format!("rsm_{task}_micro.pth")), None, &device()).expect("official");
     weights::export(&model, to).expect("written");
     model
 }
@@ -71,7 +73,7 @@ fn pytorch_takes_an_export_and_gives_the_same_logits() {
     let Ok(clone) = std::env::var("OFFICIAL") else {
         return skip("OFFICIAL names no clone of the official code, PyTorch is not asked");
     };
-    let has_torch = Command::new(&python).args(["-c", "import torch, safetensors, timm, einops"]).output();
+    let has_torch = Command::new(&python).args(["-c", "import torch, safetensors, timm, einops, numpy"]).output();
     if !has_torch.is_ok_and(|output| output.status.success()) {
         return skip("PYTHON names no Python with torch, safetensors, timm and einops, PyTorch is not asked");
     }
@@ -82,7 +84,8 @@ fn pytorch_takes_an_export_and_gives_the_same_logits() {
         let mut random = ChaCha8Rng::seed_from_u64(7);
         let image = || (0..2 * 3 * 64 * 96).map(|_| random.random_range(-2.0..2.0)).collect::<Vec<f32>>();
         let images: Vec<Vec<f32>> = std::iter::repeat_with(image).take(task.dates()).collect();
-        let tensor = |image: &Vec<f32>| Tensor::<4>::from_data(TensorData::new(image.clone(), [2, 3, 64, 96]), &device());
+        let tensor =
+            |image: &Vec<f32>| Tensor::<4>::from_data(TensorData::new(image.clone(), [2, 3, 64, 96]), &device());
         let logits = values(model.forward(&images.iter().map(tensor).collect::<Vec<_>>()));
         let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
         let (images, logits) = (images.iter().map(|image| bytes(image)).collect::<Vec<_>>(), bytes(&logits));
@@ -105,5 +108,9 @@ fn pytorch_takes_an_export_and_gives_the_same_logits() {
             .expect("Python starts");
         assert!(output.status.success(), "{task}: {}", String::from_utf8_lossy(&output.stderr));
         println!("{task}: {}", String::from_utf8_lossy(&output.stdout).trim());
+        // PyTorch's own checkpoint of the same values comes back bit for bit
+        let (again, _) = weights::import(&at("weights.pth"), None, &device()).expect("imported");
+        weights::export(&again, &at("again.safetensors")).expect("written");
+        assert!(arrays(&at("again.safetensors")) == arrays(&at("weights.safetensors")), "{task}: other values");
     }
 }
