@@ -1,9 +1,10 @@
-"""Loads exported weights into the official PyTorch model, strictly, and compares logits.
+"""Loads exported weights into the official PyTorch model, strictly, compares logits, and saves a checkpoint in return.
 
     python tests/tools/load_with_pytorch.py OFFICIAL_CLONE WEIGHTS.safetensors CASE.safetensors CONFIG
 
 WEIGHTS is what `burn-rsmamba-cli export` wrote. CASE holds images `x1` (and `x2`) and our `logits`; CONFIG is JSON, the
-constructor's arguments and `task`. Needs torch, safetensors, timm and einops, on any CPU: the CUDA scan is replaced by its recurrence.
+constructor's arguments and `task`. The checkpoint, WEIGHTS.pth, has the same values beside the state of an optimiser, as the
+official training writes it, and its convolutions channel-last. Needs torch, safetensors, timm and einops, on any CPU: the CUDA scan is replaced by its recurrence.
 """
 
 import importlib
@@ -13,6 +14,7 @@ import sys
 import types
 import warnings
 
+import numpy
 import torch
 from safetensors.torch import load_file
 
@@ -51,13 +53,15 @@ official = importlib.import_module(module)
 official.SelectiveScanOflex = Scan
 model = getattr(official, name)(forward_type="v3", num_classes=1, **config).eval()
 model.load_state_dict(load_file(weights), strict=True)
-# and as a .pth
-pth = pathlib.Path(weights).with_suffix(".pth")
-torch.save(load_file(weights), pth)
-model.load_state_dict(torch.load(pth), strict=True)
 
-with torch.no_grad():
-    logits = model(*(case[key] for key in ("x1", "x2") if key in case))
-difference = (logits - case["logits"]).abs().max().item()
+logits = model(*(case[key] for key in ("x1", "x2") if key in case))
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.0)
+logits.mean().backward()
+optimizer.step()
+model.to(memory_format=torch.channels_last)
+checkpoint = {"net": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3, "best": numpy.float64(0.5)}
+torch.save(checkpoint, pathlib.Path(weights).with_suffix(".pth"))
+
+difference = (logits - case["logits"]).detach().abs().max().item()
 print(json.dumps({"tensors": len(model.state_dict()), "logits": logits.numel(), "difference": difference}))
 assert difference <= 2e-4, difference

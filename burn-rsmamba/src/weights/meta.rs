@@ -21,7 +21,8 @@ impl Normalisation {
     }
 }
 
-/// What a weights file says about its model.
+/// What a weights file says about its model: all that mapping an image needs beside the values. A field that is added later
+/// has a default, so that every older file loads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelMeta {
     /// How to make the model.
@@ -35,7 +36,7 @@ pub struct ModelMeta {
     /// How scenes are cut by default; files that do not say it yet have none, see [`windows`](Self::windows).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<Windows>,
-    /// Where the weights come from.
+    /// Where the weights come from: which program of which version made them, of which file or data.
     pub provenance: String,
 }
 

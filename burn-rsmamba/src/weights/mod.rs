@@ -3,6 +3,9 @@
 //! Our file is a `.safetensors` with the official PyTorch names and shapes, plus one metadata entry ([`ModelMeta`]) that says
 //! all that is needed to make the model and feed it. So one set of rules (`names.rs`) serves loading, saving and import,
 //! and PyTorch can read what we write.
+//!
+//! Files are untrusted. Nothing in one is run, what it says of itself is checked against its length, and only the values that a
+//! model needs are read: a file costs no more than a small multiple of its own size.
 
 mod archive;
 mod error;
@@ -63,8 +66,8 @@ pub fn load(path: &Path, device: &Device) -> Result<(RsmModel, ModelMeta), Weigh
     Ok((model, meta))
 }
 
-/// Reads an official checkpoint, a `.pth` (a state dict, or a dict with one under `net`) or a `.safetensors`, and infers the
-/// model from names and shapes.
+/// Reads an official checkpoint, a `.pth` of PyTorch 1.6 or later (a state dict, or a dict with one under `net`) or a `.safetensors`,
+/// and infers the model from names and shapes.
 ///
 /// `directions` says which pixel orders the weights are for where their number alone should not decide.
 ///
@@ -80,7 +83,8 @@ pub fn import(
     let config = infer::config(&archive, directions)?;
     let model = names::apply(&archive, init(&config, &archive, device)?)?;
     let source = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok((model, ModelMeta::new(config, format!("imported from {source}"))))
+    let provenance = format!("imported from {source} by burn-rsmamba {}", env!("CARGO_PKG_VERSION"));
+    Ok((model, ModelMeta::new(config, provenance)))
 }
 
 /// Puts the weights of a file (ours or official) into a model that exists: all of them, or an error and the model is gone.

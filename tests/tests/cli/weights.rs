@@ -44,6 +44,29 @@ fn an_official_checkpoint_becomes_a_weights_file_that_everything_takes() {
 }
 
 #[test]
+fn a_model_is_exported_for_the_official_code() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    fixture.json(&train("ss", "seg", "run", &["--epochs", "1"]));
+    let report = fixture.json(&["export", "--model", "run", "--to", "out/official.safetensors"]);
+    assert_eq!((&report["to"], &report["task"]), (&"out/official.safetensors".into(), &"ss".into()));
+    // what went out comes in again
+    fixture.json(&["import", "--from", "out/official.safetensors", "--to", "again.safetensors"]);
+    let scores = |model| {
+        fixture.json(&["eval", "--model", model, "--data", "seg", "--split", "test", "--crop", "32"])["f1"].clone()
+    };
+    assert_eq!(scores("run"), scores("again.safetensors"));
+
+    let error = fixture.error(2, &["export", "--model", "run", "--to", "out/official.safetensors"]);
+    assert!(error.contains("--force"), "{error}");
+    let error = fixture.error(2, &["export", "--model", "run", "--to", "official.pth"]);
+    assert!(error.contains("torch.save"), "{error}");
+    let official = golden_path("rsm_ss_micro.pth");
+    let error = fixture.error(1, &["export", "--model", official.to_str().expect("text"), "--to", "x.safetensors"]);
+    assert!(error.contains("import"), "{error}");
+}
+
+#[test]
 fn a_wrong_checkpoint_is_refused_by_name() {
     let fixture = Fixture::new();
     fixture.segmentation("seg");

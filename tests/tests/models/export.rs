@@ -73,7 +73,7 @@ fn pytorch_takes_an_export_and_gives_the_same_logits() {
     let Ok(clone) = std::env::var("OFFICIAL") else {
         return skip("OFFICIAL names no clone of the official code, PyTorch is not asked");
     };
-    let has_torch = Command::new(&python).args(["-c", "import torch, safetensors, timm, einops"]).output();
+    let has_torch = Command::new(&python).args(["-c", "import torch, safetensors, timm, einops, numpy"]).output();
     if !has_torch.is_ok_and(|output| output.status.success()) {
         return skip("PYTHON names no Python with torch, safetensors, timm and einops, PyTorch is not asked");
     }
@@ -108,5 +108,9 @@ fn pytorch_takes_an_export_and_gives_the_same_logits() {
             .expect("Python starts");
         assert!(output.status.success(), "{task}: {}", String::from_utf8_lossy(&output.stderr));
         println!("{task}: {}", String::from_utf8_lossy(&output.stdout).trim());
+        // PyTorch's own checkpoint of the same values comes back bit for bit
+        let (again, _) = weights::import(&at("weights.pth"), None, &device()).expect("imported");
+        weights::export(&again, &at("again.safetensors")).expect("written");
+        assert!(arrays(&at("again.safetensors")) == arrays(&at("weights.safetensors")), "{task}: other values");
     }
 }

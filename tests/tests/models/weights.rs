@@ -97,7 +97,7 @@ fn our_file_has_the_official_names_and_imports_like_an_official_one() {
     let (again, meta) = weights::import(&path, Some(Directions::Eight), &device()).expect("imported");
     let image = [Tensor::<4>::ones([1, 3, 32, 32], &device())];
     assert_eq!(values(again.forward(&image)), values(model.forward(&image)));
-    assert_eq!(meta.provenance, "imported from official.safetensors");
+    assert!(meta.provenance.starts_with("imported from official.safetensors by burn-rsmamba "), "{}", meta.provenance);
 }
 
 #[test]
@@ -216,6 +216,21 @@ fn a_description_that_cannot_be_is_refused() {
         let text = one_line(&error, "model.safetensors");
         assert!(text.contains(expected), "{text}");
     }
+}
+
+#[test]
+fn a_description_of_the_first_version_loads() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("model.safetensors");
+    let (entries, mut metadata) = entries(Task::Ss);
+    // as it was written then: do not change it
+    let description = r#"{"config":{"task":"ss","classes":1,"encoder":{"bands":3,"dims":[16,32,64,128],"depths":[1,1,2,1],
+        "d_state":4,"ssm_ratio":2.0,"mlp_ratio":2.0,"drop_path":0.1,"directions":8}},"normalisation":{"mean":[0.485,0.456,0.406],
+        "std":[0.229,0.224,0.225]},"threshold":0.5,"crop":256,"provenance":"test"}"#;
+    metadata.insert("burn-rsmamba".to_owned(), description.to_owned());
+    write(&path, &entries, Some(metadata));
+    let (_, meta) = weights::load(&path, &device()).expect("loaded");
+    assert_eq!(meta, ModelMeta::new(ModelConfig::preset(Task::Ss, "micro").expect("a preset"), "test"));
 }
 
 #[test]
