@@ -50,7 +50,8 @@ impl SceneReader {
         };
         let whole = Window { top: 0, left: 0, bottom: height, right: width };
         let region = region.unwrap_or(whole);
-        if region.top >= region.bottom || region.left >= region.right || region.bottom > height || region.right > width {
+        if region.top >= region.bottom || region.left >= region.right || region.bottom > height || region.right > width
+        {
             return Err(DatasetError::Region { path: scene.path(Some(0)), region, width, height });
         }
         Ok(Self { name: scene.name.clone(), source, region, bands })

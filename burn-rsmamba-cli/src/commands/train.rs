@@ -109,8 +109,7 @@ fn printed(args: &TrainArgs) -> Result<RunConfig, Failure> {
 fn splits(config: &RunConfig, progress: &Progress) -> Result<Splits, Failure> {
     let options = CropOptions { size: config.crop, overlap: 0, skip_blank: config.skip_blank };
     let rule = config.rule()?;
-    let load =
-        |split| data::crops(&config.data, config.task, split, &rule, config.allow_unpaired, options, progress);
+    let load = |split| data::crops(&config.data, config.task, split, &rule, config.allow_unpaired, options, progress);
     let (train, val) = (load(Split::Train)?, load(Split::Val)?);
     let (test, scored) = match load(Split::Test) {
         Ok(test) => (test, Split::Test),

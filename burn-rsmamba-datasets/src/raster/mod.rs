@@ -10,8 +10,8 @@ use std::ops::Range;
 
 pub use file::RasterFile;
 pub use georeference::GeoReference;
-pub(crate) use read::{fits_memory, has_image_extension};
 pub use read::read_raster;
+pub(crate) use read::{fits_memory, has_image_extension};
 pub use write::{GeoSample, GeoTiff};
 
 /// An image of any number of bands; pixels are interleaved and row-major.

@@ -49,7 +49,9 @@ fn write(path: &Path, lines: &Lines, tiled: bool) {
         sizes.push(bytes.len() as u64);
     };
     if tiled {
-        for (top, left) in (0..HEIGHT).step_by(TILE).flat_map(|top| (0..WIDTH).step_by(TILE).map(move |left| (top, left))) {
+        for (top, left) in
+            (0..HEIGHT).step_by(TILE).flat_map(|top| (0..WIDTH).step_by(TILE).map(move |left| (top, left)))
+        {
             let mut tile = ZlibEncoder::new(Vec::new(), Compression::fast());
             for row in top..top + TILE {
                 let inside = 3 * left..3 * (left + TILE).min(WIDTH);

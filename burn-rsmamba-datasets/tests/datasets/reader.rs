@@ -30,7 +30,8 @@ fn windows_of_a_part_are_those_of_the_whole() {
         assert_eq!(window.images[0].to_chw_f32(), expected);
         assert_eq!(loaded.images[0].crop_chw_f32(top, left, height, width), expected);
         let mask = window.label.unwrap();
-        let at = |row: usize, column: usize| whole.label.as_ref().unwrap().data[(5 + top + row) * 60 + 10 + left + column];
+        let at =
+            |row: usize, column: usize| whole.label.as_ref().unwrap().data[(5 + top + row) * 60 + 10 + left + column];
         let expected: Vec<u8> = (0..height * width).map(|pixel| at(pixel / width, pixel % width)).collect();
         assert_eq!(mask.data, expected);
     }
