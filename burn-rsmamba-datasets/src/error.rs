@@ -170,6 +170,14 @@ pub enum DatasetError {
         /// Its height.
         height: usize,
     },
+    /// A file that cannot be resampled onto the grid of another.
+    #[error("{path} cannot be aligned: {reason}; reproject or cut it first, for instance with gdalwarp")]
+    NotAligned {
+        /// The file.
+        path: PathBuf,
+        /// Why not, with both sides' numbers.
+        reason: String,
+    },
     /// Images of one set with different numbers of bands.
     #[error("{path} has {bands} bands but {other} has {other_bands}; give all images the same bands")]
     BandsDiffer {

@@ -3,6 +3,7 @@
 mod datasets {
     mod support;
 
+    mod align;
     mod augment;
     mod baselines;
     mod corpus;

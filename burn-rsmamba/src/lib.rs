@@ -5,7 +5,8 @@
 //! * `RsmSsConfig` and `RsmCdConfig`: the models, as Burn modules. See `models` and `modules`.
 //! * `weights`: our own files and official PyTorch checkpoints.
 //! * `layers`: native kernels for whole layers, which the modules use by themselves.
-//! * `losses`, `metrics`, `optim`, `inference`: what training and mapping need beside Burn.
+//! * `losses`, `metrics`, `optim`, `inference`, `vector`: what training and mapping need beside Burn.
+//! * `snapshot`: a model's output as a text for tests.
 //!
 //! ```
 //! # #[cfg(all(feature = "models", feature = "flex"))] {
@@ -27,6 +28,7 @@
 //! | `models` | yes | everything but the op; without it the crate is the op alone, for other Mamba models |
 //! | `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu` | no | a GPU, by CubeCL kernels, with operator fusion |
 //! | `cuda-cpp` | no | CUDA kernels through NVRTC in place of LLVM |
+//! | `tch`, `ndarray` | no | LibTorch and `NdArray`, which Burn deprecates, with the native kernels of the scan |
 //! | `cubecl-backend` | no | CubeCL without fusion, beside a runtime that is turned on in `burn` |
 //!
 //! A backend whose feature is on in `burn` but not here panics when the op is called on it: turn features on here.
@@ -46,6 +48,10 @@ pub mod modules;
 #[cfg(feature = "models")]
 pub mod optim;
 pub mod scan;
+#[cfg(feature = "models")]
+pub mod snapshot;
+#[cfg(feature = "models")]
+pub mod vector;
 #[cfg(feature = "models")]
 pub mod weights;
 

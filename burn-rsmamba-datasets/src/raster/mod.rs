@@ -1,5 +1,6 @@
 //! Rasters in memory, and reading them from image files.
 
+mod align;
 mod file;
 mod georeference;
 mod read;
@@ -8,6 +9,7 @@ mod write;
 
 use std::ops::Range;
 
+pub use align::{AlignedFile, Resampling};
 pub use file::RasterFile;
 pub use georeference::GeoReference;
 pub use read::read_raster;

@@ -1,3 +1,4 @@
+use crate::inference::Windows;
 use crate::models::ModelConfig;
 use serde::{Deserialize, Serialize};
 
@@ -31,15 +32,24 @@ pub struct ModelMeta {
     pub threshold: f32,
     /// Side of the crops that it was trained on, in pixels.
     pub crop: usize,
+    /// How scenes are cut by default; files that do not say it yet have none, see [`windows`](Self::windows).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Windows>,
     /// Where the weights come from.
     pub provenance: String,
 }
 
 impl ModelMeta {
-    /// The official code's defaults: ImageNet statistics, threshold 0.5, 256² crops.
+    /// The official code's defaults: ImageNet statistics, threshold 0.5, 256² crops and windows of the same size.
     pub fn new(config: ModelConfig, provenance: impl Into<String>) -> Self {
         let normalisation = Normalisation::imagenet(config.encoder.bands);
-        Self { config, normalisation, threshold: 0.5, crop: 256, provenance: provenance.into() }
+        let windows = Some(Windows::for_crop(256));
+        Self { config, normalisation, threshold: 0.5, crop: 256, windows, provenance: provenance.into() }
+    }
+
+    /// How scenes are cut where the user does not say: as the file says, else as it follows from the crops of the training.
+    pub fn windows(&self) -> Windows {
+        self.windows.unwrap_or(Windows::for_crop(self.crop.max(32)))
     }
 
     /// What is wrong with a description read from a file.
@@ -56,6 +66,6 @@ impl ModelMeta {
         if !(0.0..=1.0).contains(&self.threshold) {
             return Err(format!("its threshold {} is no probability", self.threshold));
         }
-        Ok(())
+        self.windows().check().map_err(|error| format!("its windows are not usable: {error}"))
     }
 }

@@ -5,5 +5,7 @@ mod fixture;
 mod help;
 mod predict;
 mod real_data;
+mod scenes;
+mod survival;
 mod train;
 mod weights;

@@ -3,6 +3,7 @@
 use burn::Tensor;
 use burn_rsmamba::{
     Directions, ModelConfig, ModelMeta, Task,
+    inference::{Blend, Windows},
     weights::{self, WeightsError},
 };
 use burn_rsmamba_tests::{compare::values, device, fixtures::golden_path};
@@ -225,4 +226,31 @@ fn an_unwritable_place_is_an_error_that_leaves_nothing() {
     let error = weights::save(&config.init(&device()), &ModelMeta::new(config, "test"), &path).expect_err("no folder");
     assert!(matches!(error, WeightsError::Write { .. }));
     one_line(&error, "model.safetensors");
+}
+
+#[test]
+fn a_file_without_windows_has_those_of_its_crops_and_one_with_windows_keeps_them() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("model.safetensors");
+    let (entries, mut metadata) = entries(Task::Ss);
+    let (name, description) = metadata.iter_mut().next().expect("one entry");
+    assert_eq!(name, "burn-rsmamba");
+    let mut description_now: serde_json::Value = serde_json::from_str(description).expect("JSON");
+    description_now["crop"] = 192.into();
+    description_now["windows"] = serde_json::json!({ "size": 640, "overlap": 100, "blend": "linear" });
+    let read = |description: &serde_json::Value| {
+        let metadata = std::collections::HashMap::from([("burn-rsmamba".to_owned(), description.to_string())]);
+        write(&path, &entries, Some(metadata));
+        weights::load(&path, &device())
+    };
+    let windows = read(&description_now).expect("read").1.windows();
+    assert_eq!(windows, Windows { size: Some(640), overlap: 100, blend: Blend::Linear });
+
+    description_now["windows"]["overlap"] = 640.into();
+    let error = read(&description_now).expect_err("a window that does not move on");
+    assert!(error.to_string().contains("640"), "{error}");
+
+    description_now.as_object_mut().expect("an object").remove("windows");
+    let windows = read(&description_now).expect("an older file").1.windows();
+    assert_eq!(windows, Windows { size: Some(192), overlap: 48, blend: Blend::Cosine });
 }
