@@ -27,7 +27,7 @@ pub(super) fn read(list: &Path) -> Result<Vec<Line>, DatasetError> {
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let sound = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        wrong(list, 1 + sound.iter().filter(|&&byte| byte == b'\n').count(), "it is not UTF-8 text")
+        wrong(list, sound.split(|&byte| byte == b'\n').count(), "it is not UTF-8 text")
     })?;
     let text = text.trim_start_matches('\u{feff}');
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
@@ -60,8 +60,11 @@ pub(super) fn scenes(list: &Path, dates: Dates, allow_unpaired: bool) -> Result<
     let mut names = BTreeSet::new();
     let (mut scenes, mut missing) = (Vec::new(), Vec::new());
     for Line { number, fields } in read(list)? {
-        if fields.len() != dates.count() + 1 || fields.iter().any(String::is_empty) {
+        if fields.len() != dates.count() + 1 {
             return Err(wrong(list, number, &format!("it has {} fields", fields.len())));
+        }
+        if fields.iter().any(String::is_empty) {
+            return Err(wrong(list, number, "it has an empty field"));
         }
         let mut paths: Vec<PathBuf> = fields.iter().map(|field| folder.join(field)).collect();
         if let Some(first) = seen.insert(paths.clone(), number) {

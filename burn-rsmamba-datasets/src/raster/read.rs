@@ -101,7 +101,6 @@ fn unread_compression(path: PathBuf, method: CompressionMethod) -> DatasetError 
     let method = match method {
         CompressionMethod::Unknown(34887) => "LERC".into(),
         CompressionMethod::Unknown(34925) => "LZMA".into(),
-        CompressionMethod::Unknown(50001) => "WEBP".into(),
         CompressionMethod::Unknown(50002 | 52546) => "JXL".into(),
         method => format!("{method:?}"),
     };

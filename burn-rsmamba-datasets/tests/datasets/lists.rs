@@ -3,6 +3,8 @@
 use std::fs;
 
 use burn_rsmamba_datasets::{DatasetFolder, Dates, SceneSource, Split, open};
+use rand::RngExt;
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::support::{at, fill, folder, message};
 
@@ -68,7 +70,7 @@ fn lines_that_cannot_be_understood() {
         (b"# nothing\n", "line 1: it names no files"),
         (b"1.png\n", "line 1: it has 1 fields"),
         (b"1.png 2.png\n\n1.png\n", "line 3: it has 1 fields"),
-        (b"1.png,,\n", "line 1: it has 3 fields"),
+        (b"1.png,\n", "line 1: it has an empty field"),
         (b"1.png 2.png\n1.png\t2.png\n", "line 2: it repeats line 1"),
         (b"1.png 2.png\n\xff\xfe\n", "line 2: it is not UTF-8 text"),
     ];
@@ -76,5 +78,29 @@ fn lines_that_cannot_be_understood() {
         fs::write(&list, content).unwrap();
         let text = message(DatasetFolder::lists(root.path(), Dates::One).open(Split::Test), &list);
         assert!(text.starts_with(&format!("PATH: {expected}; write a line a scene")), "{text}");
+    }
+}
+
+#[test]
+fn damaged_lists_give_an_error_or_scenes() {
+    let root = folder();
+    fill(&root, &["A/1.png", "B/1.png", "1.png"], &["label/1.png"]);
+    let list = at(&root, "train.txt");
+    let seed = 20_261_125;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let sound: [&[u8]; 4] =
+        [b"1.png\n2\n", b"1.png A/1.png\n", b"A/1.png,B/1.png,label/1.png\r\n", b"# x\n1.png\t1.png\t1.png"];
+    for _ in 0..2000 {
+        let mut bytes = sound[rng.random_range(0..sound.len())].to_vec();
+        for _ in 0..rng.random_range(1..5) {
+            let index = rng.random_range(0..bytes.len());
+            bytes[index] = *b"\n\r\t, #./\xff\xef\x00A1".get(rng.random_range(0..16)).unwrap_or(&b'x');
+        }
+        fs::write(&list, &bytes).unwrap();
+        let open = || {
+            let sets = [Dates::One, Dates::Two].map(|dates| open(root.path(), dates, Split::Train));
+            sets.into_iter().flatten().all(|set| !set.scenes.is_empty())
+        };
+        assert!(std::panic::catch_unwind(open).is_ok_and(|sound| sound), "seed {seed}: {bytes:?}");
     }
 }
