@@ -15,7 +15,7 @@ use super::batch::{self, Batch, Purpose, Sampler};
 use super::checkpoint::{self, Best, State};
 use super::evaluate::{self, Validation, ValidationSettings};
 use super::schedule::Schedule;
-use crate::config::RunConfig;
+use crate::config::{Objective, RunConfig};
 use crate::interrupt;
 use crate::progress::{Progress, spell};
 use crate::report::Scores;
@@ -36,6 +36,8 @@ pub(crate) enum Ending {
 pub(crate) struct Trainer<'a> {
     /// The settings.
     pub(crate) config: &'a RunConfig,
+    /// What it minimises.
+    pub(crate) objective: &'a Objective,
     /// Where everything is written.
     pub(crate) run: &'a RunFolder,
     /// What is written beside the weights.
@@ -170,7 +172,7 @@ impl Trainer<'_> {
         lr: f64,
         (epoch, step): (usize, usize),
     ) -> anyhow::Result<(RsmModel, f64)> {
-        let loss = self.config.objective()?.loss(model.forward(&batch.dates), batch.labels);
+        let loss = self.objective.loss(model.forward(&batch.dates), batch.labels);
         let value = f64::from(loss.clone().into_scalar::<f32>());
         let grads = GradientsParams::from_grads(loss.backward(), &model);
         let (grads, norm) = clip_grad_norm(&model, grads, self.config.clip_norm);
@@ -181,7 +183,11 @@ impl Trainer<'_> {
     }
 
     fn validate(&self, model: &RsmModel, epoch: usize, progress: &mut Progress) -> anyhow::Result<Option<Validation>> {
-        let settings = ValidationSettings { config: self.config, normalisation: &self.meta.normalisation };
+        let settings = ValidationSettings {
+            config: self.config,
+            objective: self.objective,
+            normalisation: &self.meta.normalisation,
+        };
         let found = evaluate::validate(&model.valid(), self.val, settings, self.device, progress)?;
         match found {
             Some(Validation { loss, .. }) if !loss.is_finite() => {
