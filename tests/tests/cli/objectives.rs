@@ -84,7 +84,7 @@ fn every_loss_trains_and_each_is_another() {
     let mistakes: [(&[&str], &str); 5] = [
         (&["--loss", "ce-dice"], "two classes"),
         (&["--classes", "3"], "ce-dice"),
-        (&["--pos-weight", "-1"], "pos_weight"),
+        (&["--pos-weight=-1"], "pos_weight"),
         (&["--loss", "focal", "--pos-weight", "2"], "class_weights"),
         (&["--threshold", "worst"], "best"),
     ];
