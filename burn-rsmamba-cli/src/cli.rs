@@ -6,6 +6,7 @@ mod tests;
 mod bench;
 mod data;
 mod eval;
+mod export;
 mod import;
 mod info;
 mod predict;
@@ -19,6 +20,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use bench::{BenchArgs, BenchMode};
 pub(crate) use data::{DataArgs, DataCommand};
 pub(crate) use eval::EvalArgs;
+pub(crate) use export::ExportArgs;
 pub(crate) use import::ImportArgs;
 pub(crate) use info::InfoArgs;
 pub(crate) use predict::PredictArgs;
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Turn a `.pth` checkpoint of the official code into our weights file.
     Import(ImportArgs),
+    /// Write a model's weights for the official PyTorch code.
+    Export(ExportArgs),
     /// Count the parameters and multiply-adds of a model.
     Info(InfoArgs),
     /// Time a model on this machine and measure its memory.

@@ -59,6 +59,16 @@ pub(crate) enum Scaling {
     Measured,
 }
 
+/// What to do about a step whose loss or gradient is no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NonFinite {
+    /// End the run and name the images.
+    Stop,
+    /// Leave the step out and count it.
+    Skip,
+}
+
 /// Everything a training run depends on. The defaults are the official recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,13 +80,15 @@ pub(crate) struct RunConfig {
     /// Which pixels of a label are target: `auto`, `nonzero`, `threshold:VALUE`, `map:VALUE,..` or `channel:BAND`; for
     /// several classes `auto` or `classes:NUMBER`.
     pub(crate) label_rule: String,
+    /// Leave out files without partners in place of refusing them.
+    pub(crate) allow_unpaired: bool,
     /// Label pixels of this value count nowhere: neither in the loss nor in a score.
     pub(crate) ignore_index: Option<u16>,
     /// What bands are scaled by.
     pub(crate) normalisation: Scaling,
     /// A named model size; `[model]` may change parts of it.
     pub(crate) preset: String,
-    /// Weights to start from, of the same shape.
+    /// Weights to start from: ours, or official ones; other bands, classes or task are taken over as far as they go.
     pub(crate) init_from: Option<PathBuf>,
     /// Where to run.
     pub(crate) device: String,
@@ -87,8 +99,10 @@ pub(crate) struct RunConfig {
     pub(crate) epochs: usize,
     /// Stop training in time to end after this many minutes.
     pub(crate) max_minutes: Option<f64>,
-    /// Crops in a step.
+    /// Crops that go through the model together.
     pub(crate) batch: usize,
+    /// Batches whose gradients make one step.
+    pub(crate) accumulate: usize,
     /// Side of the crops in pixels.
     pub(crate) crop: usize,
     /// Leave out crops without image content (white or black borders of a tile).
@@ -120,6 +134,12 @@ pub(crate) struct RunConfig {
     pub(crate) epsilon: f64,
     /// Largest norm of all gradients together.
     pub(crate) clip_norm: f64,
+    /// What to do about a step whose loss or gradient is no number.
+    pub(crate) nonfinite: NonFinite,
+    /// Compute parts of the forward pass twice to save memory.
+    pub(crate) gradient_checkpointing: bool,
+    /// Leave the encoder's parameters as they are.
+    pub(crate) freeze_encoder: bool,
     /// Steps over which the learning rate rises linearly.
     pub(crate) warmup_steps: usize,
     /// Learning rate of the first step.
@@ -135,8 +155,16 @@ pub(crate) struct RunConfig {
     pub(crate) validate_from: usize,
     /// Epochs between validations; the last epoch is always validated.
     pub(crate) validate_every: usize,
-    /// Epochs between writes of the last checkpoint; the end and Ctrl-C always write it.
+    /// Validations without a better F1 after which training ends early.
+    pub(crate) early_stop: Option<usize>,
+    /// Weights kept of the best validations, in `weights`.
+    pub(crate) keep_best: usize,
+    /// Epochs between checkpoints; a validation, the end and Ctrl-C always write one.
     pub(crate) checkpoint_every: usize,
+    /// Minutes between checkpoints within an epoch.
+    pub(crate) checkpoint_minutes: f64,
+    /// Steps between lines of `steps.jsonl`; 0 writes none.
+    pub(crate) log_every: usize,
     /// Probability from which a pixel is marked, or `best`: the best F1 on the validation split, found anew at every
     /// validation.
     pub(crate) threshold: Threshold,
@@ -152,6 +180,7 @@ impl RunConfig {
             task,
             data: data.into(),
             label_rule: "auto".into(),
+            allow_unpaired: false,
             ignore_index: None,
             normalisation: Scaling::Imagenet,
             preset: "tiny".into(),
@@ -161,6 +190,7 @@ impl RunConfig {
             epochs: 300,
             max_minutes: None,
             batch: 2,
+            accumulate: 1,
             crop: 256,
             skip_blank: true,
             keep_empty: 1.0,
@@ -175,6 +205,9 @@ impl RunConfig {
             beta_2: 0.999,
             epsilon: 1e-8,
             clip_norm: 1.0,
+            nonfinite: NonFinite::Stop,
+            gradient_checkpointing: false,
+            freeze_encoder: false,
             warmup_steps: 1000,
             warmup_from: 1e-7,
             patience: 12,
@@ -182,7 +215,11 @@ impl RunConfig {
             cooldown: 0.0,
             validate_from: 10,
             validate_every: 5,
+            early_stop: None,
+            keep_best: 1,
             checkpoint_every: 10,
+            checkpoint_minutes: 10.0,
+            log_every: 10,
             threshold: Threshold::BEST,
             model: ModelSection::default(),
         }
@@ -228,6 +265,11 @@ impl RunConfig {
         Ok(config)
     }
 
+    /// Crops of one step of the optimiser.
+    pub(crate) fn step_crops(&self) -> usize {
+        self.batch * self.accumulate
+    }
+
     /// The model these settings describe.
     ///
     /// # Errors
@@ -264,6 +306,10 @@ impl RunConfig {
         let positive = [
             ("epochs", self.epochs as f64),
             ("batch", self.batch as f64),
+            ("accumulate", self.accumulate as f64),
+            ("keep_best", self.keep_best as f64),
+            ("early_stop", self.early_stop.unwrap_or(1) as f64),
+            ("checkpoint_minutes", self.checkpoint_minutes),
             ("validate_every", self.validate_every as f64),
             ("checkpoint_every", self.checkpoint_every as f64),
             ("patience", self.patience as f64),

@@ -77,6 +77,15 @@ impl LabelRule {
         }
     }
 
+    /// The rule for parts of a label that was seen to be binary as a whole; `None` where parts can be judged by themselves.
+    pub(crate) fn settled(&self) -> Option<Self> {
+        match self {
+            Self::Auto => Some(Self::NonZero),
+            Self::Ignore(value, rule) => Some(Self::Ignore(*value, Box::new(rule.settled()?))),
+            _ => None,
+        }
+    }
+
     /// Whether some pixels count nowhere.
     pub fn ignores(&self) -> bool {
         matches!(self, Self::Ignore(..))
@@ -137,13 +146,29 @@ pub fn read_mask(path: &Path) -> Result<Mask, DatasetError> {
 /// # Errors
 /// As [`read_raster`]; what the rule does not allow: colours, other values (which are listed), a band that is not there.
 pub fn read_label(path: &Path, rule: &LabelRule) -> Result<Mask, DatasetError> {
-    let raster = read_raster(path)?;
-    let data = classes(path, &raster, rule, &vec![true; raster.width * raster.height])?;
+    mask_of(path, &read_raster(path)?, rule, &mut Vec::new())
+}
+
+/// Applies a rule to a part of a label file; `seen` collects the values that `auto` found in earlier parts, since only all of
+/// them together tell whether the file is binary.
+pub(crate) fn mask_of(
+    path: &Path,
+    raster: &Raster,
+    rule: &LabelRule,
+    seen: &mut Vec<f32>,
+) -> Result<Mask, DatasetError> {
+    let data = values(path, raster, rule, &vec![true; raster.width * raster.height], seen)?;
     Ok(Mask { width: raster.width, height: raster.height, data })
 }
 
 /// The value of each pixel of the mask; what pixels hold that do not count is not looked at.
-fn classes(path: &Path, raster: &Raster, rule: &LabelRule, counted: &[bool]) -> Result<Vec<u8>, DatasetError> {
+fn values(
+    path: &Path,
+    raster: &Raster,
+    rule: &LabelRule,
+    counted: &[bool],
+    seen: &mut Vec<f32>,
+) -> Result<Vec<u8>, DatasetError> {
     let (bands, pixels) = (raster.bands, &raster.pixels);
     let any = |pixel: usize, test: &dyn Fn(f32) -> bool| bands_of(pixel, bands).any(|index| test(pixels.raw(index)));
     let by_pixel = |target: &dyn Fn(usize) -> bool| -> Vec<u8> {
@@ -153,14 +178,17 @@ fn classes(path: &Path, raster: &Raster, rule: &LabelRule, counted: &[bool]) -> 
     let grey = || grey(path, bands, pixels, counted);
     let strangers = |fits: &dyn Fn(f32) -> bool| {
         let values = (0..counted.len()).filter(|&pixel| counted[pixel]).map(|pixel| pixels.raw(pixel * bands));
-        distinct(values.filter(|&value| !fits(value)))
+        let mut found = Vec::new();
+        add_distinct(&mut found, values.filter(|&value| !fits(value)));
+        found
     };
     Ok(match rule {
         LabelRule::Auto => {
             let values = grey()?;
-            let found = strangers(&|_| false);
-            if !matches!(found[..], [] | [0.0 | 1.0 | 255.0] | [0.0, 1.0 | 255.0]) {
-                return Err(DatasetError::LabelNotBinary { path: path.into(), values: list(&found) });
+            let here = (0..counted.len()).filter(|&pixel| counted[pixel]);
+            add_distinct(seen, here.map(|pixel| pixels.raw(pixel * bands)));
+            if !matches!(seen[..], [] | [0.0 | 1.0 | 255.0] | [0.0, 1.0 | 255.0]) {
+                return Err(DatasetError::LabelNotBinary { path: path.into(), values: list(seen) });
             }
             values.map(|value| u8::from(value > 0.0)).collect()
         }
@@ -189,7 +217,7 @@ fn classes(path: &Path, raster: &Raster, rule: &LabelRule, counted: &[bool]) -> 
         LabelRule::Ignore(value, rule) => {
             let ignored = |pixel: usize| !any(pixel, &|band| band.to_bits() != value.to_bits());
             let counted: Vec<bool> = (0..counted.len()).map(|pixel| counted[pixel] && !ignored(pixel)).collect();
-            let mut data = classes(path, raster, rule, &counted)?;
+            let mut data = self::values(path, raster, rule, &counted, seen)?;
             data.iter_mut()
                 .zip(&counted)
                 .filter(|(_, counted)| !**counted)
@@ -227,19 +255,17 @@ fn grey<'a>(
 /// As many values as a message shows.
 const SHOWN: usize = 8;
 
-/// The first few distinct values (one more than is shown), sorted.
-fn distinct(values: impl Iterator<Item = f32>) -> Vec<f32> {
-    let mut found: Vec<f32> = Vec::new();
+/// Adds the values that are new, until there is one more than is shown; sorted.
+fn add_distinct(found: &mut Vec<f32>, values: impl Iterator<Item = f32>) {
     for value in values {
+        if found.len() > SHOWN {
+            break;
+        }
         if !found.iter().any(|known| known.to_bits() == value.to_bits()) {
             found.push(value);
-            if found.len() > SHOWN {
-                break;
-            }
         }
     }
     found.sort_by(f32::total_cmp);
-    found
 }
 
 fn list(found: &[f32]) -> String {

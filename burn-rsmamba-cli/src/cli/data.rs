@@ -31,4 +31,8 @@ pub(crate) struct DataArgs {
     /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N.
     #[arg(long, value_name = "RULE", default_value = "auto", value_parser = LabelRule::from_str)]
     pub(crate) label_rule: LabelRule,
+
+    /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.
+    #[arg(long)]
+    pub(crate) allow_unpaired: bool,
 }

@@ -29,6 +29,9 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "RULE", default_value = "auto", value_parser = LabelRule::from_str)]
     pub(crate) label_rule: LabelRule,
 
+    /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.
+    #[arg(long)]
+    pub(crate) allow_unpaired: bool,
     /// Label pixels of this value count nowhere.
     #[arg(long, value_name = "VALUE")]
     pub(crate) ignore_index: Option<u16>,

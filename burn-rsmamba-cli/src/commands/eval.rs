@@ -1,6 +1,7 @@
 //! `eval`: the scores of a model on a split.
 
 use anyhow::Context;
+use burn_rsmamba::inference::Windows;
 use burn_rsmamba_datasets::CropOptions;
 
 use super::windows;
@@ -19,7 +20,7 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
     if let Some(task) = args.task {
         model_file::expect_task(&args.model, model.task(), task)?;
     }
-    let windows = windows(args.windows, &meta, 0)?;
+    let windows = windows(args.windows, Windows { size: Some(meta.crop), overlap: 0, ..meta.windows() })?;
     // With whole images the crops only say which borders are blank.
     let options = CropOptions { size: windows.size.unwrap_or(meta.crop), overlap: windows.overlap, skip_blank: true };
     let rule = label_rule(&args.label_rule, meta.config.classes, args.ignore_index)?;
@@ -27,7 +28,7 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
     if several {
         refuse_for_several_classes(args)?;
     }
-    let crops = data::crops(&args.data, model.task(), args.split, &rule, options, progress)?;
+    let crops = data::crops(&args.data, model.task(), args.split, &rule, args.allow_unpaired, options, progress)?;
     model_file::expect_bands(&args.model, &meta, crops.bands())?;
     let threshold = args.threshold.unwrap_or(meta.threshold);
     let scoring = Scoring {
@@ -44,7 +45,8 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
                 .with_context(|| format!("cannot make the folder {}; choose another --maps", folder.display()))?;
         }
         let mut images = Vec::new();
-        let mapper = Mapper { model: &model, meta: &meta, windows, threshold, device: &device };
+        let augmented = args.windows.tta;
+        let mapper = Mapper { model: &model, meta: &meta, windows, augmented, threshold, device: &device };
         let counts = evaluate::score_scenes(&mapper, &crops, progress, |scored| {
             let name = &scored.scene.name;
             images.push(ImageScores { image: name.clone(), counts: scored.counts });

@@ -2,15 +2,18 @@
 
 mod score;
 
+use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
 use burn_dataset::Dataset;
-use burn_rsmamba::{ModelMeta, Normalisation, Task, weights};
+use burn_rsmamba::inference::Windows;
+use burn_rsmamba::{ModelMeta, Normalisation, RsmModel, Task, weights};
 use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, Pixels, Split, statistics};
 
 use crate::cli::TrainArgs;
 use crate::config::{ConfigFile, RunConfig, Scaling};
+use crate::environment::Environment;
 use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
 use crate::report::{Stopped, print_json, print_line};
@@ -48,12 +51,14 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
     let run = RunFolder::make(out)?;
     let splits = splits(&config, progress)?;
     let meta = describe(&mut config, &splits)?;
-    let learner = learner(&config, &meta, &run, existing, &device)?;
+    let learner = learner(&config, &meta, &run, existing, &device, progress)?;
     if existing == Existing::Replace {
         run.clear()?;
     }
     run.write_config(&config.to_toml()?)?;
-    run.forget_metrics_from(learner.state.epoch)?;
+    run.append_environment(&Environment::new(&device, &learner.state))?;
+    run.forget_from(learner.state.epoch, learner.state.steps)?;
+    checkpoint::name_weights(&run, &learner.state)?;
     let sampler = Sampler::new(&splits.train, config.keep_empty)?;
     if sampler.len() < splits.train.len() {
         progress.info(format!("an epoch takes {} of the {} training crops", sampler.len(), splits.train.len()));
@@ -71,12 +76,17 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
         sampler: &sampler,
         val: &splits.val,
         device: &device,
+        autodiff: autodiff(&config, &device),
         began,
     };
     let (ending, state) = trainer.run(learner, progress)?;
     match ending {
         Ending::Interrupted => return report_interruption(&run, &state, progress),
         Ending::OutOfTime => progress.info("time is over: scoring the best weights"),
+        Ending::NoBetter => progress.info(format!(
+            "no better F1 for {} validations: scoring the best weights",
+            config.early_stop.unwrap_or_default()
+        )),
         Ending::Finished => {}
     }
     score::run(&run, &state, &splits, &device, began, progress)
@@ -107,7 +117,7 @@ fn printed(args: &TrainArgs) -> Result<RunConfig, Failure> {
 fn splits(config: &RunConfig, progress: &Progress) -> Result<Splits, Failure> {
     let options = CropOptions { size: config.crop, overlap: 0, skip_blank: config.skip_blank };
     let rule = config.rule()?;
-    let load = |split| data::crops(&config.data, config.task, split, &rule, options, progress);
+    let load = |split| data::crops(&config.data, config.task, split, &rule, config.allow_unpaired, options, progress);
     let (train, val) = (load(Split::Train)?, load(Split::Val)?);
     let (test, scored) = match load(Split::Test) {
         Ok(test) => (test, Split::Test),
@@ -147,6 +157,7 @@ fn describe(config: &mut RunConfig, splits: &Splits) -> Result<ModelMeta, Failur
         },
         threshold: config.threshold.initial() as f32,
         crop: config.crop,
+        windows: Some(Windows::for_crop(config.crop)),
         provenance: format!(
             "burn-rsmamba-cli {} train --task {} --data {}",
             env!("CARGO_PKG_VERSION"),
@@ -166,13 +177,19 @@ fn warn_of_scaling(config: &RunConfig, crops: &Crops, progress: &Progress) {
 
 /// The official warm-up is longer than many a small run.
 fn warn_of_short_run(config: &RunConfig, crops: usize, progress: &Progress) {
-    let steps = config.epochs * crops.div_ceil(config.batch);
+    let steps = config.epochs * crops.div_ceil(config.step_crops());
     if config.warmup_steps >= steps {
         progress.warn(format!(
             "the run has {steps} steps, all of them in the warm-up of {}; a smaller --warmup-steps learns faster",
             config.warmup_steps
         ));
     }
+}
+
+/// The device for training steps.
+fn autodiff(config: &RunConfig, device: &Device) -> Device {
+    let device = device.clone().autodiff();
+    if config.gradient_checkpointing { device.gradient_checkpointing() } else { device }
 }
 
 /// A new model, or the run as it was left.
@@ -182,21 +199,48 @@ fn learner(
     run: &RunFolder,
     existing: Existing,
     device: &Device,
+    progress: &Progress,
 ) -> Result<Learner, Failure> {
-    device.seed(config.seed);
-    let model = meta.config.init(&device.clone().autodiff());
+    let model = meta.config.init_seeded(config.seed, &autodiff(config, device));
     let optimizer = optimizer(config);
-    if existing == Existing::Resume {
-        let (state, model, optimizer) = checkpoint::load(&run.state(), model, optimizer)?;
-        return Ok(Learner { model, optimizer, state });
+    let resumed = existing == Existing::Resume && run.has_state();
+    if existing == Existing::Resume && !resumed {
+        progress.warn("the run has no checkpoint yet: it starts from its beginning");
     }
-    let model = match &config.init_from {
-        Some(path) => weights::load_into(model, &model_file::find(path)?).map_err(|error| {
-            Failure::run(format!("{error}; --init-from takes weights of the same task, widths, depths and classes"))
-        })?,
-        None => model,
+    let (state, model, optimizer) = match (resumed, &config.init_from) {
+        (true, _) => checkpoint::load(run, &model, &optimizer, progress)?,
+        (_, Some(path)) => (State::start(), transferred(model, &model_file::find(path)?, progress)?, optimizer),
+        (_, None) => (State::start(), model, optimizer),
     };
-    Ok(Learner { model, optimizer, state: State::start() })
+    let model = if config.freeze_encoder { model.freeze_encoder() } else { model };
+    Ok(Learner { model, optimizer, state })
+}
+
+/// A model with the weights of a file, as far as they go; says what was left out.
+fn transferred(model: RsmModel, path: &Path, progress: &Progress) -> Result<RsmModel, Failure> {
+    let (model, told) = weights::transfer(model, path).map_err(|error| {
+        Failure::run(format!("{error}; --init-from takes weights of the same widths, depths and directions"))
+    })?;
+    if let Some((old, new)) = told.bands {
+        progress.warn(format!("{}: its first convolution reads {old} bands and was fitted to {new}", path.display()));
+    }
+    if !told.initial.is_empty() {
+        progress.warn(format!(
+            "{}: {} entries start from initial values: {}",
+            path.display(),
+            told.initial.len(),
+            shortened(&told.initial)
+        ));
+    }
+    Ok(model)
+}
+
+/// The first few names.
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names[..names.len() - more].join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 fn report_interruption(run: &RunFolder, state: &State, progress: &Progress) -> Outcome {
@@ -206,7 +250,7 @@ fn report_interruption(run: &RunFolder, state: &State, progress: &Progress) -> O
         run: run.root(),
         interrupted: true,
         epoch: state.epoch,
-        best_epoch: state.best.map(|best| best.epoch),
+        best_epoch: state.best.first().map(|best| best.epoch),
     })?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use burn_rsmamba::Task;
 use clap::Args;
 use serde::Serialize;
 
-use super::{LossName, Scaling, Threshold};
+use super::{LossName, NonFinite, Scaling, Threshold};
 use crate::cli::{parse_count, parse_label_rule, parse_size, task_parser};
 
 /// The flags of `train` that set a key of the config; the field names are the keys.
@@ -23,6 +23,9 @@ pub(crate) struct Flags {
     /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N [default: auto].
     #[arg(long, value_name = "RULE", value_parser = parse_label_rule)]
     pub(crate) label_rule: Option<String>,
+    /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub(crate) allow_unpaired: Option<bool>,
     /// Label pixels of this value count nowhere.
     #[arg(long, value_name = "VALUE")]
     pub(crate) ignore_index: Option<u16>,
@@ -35,7 +38,7 @@ pub(crate) struct Flags {
     /// A named model size, e.g. `tiny`, the paper's [default: tiny; demo: a small one].
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
-    /// Start from these weights in place of random ones.
+    /// Start from these weights, ours or official, in place of random ones.
     #[arg(long, value_name = "FILE")]
     pub(crate) init_from: Option<PathBuf>,
     /// Where to run; see `devices` [default: cpu].
@@ -53,6 +56,9 @@ pub(crate) struct Flags {
     /// Crops in a step [default: 2].
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) batch: Option<usize>,
+    /// Batches whose gradients make one step [default: 1].
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) accumulate: Option<usize>,
     /// Side of the crops in pixels [default: 256].
     #[arg(long, value_name = "N", value_parser = parse_size)]
     pub(crate) crop: Option<usize>,
@@ -89,13 +95,28 @@ pub(crate) struct Flags {
     /// Largest norm of all gradients together [default: 1].
     #[arg(long, value_name = "X")]
     pub(crate) clip_norm: Option<f64>,
+    /// What to do when a loss or gradient is no number: stop, or skip the step [default: stop].
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub(crate) nonfinite: Option<NonFinite>,
+    /// Compute parts of the forward pass twice to save memory [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) gradient_checkpointing: Option<bool>,
+    /// Train the decoder and the head alone [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) freeze_encoder: Option<bool>,
     /// First epoch that is validated [default: 10].
     #[arg(long, value_name = "N")]
     pub(crate) validate_from: Option<usize>,
     /// Epochs between validations [default: 5].
     #[arg(long, value_name = "N")]
     pub(crate) validate_every: Option<usize>,
-    /// Epochs between writes of the last checkpoint [default: 10].
+    /// End early after this many validations without a better F1 [default: never].
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) early_stop: Option<usize>,
+    /// Weights kept of the best validations [default: 1].
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) keep_best: Option<usize>,
+    /// Epochs between checkpoints [default: 10].
     #[arg(long, value_name = "N")]
     pub(crate) checkpoint_every: Option<usize>,
     /// Probability from which a pixel is marked, or `best`: the best F1 on the validation split [default: best].

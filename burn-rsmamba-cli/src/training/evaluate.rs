@@ -6,7 +6,7 @@ use anyhow::Context;
 use burn::Tensor;
 use burn::tensor::Device;
 use burn_dataset::Dataset;
-use burn_rsmamba::inference::{self, ImageView, InferenceError, Windows};
+use burn_rsmamba::inference::{ImageView, InferenceError, Predictor, Windows};
 use burn_rsmamba::metrics::{Confusion, ConfusionMatrix};
 use burn_rsmamba::{ModelMeta, Normalisation, RsmModel};
 use burn_rsmamba_datasets::{Crops, LoadedScene, Mask, Raster, Sample};
@@ -137,6 +137,8 @@ pub(crate) struct Mapper<'a> {
     pub(crate) meta: &'a ModelMeta,
     /// How images are cut.
     pub(crate) windows: Windows,
+    /// Whether flips and rotations are averaged.
+    pub(crate) augmented: bool,
     /// Probability from which a pixel is marked.
     pub(crate) threshold: f32,
     /// Where it runs.
@@ -144,6 +146,12 @@ pub(crate) struct Mapper<'a> {
 }
 
 impl Mapper<'_> {
+    /// The library's side of it.
+    pub(crate) fn predictor(&self) -> Predictor<'_> {
+        let Self { model, meta, windows, augmented, device, .. } = *self;
+        Predictor { model, normalisation: &meta.normalisation, windows, augmented, device }
+    }
+
     /// The probability of each pixel of a place, given its image at each date.
     ///
     /// # Errors
@@ -156,7 +164,7 @@ impl Mapper<'_> {
             .zip(&planes)
             .map(|(image, data)| ImageView { bands: image.bands, height: image.height, width: image.width, data })
             .collect();
-        inference::predict(self.model, &views, &self.meta.normalisation, self.windows, self.device)
+        self.predictor().predict(&views)
     }
 
     /// Whether each of these probabilities marks its pixel.

@@ -6,5 +6,7 @@ mod help;
 mod objectives;
 mod predict;
 mod real_data;
+mod scenes;
+mod survival;
 mod train;
 mod weights;

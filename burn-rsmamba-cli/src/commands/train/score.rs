@@ -35,7 +35,8 @@ pub(super) fn run(
         (&evaluate::score_classes(&model, &meta, &splits.test, device, progress)?).into()
     } else {
         let folder = run.predictions()?;
-        let mapper = Mapper { model: &model, meta: &meta, windows, threshold: meta.threshold, device };
+        let mapper =
+            Mapper { model: &model, meta: &meta, windows, augmented: false, threshold: meta.threshold, device };
         let counts = evaluate::score_scenes(&mapper, &splits.test, progress, |scored| {
             let name = &scored.scene.name;
             images.push(ImageScores { image: name.clone(), counts: scored.counts });
@@ -48,7 +49,7 @@ pub(super) fn run(
     };
     let report = TrainReport {
         run: run.root(),
-        best_epoch: state.best.map(|best| best.epoch),
+        best_epoch: state.best.first().map(|best| best.epoch),
         split: splits.scored.to_string(),
         scored,
         scoring: Scoring {
