@@ -26,7 +26,7 @@ pub(crate) use layers::ConfigFile;
 use layers::{assign, overlay};
 use model::ModelSection;
 pub(crate) use model::preset;
-pub(crate) use objective::{LossName, label_rule};
+pub(crate) use objective::{LossName, Objective, label_rule};
 pub(crate) use threshold::Threshold;
 
 /// The value of `data` that stands for the generated scenes.

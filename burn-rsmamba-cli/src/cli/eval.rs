@@ -25,7 +25,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "NAME", value_parser = split_parser())]
     pub(crate) split: Split,
 
-    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.. or channel:BAND.
+    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N.
     #[arg(long, value_name = "RULE", default_value = "auto", value_parser = LabelRule::from_str)]
     pub(crate) label_rule: LabelRule,
 

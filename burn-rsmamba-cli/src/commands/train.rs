@@ -46,7 +46,7 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
     };
     RunFolder::check(out, existing)?;
     let mut config = settings(args)?;
-    config.objective()?;
+    let objective = config.objective()?;
     let device = device::named(&config.device)?;
     let run = RunFolder::make(out)?;
     let splits = splits(&config, progress)?;
@@ -69,6 +69,7 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
     interrupt::install()?;
     let trainer = Trainer {
         config: &config,
+        objective: &objective,
         run: &run,
         meta: &meta,
         train: &splits.train,

@@ -20,7 +20,7 @@ pub(crate) struct Flags {
     /// A dataset folder, or `demo` for generated scenes (a folder of that name is `./demo`).
     #[arg(long, value_name = "PATH|demo")]
     pub(crate) data: Option<String>,
-    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.. or channel:BAND [default: auto].
+    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N [default: auto].
     #[arg(long, value_name = "RULE", value_parser = parse_label_rule)]
     pub(crate) label_rule: Option<String>,
     /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.

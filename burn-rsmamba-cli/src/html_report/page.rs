@@ -19,6 +19,26 @@ img { max-width: 100%; image-rendering: pixelated }
 pre { overflow-x: auto; background: #8881; padding: 1rem }
 ";
 
+/// Keys of scores and metrics in the order of their rows or columns.
+const FIRST: [&str; 16] = [
+    "epoch",
+    "split",
+    "f1",
+    "iou",
+    "precision",
+    "recall",
+    "accuracy",
+    "kappa",
+    "threshold",
+    "crop",
+    "overlap",
+    "images",
+    "tp",
+    "fp",
+    "fn",
+    "tn",
+];
+
 /// The whole page.
 pub(super) fn lay_out(run: &Run, curves: &Markup, pictures: &Pictures<'_>) -> Markup {
     html! {
@@ -56,7 +76,7 @@ fn summary(scores: &Map<String, Value>) -> Markup {
     let nested = |value: &Value| value.is_object() || value.is_array();
     html! {
         table {
-            @for (key, value) in scores.iter().filter(|(_, value)| !nested(value)) {
+            @for (key, value) in in_order(scores).into_iter().filter(|(_, value)| !nested(value)) {
                 tr { th { (key) } td { (written(value)) } }
             }
         }
@@ -128,7 +148,7 @@ fn images(images: &[ImageScores]) -> Markup {
 fn epochs(epochs: &[Map<String, Value>]) -> Markup {
     // A row that was not validated has fewer keys.
     let most = epochs.iter().max_by_key(|row| row.len());
-    let keys: Vec<&String> = most.into_iter().flat_map(Map::keys).collect();
+    let keys: Vec<&String> = most.into_iter().flat_map(in_order).map(|(key, _)| key).collect();
     html! {
         table {
             tr { @for key in &keys { th { (key) } } }
@@ -137,6 +157,13 @@ fn epochs(epochs: &[Map<String, Value>]) -> Markup {
             }
         }
     }
+}
+
+/// Entries as people look for them; those that are not listed come last.
+fn in_order(entries: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut entries: Vec<_> = entries.iter().collect();
+    entries.sort_by_key(|(key, _)| FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()));
+    entries
 }
 
 fn written(value: &Value) -> String {

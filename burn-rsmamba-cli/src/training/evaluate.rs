@@ -13,7 +13,7 @@ use burn_rsmamba_datasets::{Crops, LoadedScene, Mask, Raster, Sample};
 
 use super::batch::{self, Batch};
 use super::tally::{self, Tally};
-use crate::config::RunConfig;
+use crate::config::{Objective, RunConfig};
 use crate::interrupt;
 use crate::progress::Progress;
 use crate::report::Scores;
@@ -34,6 +34,8 @@ pub(crate) struct Validation {
 pub(crate) struct ValidationSettings<'a> {
     /// The settings of the run.
     pub(crate) config: &'a RunConfig,
+    /// The loss that is reported.
+    pub(crate) objective: &'a Objective,
     /// What the bands are normalised by.
     pub(crate) normalisation: &'a Normalisation,
 }
@@ -50,8 +52,7 @@ pub(crate) fn validate(
     device: &Device,
     progress: &mut Progress,
 ) -> anyhow::Result<Option<Validation>> {
-    let ValidationSettings { config, normalisation } = settings;
-    let objective = config.objective()?;
+    let ValidationSettings { config, objective, normalisation } = settings;
     let mut tally = None;
     let mut loss_sum = 0.0;
     progress.start("validating", crops.len().div_ceil(config.batch));

@@ -15,7 +15,7 @@ use super::batch::{self, Batch, Purpose, Sampler};
 use super::checkpoint::{self, State, Validated};
 use super::evaluate::{self, Validation, ValidationSettings};
 use super::schedule::Schedule;
-use crate::config::{NonFinite, RunConfig};
+use crate::config::{NonFinite, Objective, RunConfig};
 use crate::interrupt;
 use crate::progress::{Progress, spell};
 use crate::report::Scores;
@@ -38,6 +38,8 @@ pub(crate) enum Ending {
 pub(crate) struct Trainer<'a> {
     /// The settings.
     pub(crate) config: &'a RunConfig,
+    /// What it minimises.
+    pub(crate) objective: &'a Objective,
     /// Where everything is written.
     pub(crate) run: &'a RunFolder,
     /// What is written beside the weights.
@@ -180,12 +182,11 @@ impl Trainer<'_> {
     /// One step of the optimiser, by the gradients of one batch or of several added up.
     fn step(&self, learner: Learner, samples: &[Sample], lr: f64, progress: &Progress) -> anyhow::Result<Learner> {
         let Learner { model, mut optimizer, mut state } = learner;
-        let objective = self.config.objective()?;
         let mut sum = GradientsAccumulator::new();
         let mut loss_sum = 0.0;
         for samples_of_batch in samples.chunks(self.config.batch) {
             let batch = Batch::new(samples_of_batch, &self.meta.normalisation, &self.autodiff);
-            let loss = objective.loss(model.forward(&batch.dates), batch.labels);
+            let loss = self.objective.loss(model.forward(&batch.dates), batch.labels);
             let part = samples_of_batch.len() as f64;
             loss_sum += f64::from(loss.clone().into_scalar::<f32>()) * part;
             // a single batch keeps its gradients to the bit
@@ -226,7 +227,11 @@ impl Trainer<'_> {
     }
 
     fn validate(&self, model: &RsmModel, epoch: usize, progress: &mut Progress) -> anyhow::Result<Option<Validation>> {
-        let settings = ValidationSettings { config: self.config, normalisation: &self.meta.normalisation };
+        let settings = ValidationSettings {
+            config: self.config,
+            objective: self.objective,
+            normalisation: &self.meta.normalisation,
+        };
         let found = evaluate::validate(&model.valid(), self.val, settings, self.device, progress)?;
         match found {
             Some(Validation { loss, .. }) if !loss.is_finite() => {

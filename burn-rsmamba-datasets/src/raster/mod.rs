@@ -76,14 +76,6 @@ impl Pixels {
             Self::F32(values) => 4 * values.len(),
         }
     }
-
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::U8(values) => values.len(),
-            Self::U16(values) => values.len(),
-            Self::F32(values) => values.len(),
-        }
-    }
 }
 
 impl Raster {

@@ -33,13 +33,11 @@ impl Targets {
 
     /// The sum over the pixels that count, divided by their number; `values` are `[B, 1, H, W]`.
     pub(super) fn mean(&self, values: Tensor<4>) -> Tensor<1> {
-        match &self.counted {
-            Some(counted) => total(self.keep(values)) / total(counted.clone()).clamp_min(1.0),
-            None => {
-                let count: usize = values.dims().iter().product();
-                total(values) / count as f64
-            }
+        if let Some(counted) = &self.counted {
+            return total(self.keep(values)) / total(counted.clone()).clamp_min(1.0);
         }
+        let count: usize = values.dims().iter().product();
+        total(values) / count as f64
     }
 
     /// 1 at the channel of each pixel's class, 0 elsewhere and in all channels of ignored pixels: `[B, K, H, W]`.

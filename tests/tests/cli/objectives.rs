@@ -29,14 +29,19 @@ fn number(value: &Value, key: &str) -> f64 {
     value[key].as_f64().unwrap_or_else(|| panic!("{key} in {value}"))
 }
 
+/// The epochs of a run.
+fn metrics(fixture: &Fixture, run: &str) -> Vec<Value> {
+    let text = fs::read_to_string(fixture.path(run).join("metrics.jsonl")).expect("metrics");
+    text.lines().map(|row| serde_json::from_str(row).expect("JSON")).collect()
+}
+
 #[test]
 fn the_best_threshold_of_the_validation_goes_with_the_weights() {
     let fixture = Fixture::new();
     let data = fixture.segmentation("seg");
     let data = data.to_str().expect("text");
     let report = fixture.json(&train("ss", data, "best", &["--epochs", "3"]));
-    let rows = fs::read_to_string(fixture.path("best/metrics.jsonl")).expect("metrics");
-    let rows: Vec<Value> = rows.lines().map(|row| serde_json::from_str(row).expect("JSON")).collect();
+    let rows = metrics(&fixture, "best");
     let best = rows.iter().find(|row| row["epoch"] == report["best_epoch"]).expect("the best epoch");
     assert_eq!(best["threshold"], report["threshold"]);
     // On the validation split itself no other threshold does better.
@@ -67,15 +72,7 @@ fn every_loss_trains_and_each_is_another() {
         ("balanced", &["--loss", "focal", "--class-weights", "0.25,0.75", "--set", "focal_gamma=1"]),
     ] {
         fixture.json(&train("ss", data, run, &[&["--epochs", "1"], flags].concat()));
-        let row: Value = serde_json::from_str(
-            fs::read_to_string(fixture.path(run).join("metrics.jsonl"))
-                .expect("metrics")
-                .lines()
-                .next()
-                .expect("a row"),
-        )
-        .expect("JSON");
-        losses.push(number(&row, "valid_loss"));
+        losses.push(number(&metrics(&fixture, run)[0], "valid_loss"));
     }
     for (index, loss) in losses.iter().enumerate() {
         assert!(loss.is_finite() && *loss > 0.0, "{losses:?}");
@@ -84,7 +81,7 @@ fn every_loss_trains_and_each_is_another() {
     let mistakes: [(&[&str], &str); 5] = [
         (&["--loss", "ce-dice"], "two classes"),
         (&["--classes", "3"], "ce-dice"),
-        (&["--pos-weight", "-1"], "pos_weight"),
+        (&["--pos-weight=-1"], "pos_weight"),
         (&["--loss", "focal", "--pos-weight", "2"], "class_weights"),
         (&["--threshold", "worst"], "best"),
     ];
@@ -114,14 +111,8 @@ fn several_classes_and_ignored_pixels_from_training_to_scores() {
     let eval = ["eval", "--model", "run", "--data", data, "--split", "test", "--ignore-index", "255"];
     let scores = fixture.json(&eval);
     assert_eq!(scores["confusion"], report["confusion"]);
-    let pixels: u64 = scores["confusion"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .flat_map(|row| row.as_array())
-        .flatten()
-        .filter_map(Value::as_u64)
-        .sum();
+    let confusion: Vec<Vec<u64>> = serde_json::from_value(scores["confusion"].clone()).expect("rows of counts");
+    let pixels: u64 = confusion.concat().iter().sum();
     assert_eq!(pixels, 2 * 64 * 60, "four columns of each image count nowhere");
     let error = fixture.error(2, &[&eval[..], &["--csv", "x.csv"]].concat());
     assert!(error.contains("--csv"), "{error}");

@@ -101,13 +101,12 @@ fn of_equal_thresholds_the_one_nearest_to_a_half_is_taken() {
     let best = |pixels: &[(f32, bool)]| {
         let mut sweep = ThresholdSweep::default();
         sweep.count(pixels.iter().map(|pixel| pixel.0), pixels.iter().map(|pixel| pixel.1));
-        sweep.best()
+        let best = sweep.best();
+        (best.threshold, best.counts.f1())
     };
-    assert_eq!(best(&[]).threshold, 0.5);
-    assert_eq!(best(&[(0.9, false)]).threshold, 0.5);
-    assert_eq!(best(&[(0.9, true), (0.1, false)]).threshold, 0.5);
-    let low = best(&[(0.25, true), (0.125, false)]);
-    assert_eq!((low.threshold, low.counts.f1()), (0.25, 1.0));
-    let high = best(&[(1.0, true), (0.75, false)]);
-    assert_eq!((high.threshold, high.counts.f1()), (0.75 + 1.0 / 1024.0, 1.0));
+    assert_eq!(best(&[]), (0.5, 0.0));
+    assert_eq!(best(&[(0.9, false)]), (0.5, 0.0));
+    assert_eq!(best(&[(0.9, true), (0.1, false)]), (0.5, 1.0));
+    assert_eq!(best(&[(0.25, true), (0.125, false)]), (0.25, 1.0));
+    assert_eq!(best(&[(1.0, true), (0.75, false)]), (0.75 + 1.0 / 1024.0, 1.0));
 }
