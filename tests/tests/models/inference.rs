@@ -145,3 +145,21 @@ fn augmentation_is_the_mean_of_eight_turns_and_two_orders() {
         assert!(plain.iter().zip(&actual).any(|(a, b)| (a - b).abs() > 1e-4), "{task}: it does something");
     }
 }
+
+#[test]
+fn a_scene_of_constant_colour_gives_a_map_without_a_grid() {
+    let (model, meta, device) = subject(Task::Ss);
+    let (side, rim) = (300, 48);
+    let data: Vec<f32> = (0..3 * side * side).map(|index| [0.4, 0.5, 0.3][index / (side * side)]).collect();
+    // The largest step between neighbours, beside the border of the scene, where a whole image has one too.
+    let step = |windows| {
+        let predictor = Predictor { windows, ..Predictor::new(&model, &meta, &device) };
+        let map = predictor.predict(&[view(&data, side, side)]).expect("fits");
+        let inner = || (rim..side - rim).flat_map(|row| (rim..side - rim).map(move |column| row * side + column));
+        inner().map(|at| (map[at] - map[at + 1]).abs().max((map[at] - map[at + side]).abs())).fold(0.0, f32::max)
+    };
+    let default = step(Windows::for_crop(128));
+    let plain = step(Windows { size: Some(128), overlap: 0, blend: Blend::None });
+    assert!(plain > 1e-4, "windows side by side show: {plain}");
+    assert!(default < 0.02 * plain, "the default does not: {default} of {plain}");
+}

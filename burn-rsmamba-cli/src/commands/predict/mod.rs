@@ -76,7 +76,9 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     if args.resume {
         let all = jobs.len();
         jobs.retain(|job| job.journal.exists() || !job.outputs().all(|path| path.exists()));
-        progress.info(format!("{} of {all} are mapped already", all - jobs.len()));
+        if jobs.len() < all {
+            progress.info(format!("{} of {all} are mapped already", all - jobs.len()));
+        }
     }
     if let Some(most) = args.max_memory {
         mapper.windows = budget::windows(most, &jobs, &mapper, args)?;
