@@ -7,7 +7,7 @@
 use std::error::Error;
 
 use burn::tensor::Device;
-use burn_rsmamba::inference::{Blend, ImageView, Windows, predict};
+use burn_rsmamba::inference::{ImageView, Predictor};
 use burn_rsmamba::weights;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -21,8 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let data: Vec<f32> = (0..3).flat_map(|band| image.pixels().map(move |pixel| pixel[band])).collect();
     let view = ImageView { bands: 3, height, width, data: &data };
 
-    let windows = Windows { size: Some(meta.crop), overlap: meta.crop / 4, blend: Blend::Cosine };
-    let probabilities = predict(&model, &[view], &meta.normalisation, windows, &device)?;
+    let probabilities = Predictor::new(&model, &meta, &device).predict(&[view])?;
 
     let mask = probabilities.iter().map(|&p| if p >= meta.threshold { 255 } else { 0 }).collect();
     image::GrayImage::from_raw(width as u32, height as u32, mask).expect("a value a pixel").save(output)?;

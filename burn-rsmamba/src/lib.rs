@@ -6,6 +6,7 @@
 //! * `weights`: our own files and official PyTorch checkpoints.
 //! * `layers`: native kernels for whole layers, which the modules use by themselves.
 //! * `losses`, `metrics`, `optim`, `inference`, `vector`: what training and mapping need beside Burn.
+//! * `learner` (feature `train`): the models under Burn's `SupervisedTraining`.
 //! * `snapshot`: a model's output as a text for tests.
 //!
 //! ```
@@ -26,6 +27,7 @@
 //! |---|---|---|
 //! | `flex` | yes | the pure-Rust CPU backend, with native kernels |
 //! | `models` | yes | everything but the op; without it the crate is the op alone, for other Mamba models |
+//! | `train` | no | the models under Burn's training engine |
 //! | `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu` | no | a GPU, by CubeCL kernels, with operator fusion |
 //! | `cuda-cpp` | no | CUDA kernels through NVRTC in place of LLVM |
 //! | `tch`, `ndarray` | no | LibTorch and `NdArray`, which Burn deprecates, with the native kernels of the scan |
@@ -56,6 +58,8 @@
 pub mod inference;
 #[cfg(feature = "models")]
 pub mod layers;
+#[cfg(feature = "train")]
+pub mod learner;
 #[cfg(feature = "models")]
 pub mod losses;
 #[cfg(feature = "models")]
