@@ -60,7 +60,8 @@ fn pairs(folder: &Path) -> Result<Vec<Scene>, Box<dyn Error>> {
     let scene = |image: std::path::PathBuf| {
         let name = image.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let label = Some(folder.join(format!("{name}_mask.png")));
-        Scene { name, source: SceneSource::Files { images: vec![image], label, rule: LabelRule::Threshold(128.0) } }
+        let rule = LabelRule::Threshold(128.0);
+        Scene { name, source: SceneSource::Files { images: vec![image], label, rule, region: None } }
     };
     Ok(images.map(scene).collect())
 }
