@@ -74,6 +74,7 @@ fn refuse_for_several_classes(args: &EvalArgs) -> Outcome {
         ("--csv", args.csv.is_some()),
         ("--maps", args.maps.is_some()),
         ("--whole", args.windows.whole),
+        ("--tta", args.windows.tta),
         ("--threshold", args.threshold.is_some()),
     ];
     match unfit.iter().find(|(_, given)| *given) {
