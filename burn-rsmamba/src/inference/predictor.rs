@@ -115,6 +115,8 @@ impl<'a> Predictor<'a> {
         let dates = self.model.task().dates();
         let (send, receive) = sync_channel(AHEAD);
         std::thread::scope(|scope| {
+            // Gone when this ends, however it ends: a reader that waits for room would wait for ever.
+            let receive = receive;
             let (tops, lefts) = (&rows.starts[skipped..], &columns.starts);
             scope.spawn(move || {
                 for area in tops.iter().flat_map(|&top| lefts.iter().map(move |&left| area(top, left))) {

@@ -94,6 +94,19 @@ fn a_map_from_any_row_on_is_the_rest_of_the_whole_map() {
 }
 
 #[test]
+fn mapping_ends_with_the_first_error() {
+    let (model, meta, device) = subject(Task::Ss);
+    let (height, width) = (400, 40);
+    let data = picture(height, width, 3);
+    let windows = Windows { size: Some(32), overlap: 0, blend: Blend::None };
+    let predictor = Predictor { windows, ..Predictor::new(&model, &meta, &device) };
+    let error = InferenceError::Bands { expected: 1, actual: 2 };
+    let dates = [view(&data, height, width)];
+    let mapped = predictor.map(&dates[..], |_| Err(error.clone()));
+    assert_eq!(mapped, Err(error));
+}
+
+#[test]
 fn augmentation_is_the_mean_of_eight_turns_and_two_orders() {
     for task in [Task::Ss, Task::Cd] {
         let (model, meta, device) = subject(task);
