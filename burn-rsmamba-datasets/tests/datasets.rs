@@ -10,10 +10,10 @@ mod datasets {
     mod crops;
     mod damaged;
     mod demo;
-    mod giant;
     mod labels;
     mod layouts;
     mod lists;
+    mod memory;
     mod openers;
     mod pairs;
     mod rasters;

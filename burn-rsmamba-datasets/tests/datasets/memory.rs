@@ -62,7 +62,8 @@ fn write(path: &Path, lines: &Lines, tiled: bool) {
         }
     } else {
         for top in (0..HEIGHT).step_by(STRIP) {
-            block(&(top..(top + STRIP).min(HEIGHT)).flat_map(|row| lines.row(row)).copied().collect::<Vec<u8>>());
+            let rows: Vec<&[u8]> = (top..(top + STRIP).min(HEIGHT)).map(|row| lines.row(row)).collect();
+            block(&rows.concat());
         }
     }
     directory.write_tag(Tag::ImageWidth, WIDTH as u32).unwrap();
