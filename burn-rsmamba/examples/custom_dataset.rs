@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // 3. Any dataset of samples can be mapped: here each gets a fourth band.
     let bands = crops.bands() + 1;
-    let data = MapperDataset::new(crops, WithGreenness);
+    let data: MapperDataset<_, _, Sample> = MapperDataset::new(crops, WithGreenness);
 
     // 4. Samples as tensors, for a model that reads that many bands.
     let device = Device::flex();

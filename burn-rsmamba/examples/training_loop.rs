@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut model = RsmModel::Cd(RsmCdConfig::nano().init_seeded(1, &tracked));
     let mut optimizer = AdamWConfig::new().with_weight_decay(1e-3).with_epsilon(1e-8).init();
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    let (mut step, steps) = (0, epochs * train.len().div_ceil(BATCH));
+    let (mut step, steps) = (0_u32, epochs * train.len().div_ceil(BATCH));
     for epoch in 1..=epochs {
         let mut losses = Vec::new();
         for start in (0..train.len()).step_by(BATCH) {
