@@ -110,7 +110,7 @@ pub(crate) struct Flags {
     /// Epochs between validations [default: 5].
     #[arg(long, value_name = "N")]
     pub(crate) validate_every: Option<usize>,
-    /// End early after this many validations without a better F1 [default: never].
+    /// End early after this many validations without a better F1; without it, never.
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) early_stop: Option<usize>,
     /// Weights kept of the best validations [default: 1].

@@ -114,12 +114,17 @@ pub(crate) const SMALL: &[&str] = &[
     "1",
 ];
 
-/// `train` on a dataset with the small settings and more flags.
+/// `train` on a dataset with the small settings and more flags, which win.
 pub(crate) fn train<'a>(task: &'a str, data: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let mut arguments = vec!["train", "--task", task, "--data", data, "--out", out];
-    arguments.extend(SMALL);
-    arguments.extend(more);
+    arguments.extend(merged(SMALL, more));
     arguments
+}
+
+/// Pairs of flag and value that no other flag replaces, then the others.
+pub(crate) fn merged<'a>(defaults: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    let kept = defaults.chunks(2).filter(|pair| pair[0] == "--set" || !more.contains(&pair[0]));
+    kept.flatten().chain(more).copied().collect()
 }
 
 fn ground(x: u32, y: u32, index: u32) -> Rgb<u8> {

@@ -1,6 +1,6 @@
 //! Training that is killed, damaged or out of space goes on as if nothing had happened.
 
-use super::fixture::{Fixture, train};
+use super::fixture::{Fixture, merged, train};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -68,9 +68,7 @@ impl Left {
 }
 
 fn start<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let mut arguments = train("ss", "seg", out, THOROUGH);
-    arguments.extend(more);
-    arguments
+    train("ss", "seg", out, &merged(THOROUGH, more))
 }
 
 #[cfg(unix)]

@@ -47,7 +47,8 @@ fn an_official_checkpoint_becomes_a_weights_file_that_everything_takes() {
 fn a_model_is_exported_for_the_official_code() {
     let fixture = Fixture::new();
     fixture.segmentation("seg");
-    fixture.json(&train("ss", "seg", "run", &["--epochs", "1"]));
+    // an official file holds no threshold: 0.5 comes back
+    fixture.json(&train("ss", "seg", "run", &["--epochs", "1", "--threshold", "0.5"]));
     let report = fixture.json(&["export", "--model", "run", "--to", "out/official.safetensors"]);
     assert_eq!((&report["to"], &report["task"]), (&"out/official.safetensors".into(), &"ss".into()));
     // what went out comes in again
