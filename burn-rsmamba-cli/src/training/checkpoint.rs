@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) best: Vec<Validated>,
     /// The one of the lowest loss.
     pub(crate) lowest_loss: Option<Validated>,
+    /// The epochs whose weights the state before this one names: it must stay good for as long as it may be needed.
+    pub(crate) named_before: Vec<usize>,
     /// Validations since the best one.
     pub(crate) since_best: usize,
     /// Steps left out because their loss or gradient was no number.
@@ -80,6 +82,7 @@ impl State {
             position: Position::default(),
             best: Vec::new(),
             lowest_loss: None,
+            named_before: Vec::new(),
             since_best: 0,
             skipped: 0,
         }
@@ -104,8 +107,8 @@ impl State {
         place == 0
     }
 
-    /// The epochs whose weights are kept.
-    pub(crate) fn kept_epochs(&self) -> Vec<usize> {
+    /// The epochs whose weights this state names.
+    pub(crate) fn named_epochs(&self) -> Vec<usize> {
         self.best.iter().chain(&self.lowest_loss).map(|kept| kept.epoch).collect()
     }
 
@@ -147,7 +150,7 @@ pub(crate) fn name_weights(run: &RunFolder, state: &State) -> anyhow::Result<()>
             run.point(&name, validated.epoch)?;
         }
     }
-    run.keep_weights_of(&state.kept_epochs())
+    run.keep_weights_of(&[state.named_epochs(), state.named_before.clone()].concat())
 }
 
 /// Reads the newest state that is whole into a model and an optimiser of the same settings; damaged ones are named.
@@ -287,7 +290,7 @@ mod tests {
         assert!(observe(3, 0.5, 0.8), "the loss decides between equal F1");
         assert!(!observe(4, 0.4, 0.1));
         assert_eq!(state.best.iter().map(|kept| kept.epoch).collect::<Vec<_>>(), [3, 1]);
-        assert_eq!(state.kept_epochs(), [3, 1, 4]);
+        assert_eq!(state.named_epochs(), [3, 1, 4]);
         assert_eq!(state.since_best, 1);
     }
 

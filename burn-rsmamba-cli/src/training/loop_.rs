@@ -113,6 +113,7 @@ impl Trainer<'_> {
         let schedule = Schedule::new(self.config, self.steps());
         // Validating takes time too: what the last one took is kept back.
         let mut reserve = 0.0;
+        learner.state.named_before = learner.state.named_epochs();
         while learner.state.epoch <= self.config.epochs {
             let started = Instant::now();
             let spent = learner.state.seconds;
@@ -126,7 +127,7 @@ impl Trainer<'_> {
             }
             learner.state.seconds = spent + started.elapsed().as_secs_f64();
             if interrupt::requested() {
-                self.checkpoint(&learner)?;
+                self.checkpoint(&mut learner)?;
                 return Ok((Ending::Interrupted, learner.state));
             }
             self.close_epoch(&mut learner, &schedule, validation, progress)?;
@@ -138,7 +139,7 @@ impl Trainer<'_> {
                 learner.state.next_epoch();
             }
             if stop.is_some() || last || validation.is_some() || epoch.is_multiple_of(self.config.checkpoint_every) {
-                self.checkpoint(&learner)?;
+                self.checkpoint(&mut learner)?;
             }
             if let Some(ending) = stop.filter(|_| !last) {
                 return Ok((ending, learner.state));
@@ -171,7 +172,7 @@ impl Trainer<'_> {
                 break;
             }
             if kept.elapsed().as_secs_f64() >= self.config.checkpoint_minutes * 60.0 {
-                self.checkpoint(&learner)?;
+                self.checkpoint(&mut learner)?;
                 kept = Instant::now();
             }
         }
@@ -274,7 +275,7 @@ impl Trainer<'_> {
             if state.observe(found, self.config.keep_best) {
                 note = ", best so far";
             }
-            if state.kept_epochs().contains(&state.epoch) {
+            if state.named_epochs().contains(&state.epoch) {
                 self.write_weights(model, threshold, &self.run.weights_after(state.epoch)?)?;
             }
             if schedule.observe(&mut state.position, found.f1) {
@@ -303,9 +304,11 @@ impl Trainer<'_> {
     }
 
     /// Keeps everything the run needs to go on from here.
-    fn checkpoint(&self, learner: &Learner) -> anyhow::Result<()> {
+    fn checkpoint(&self, learner: &mut Learner) -> anyhow::Result<()> {
         self.write_weights(&learner.model, None, &self.run.last())?;
-        checkpoint::save(self.run, &learner.state, &learner.model, &learner.optimizer)
+        checkpoint::save(self.run, &learner.state, &learner.model, &learner.optimizer)?;
+        learner.state.named_before = learner.state.named_epochs();
+        Ok(())
     }
 
     /// Writes weights with the threshold of their validation.

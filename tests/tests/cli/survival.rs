@@ -47,12 +47,8 @@ impl Left {
         for epoch in &mut epochs {
             epoch.as_object_mut().expect("an object").remove("seconds");
         }
-        let mut names: Vec<String> = fs::read_dir(run.join("weights"))
-            .expect("a folder")
-            .map(|entry| format!("weights/{}", entry.expect("an entry").file_name().to_string_lossy()))
-            .collect();
-        names.sort();
-        names.extend(["best", "best_loss", "last"].map(|name| format!("{name}.safetensors")));
+        // In `weights` lie those of the state before too, which need not be the same.
+        let names = ["best", "best_loss", "last"].map(|name| format!("{name}.safetensors"));
         let weights =
             names.into_iter().map(|name| (name.clone(), fs::read(run.join(name)).expect("weights"))).collect();
         Self { steps: read("steps.jsonl"), epochs, weights }
