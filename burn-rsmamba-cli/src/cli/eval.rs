@@ -37,6 +37,11 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
+    /// Also write `NAME_errors.png` of each scene to this folder: white is found, red marked without reason, blue missed, black
+    /// rightly not marked, grey does not count.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pictures: Option<PathBuf>,
+
     /// Probability from which a pixel is marked [default: the model's].
     #[arg(long, value_name = "T", value_parser = parse_threshold::<f32>)]
     pub(crate) threshold: Option<f32>,

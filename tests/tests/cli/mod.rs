@@ -3,6 +3,7 @@ mod data;
 mod devices;
 mod fixture;
 mod help;
+mod objects;
 mod predict;
 mod real_data;
 mod train;

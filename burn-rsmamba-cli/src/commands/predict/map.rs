@@ -6,7 +6,8 @@ use std::sync::Mutex;
 
 use anyhow::Context;
 use burn_rsmamba::inference::{Area, SceneSize, map_scene};
-use burn_rsmamba_datasets::{Raster, RasterFile, read_raster};
+use burn_rsmamba::vector::Sieve;
+use burn_rsmamba_datasets::{Raster, RasterFile};
 
 use super::outputs::Outputs;
 use super::{Job, Report};
@@ -33,35 +34,42 @@ pub(super) fn map<'a>(job: &'a Job, mapper: &Mapper<'_>, args: &PredictArgs) -> 
         Ok(raster.to_chw_f32())
     };
     let outputs = Outputs::new(job, width, height, has_nodata);
-    let (mut mapped, mut marked_pixels) = (0_usize, 0_usize);
-    let mut overlay = job.overlay.is_some().then(Vec::new);
+    let sieve = sieve(job, args)?;
     let mapped_all = std::thread::scope(|scope| {
-        let mut writers = outputs.start(scope);
+        let mut writers = outputs.start(scope, sieve);
         let write = |top: usize, rows: &[f32]| -> anyhow::Result<()> {
             let blank = nodata.take(top, rows.len() / width, width);
             let marked: Vec<bool> = rows.iter().map(|&value| value >= mapper.threshold).collect();
-            mapped += blank.iter().filter(|&&blank| !blank).count();
-            marked_pixels += marked.iter().zip(&blank).filter(|&(&marked, &blank)| marked && !blank).count();
-            if let Some(overlay) = &mut overlay {
-                overlay.extend(marked.iter().zip(&blank).map(|(&marked, &blank)| marked && !blank));
-            }
             writers.send(rows, &marked, &blank)
         };
         let normalisation = &mapper.meta.normalisation;
         let done = map_scene(mapper.model, size, normalisation, mapper.windows, mapper.device, read, write);
         // A writer that failed says why; that it went away is only what was noticed first.
-        writers.finish()?;
-        done.with_context(|| job.images[0].display().to_string())
+        let tally = writers.finish()?;
+        done.with_context(|| job.images[0].display().to_string())?;
+        Ok(tally)
     });
-    if let Err(error) = mapped_all.and_then(|()| outputs.publish()) {
-        outputs.discard();
-        return Err(error.into());
+    let tally = match mapped_all.and_then(|tally| outputs.publish().map(|()| tally)) {
+        Ok(tally) => tally,
+        Err(error) => {
+            outputs.discard();
+            return Err(error.into());
+        }
+    };
+    if let Some(path) = &job.overlay {
+        pictures::write_overlay(path, &job.images, &job.mask)?;
     }
-    if let (Some(path), Some(marked), Some(latest)) = (&job.overlay, overlay, job.images.last()) {
-        pictures::write_overlay(path, &read_raster(latest)?, &marked)?;
-    }
-    let share = if mapped == 0 { 0.0 } else { marked_pixels as f64 / mapped as f64 };
-    Ok(Report { image: &job.images[0], mask: &job.mask, width, height, marked: share })
+    let (image, mask, marked, objects) = (&job.images[0], &job.mask, tally.share(), tally.objects);
+    Ok(Report { image, mask, width, height, marked, objects })
+}
+
+/// What takes away objects that are too small, if anything.
+fn sieve(job: &Job, args: &PredictArgs) -> Result<Option<Sieve>, Failure> {
+    let Some(area) = args.min_area else { return Ok(None) };
+    let least = area.pixels(job.georeference.as_ref()).ok_or_else(|| {
+        Failure::run(format!("{} has no georeference; give --min-area in pixels", job.images[0].display()))
+    })?;
+    Ok(Some(Sieve::new(least, args.fill_holes)))
 }
 
 /// The images fit the model and each other.

@@ -1,7 +1,9 @@
 //! `predict`: masks, probabilities and overlays of images of any size.
 
+mod index;
 mod map;
 mod outputs;
+mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ struct Job {
     georeference: Option<GeoReference>,
     mask: PathBuf,
     prob: Option<PathBuf>,
+    polygons: Option<PathBuf>,
     overlay: Option<PathBuf>,
 }
 
@@ -37,6 +40,9 @@ struct Report<'a> {
     height: usize,
     /// The share of the pixels that are marked.
     marked: f64,
+    /// Polygons, where they are written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    objects: Option<u64>,
 }
 
 /// Maps every image; one that cannot be mapped does not stop the others.
@@ -44,6 +50,7 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     let device = device::named(&args.device)?;
     let (model, meta) = model_file::load(&args.model, &device)?;
     let jobs = jobs(args, model.task())?;
+    let index = args.html.then(|| index::path(args)).transpose()?;
     let windows = windows(args.windows, &meta, meta.crop / 4)?;
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder {}; choose another --out", args.out.display()))?;
@@ -62,16 +69,20 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
             Err(failure) if jobs.len() == 1 => return Err(failure),
             Err(failure) => {
                 progress.warn(format!("left out: {failure}"));
-                failed.push(failure.to_string());
+                failed.push((job, failure.to_string()));
             }
         }
         progress.advance("");
     }
     progress.finish();
+    if let Some(path) = index {
+        index::write(&path, &jobs, &failed, &mapper, args)?;
+    }
     if failed.is_empty() {
         return Ok(());
     }
-    Err(Failure::run(format!("{} of {} images could not be mapped: {}", failed.len(), jobs.len(), failed.join("; "))))
+    let reasons: Vec<&str> = failed.iter().map(|(_, reason)| reason.as_str()).collect();
+    Err(Failure::run(format!("{} of {} images could not be mapped: {}", failed.len(), jobs.len(), reasons.join("; "))))
 }
 
 /// What there is to do, checked against what is there already.
@@ -102,6 +113,7 @@ fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
         let job = Job {
             mask: output(if georeference.is_some() { "mask.tif" } else { "mask.png" }),
             prob: args.prob.then(|| output("prob.tif")),
+            polygons: args.polygons.then(|| output("polygons.geojson")),
             overlay: args.overlay.then(|| output("overlay.png")),
             images,
             georeference,
@@ -113,7 +125,7 @@ fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
                 job.mask.display()
             )));
         }
-        let outputs = [Some(&job.mask), job.prob.as_ref(), job.overlay.as_ref()];
+        let outputs = [Some(&job.mask), job.prob.as_ref(), job.polygons.as_ref(), job.overlay.as_ref()];
         if let Some(existing) = outputs.into_iter().flatten().find(|path| path.exists() && !args.force) {
             return Err(Failure::usage(format!(
                 "{} exists already: overwrite it with --force, or name another --out",
