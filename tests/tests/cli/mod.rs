@@ -4,6 +4,7 @@ mod devices;
 mod fixture;
 mod help;
 mod objectives;
+mod objects;
 mod predict;
 mod real_data;
 mod scenes;
