@@ -4,6 +4,7 @@ mod devices;
 mod fixture;
 mod help;
 mod objects;
+mod page;
 mod predict;
 mod real_data;
 mod train;
