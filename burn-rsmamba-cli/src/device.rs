@@ -3,6 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
+#[cfg(any(feature = "gpu", feature = "tch"))]
+use burn::tensor::DeviceType;
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 
@@ -29,31 +31,50 @@ pub(crate) struct Entry {
     pub(crate) error: Option<String>,
 }
 
-/// A kind of GPU: its name, and how to find such devices where it is in this build.
+/// A kind of device beside [`DEFAULT`]: its name, the feature that brings it, and how to find such devices where it is in
+/// this build.
 struct Kind {
     name: &'static str,
+    feature: &'static str,
+    backend: &'static str,
+    /// One device, the host's processor: it needs no number.
+    cpu: bool,
     find: Option<fn() -> Vec<Device>>,
 }
 
 macro_rules! kind {
-    ($name:tt, $kind:ident) => {
+    ($name:tt, $feature:tt, $backend:tt, cpu: $cpu:tt, $find:expr) => {
         Kind {
             name: $name,
-            #[cfg(feature = $name)]
-            find: Some(|| Device::enumerate(burn::tensor::DeviceType::$kind).into_vec()),
-            #[cfg(not(feature = $name))]
+            feature: $feature,
+            backend: $backend,
+            cpu: $cpu,
+            #[cfg(feature = $feature)]
+            #[allow(deprecated, reason = "Burn deprecates LibTorch and ndarray")]
+            find: Some(|| $find),
+            #[cfg(not(feature = $feature))]
             find: None,
         }
     };
 }
 
-const GPUS: [Kind; 6] = [
-    kind!("cuda", Cuda),
-    kind!("rocm", Rocm),
-    kind!("metal", Metal),
-    kind!("vulkan", Vulkan),
-    kind!("webgpu", WebGpu),
-    kind!("wgpu", Wgpu),
+macro_rules! gpu {
+    ($name:tt, $kind:ident) => {
+        kind!($name, $name, "cubecl", cpu: false, Device::enumerate(DeviceType::$kind).into_vec())
+    };
+}
+
+const KINDS: [Kind; 9] = [
+    gpu!("cuda", Cuda),
+    gpu!("rocm", Rocm),
+    gpu!("metal", Metal),
+    gpu!("vulkan", Vulkan),
+    gpu!("webgpu", WebGpu),
+    gpu!("wgpu", Wgpu),
+    kind!("libtorch", "tch", "libtorch", cpu: true, vec![Device::libtorch()]),
+    // Burn lists LibTorch's CUDA devices under its name.
+    kind!("libtorch-cuda", "tch", "libtorch", cpu: false, Device::enumerate(DeviceType::LibTorch).into_vec()),
+    kind!("ndarray", "ndarray", "ndarray (pure Rust)", cpu: true, vec![Device::ndarray()]),
 ];
 
 /// Every device that this build can run on and this machine has.
@@ -67,23 +88,24 @@ pub(crate) fn available() -> Vec<Entry> {
         error: None,
     };
     let mut entries = vec![cpu];
-    for kind in &GPUS {
+    for kind in &KINDS {
         let Some(find) = kind.find else { continue };
         for (index, device) in guarded(find).unwrap_or_default().iter().enumerate() {
             let (adapter, error) = match probe(device) {
                 Ok(adapter) => (adapter, None),
                 Err(error) => (None, Some(error)),
             };
-            let name = format!("{}:{index}", kind.name);
-            entries.push(Entry { name, backend: "cubecl", threads: None, adapter, error });
+            let name = if kind.cpu { kind.name.to_owned() } else { format!("{}:{index}", kind.name) };
+            let threads = kind.cpu.then_some(threads);
+            entries.push(Entry { name, backend: kind.backend, threads, adapter, error });
         }
     }
     entries
 }
 
-/// The device of that name: `cpu` (or `flex`), or a GPU as its kind or `KIND:INDEX`.
+/// The device of that name: `cpu` (or `flex`), or another as its kind or `KIND:INDEX`.
 ///
-/// A GPU has computed something when this returns, so that a driver that is only half there is found out before any work.
+/// Any but `cpu` has computed something when this returns, so that a driver that is only half there is found out before any work.
 ///
 /// # Errors
 ///
@@ -94,13 +116,13 @@ pub(crate) fn named(name: &str) -> Result<Device, Failure> {
     }
     let refuse = |why: String| Failure::usage(format!("--device {name}: {why}"));
     let (kind, index) = name.split_once(':').unwrap_or((name, "0"));
-    let compiled = GPUS.iter().filter(|gpu| gpu.find.is_some()).map(|gpu| gpu.name);
+    let compiled = KINDS.iter().filter(|kind| kind.find.is_some()).map(|kind| kind.name);
     let here = std::iter::once(DEFAULT).chain(compiled).collect::<Vec<_>>().join(", ");
-    let Some(gpu) = GPUS.iter().find(|gpu| gpu.name == kind) else {
+    let Some(Kind { feature, find, .. }) = KINDS.iter().find(|candidate| candidate.name == kind) else {
         return Err(refuse(format!("this build runs on {here}; see `devices`")));
     };
-    let Some(find) = gpu.find else {
-        return Err(refuse(format!("this build runs on {here}; for {kind} build it with `--features {kind}`")));
+    let Some(find) = *find else {
+        return Err(refuse(format!("this build runs on {here}; for {kind} build it with `--features {feature}`")));
     };
     let Ok(index) = index.parse::<usize>() else {
         return Err(refuse(format!("`{index}` is no number of a device; write {kind} or {kind}:0")));
@@ -168,14 +190,14 @@ mod tests {
         let refuse = |name: &str| named(name).expect_err("refused").to_string();
         let text = refuse("tpu");
         assert!(text.starts_with("--device tpu: this build runs on cpu") && text.ends_with("see `devices`"), "{text}");
-        for gpu in &GPUS {
-            if gpu.find.is_none() {
-                let text = refuse(gpu.name);
-                assert!(text.ends_with(&format!("build it with `--features {}`", gpu.name)), "{text}");
+        for kind in &KINDS {
+            if kind.find.is_none() {
+                let text = refuse(kind.name);
+                assert!(text.ends_with(&format!("build it with `--features {}`", kind.feature)), "{text}");
             } else {
-                let text = refuse(&format!("{}:x", gpu.name));
+                let text = refuse(&format!("{}:x", kind.name));
                 assert!(text.contains("`x` is no number"), "{text}");
-                let text = refuse(&format!("{}:99", gpu.name));
+                let text = refuse(&format!("{}:99", kind.name));
                 assert!(text.contains("on this machine") || text.contains("this machine has"), "{text}");
             }
         }

@@ -5,11 +5,11 @@ pub(crate) mod quicklook;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use burn_rsmamba_datasets::Raster;
 use image::{GrayImage, ImageFormat, Rgb, RgbImage};
 
-use quicklook::{ReducedMask, rgb};
-
 use crate::training::evaluate::ScoredScene;
+use quicklook::{ReducedMask, rgb};
 
 /// Rightly marked, wrongly marked, wrongly left out, rightly left out; what does not count.
 const HIT: Rgb<u8> = Rgb([255, 255, 255]);
@@ -33,9 +33,7 @@ pub(crate) fn write_comparison(path: &Path, scored: &ScoredScene<'_>) -> anyhow:
     let scene = scored.scene;
     let mut panels: Vec<RgbImage> = scene.images.iter().map(|raster| rgb(raster)).collect();
     let (width, height) = panels[0].dimensions();
-    let truth = truth(scored);
-    let at = |x: u32, y: u32| y as usize * width as usize + x as usize;
-    panels.push(RgbImage::from_fn(width, height, |x, y| if truth[at(x, y)] { HIT } else { REST }));
+    panels.push(by_pixel(scored, |pixel| if is_truth(scored, pixel) { HIT } else { REST }));
     panels.push(errors(scored));
     let count = panels.len() as u32;
     let mut sheet = RgbImage::from_pixel(count * width + (count - 1) * GAP, height, Rgb([128; 3]));
@@ -45,7 +43,7 @@ pub(crate) fn write_comparison(path: &Path, scored: &ScoredScene<'_>) -> anyhow:
     save(path, |path| sheet.save_with_format(path, ImageFormat::Png))
 }
 
-/// Writes where the model is right and wrong about a scene, in the colours of [`write_comparison`].
+/// Writes where the prediction of a scene is right and wrong, in the colours of [`write_comparison`].
 ///
 /// # Errors
 ///
@@ -55,26 +53,23 @@ pub(crate) fn write_errors(path: &Path, scored: &ScoredScene<'_>) -> anyhow::Res
 }
 
 fn errors(scored: &ScoredScene<'_>) -> RgbImage {
-    let truth = truth(scored);
-    let image = &scored.scene.images[0];
-    RgbImage::from_fn(image.width as u32, image.height as u32, |x, y| {
-        let pixel = y as usize * image.width + x as usize;
-        match (scored.counted[pixel], scored.marked[pixel], truth[pixel]) {
-            (false, ..) => UNCOUNTED,
-            (_, true, true) => HIT,
-            (_, true, false) => FALSE_ALARM,
-            (_, false, true) => MISS,
-            (_, false, false) => REST,
-        }
+    by_pixel(scored, |pixel| match (scored.counted[pixel], scored.marked[pixel], is_truth(scored, pixel)) {
+        (false, ..) => UNCOUNTED,
+        (_, true, true) => HIT,
+        (_, true, false) => FALSE_ALARM,
+        (_, false, true) => MISS,
+        (_, false, false) => REST,
     })
 }
 
-/// Which pixels of a scene are target.
-fn truth(scored: &ScoredScene<'_>) -> Vec<bool> {
-    match &scored.scene.label {
-        Some(label) => label.data.iter().map(|&value| value == 1).collect(),
-        None => vec![false; scored.marked.len()],
-    }
+/// A picture of a scene's size, from the colour of each pixel by its index.
+fn by_pixel(scored: &ScoredScene<'_>, colour: impl Fn(usize) -> Rgb<u8>) -> RgbImage {
+    let Raster { width, height, .. } = *scored.scene.images[0];
+    RgbImage::from_fn(width as u32, height as u32, |x, y| colour(y as usize * width + x as usize))
+}
+
+fn is_truth(scored: &ScoredScene<'_>, pixel: usize) -> bool {
+    scored.scene.label.as_ref().is_some_and(|label| label.data[pixel] == 1)
 }
 
 /// Writes a mask as a PNG, whatever the path's extension.
@@ -116,4 +111,24 @@ pub(crate) fn overlay(images: &[PathBuf], mask: &ReducedMask, side: usize) -> an
 
 fn save<E: Into<anyhow::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> anyhow::Result<()> {
     write(path).map_err(Into::into).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_rsmamba::metrics::Confusion;
+    use burn_rsmamba_datasets::{LoadedScene, Mask, Pixels};
+    use std::sync::Arc;
+
+    #[test]
+    fn every_kind_of_pixel_has_its_colour() {
+        let raster = Raster { width: 5, height: 1, bands: 1, pixels: Pixels::U8(vec![0; 5]) };
+        let label = Mask { width: 5, height: 1, data: vec![1, 0, 1, 0, Mask::IGNORED] };
+        let scene = LoadedScene { name: "s".into(), images: vec![Arc::new(raster)], label: Some(Arc::new(label)) };
+        let (marked, counted) = ([true, true, false, false, true], [true, true, true, true, false]);
+        let counts = Confusion { tp: 1, fp: 1, fn_: 1, tn: 1 };
+        let picture = errors(&ScoredScene { scene: &scene, marked: &marked, counted: &counted, counts });
+        let colours: Vec<Rgb<u8>> = picture.pixels().copied().collect();
+        assert_eq!(colours, [HIT, FALSE_ALARM, MISS, REST, UNCOUNTED]);
+    }
 }

@@ -3,6 +3,7 @@
 mod datasets {
     mod support;
 
+    mod align;
     mod augment;
     mod baselines;
     mod corpus;
@@ -11,8 +12,12 @@ mod datasets {
     mod demo;
     mod labels;
     mod layouts;
+    mod lists;
+    mod memory;
+    mod openers;
     mod pairs;
     mod rasters;
+    mod reader;
     mod samples;
     mod statistics;
     mod windows;

@@ -6,6 +6,8 @@
 //! * `weights`: our own files and official PyTorch checkpoints.
 //! * `layers`: native kernels for whole layers, which the modules use by themselves.
 //! * `losses`, `metrics`, `optim`, `inference`, `vector`: what training and mapping need beside Burn.
+//! * `learner` (feature `train`): the models under Burn's `SupervisedTraining`.
+//! * `snapshot`: a model's output as a text for tests.
 //!
 //! ```
 //! # #[cfg(all(feature = "models", feature = "flex"))] {
@@ -25,16 +27,39 @@
 //! |---|---|---|
 //! | `flex` | yes | the pure-Rust CPU backend, with native kernels |
 //! | `models` | yes | everything but the op; without it the crate is the op alone, for other Mamba models |
+//! | `train` | no | the models under Burn's training engine |
 //! | `cuda`, `rocm`, `metal`, `vulkan`, `webgpu`, `wgpu` | no | a GPU, by CubeCL kernels, with operator fusion |
 //! | `cuda-cpp` | no | CUDA kernels through NVRTC in place of LLVM |
+//! | `tch`, `ndarray` | no | LibTorch and `NdArray`, which Burn deprecates, with the native kernels of the scan |
 //! | `cubecl-backend` | no | CubeCL without fusion, beside a runtime that is turned on in `burn` |
 //!
 //! A backend whose feature is on in `burn` but not here panics when the op is called on it: turn features on here.
+//!
+//! # Four lines for each backend
+//!
+//! ```toml
+//! [dependencies]
+//! burn = { version = "0.22.1", default-features = false, features = ["std", "BACKEND", "autodiff"] }
+//! burn-rsmamba = { version = "0.1.0", features = ["BACKEND"] }
+//! # and the device of the table; drop "autodiff" where nothing is trained
+//! ```
+//!
+//! | backend | `BACKEND` | device |
+//! |---|---|---|
+//! | any CPU | `flex` | `Device::flex()` |
+//! | NVIDIA GPUs | `cuda` | `Device::cuda(0)` |
+//! | AMD GPUs | `rocm` | `Device::rocm(0)` |
+//! | Vulkan, by SPIR-V | `vulkan` | `Device::vulkan(DeviceKind::DefaultDevice)` |
+//! | Apple GPUs | `metal` | `Device::metal(DeviceKind::DefaultDevice)` |
+//! | WebGPU, in browsers as well | `webgpu` | `Device::webgpu(DeviceKind::DefaultDevice)` |
+//! | whatever wgpu finds | `wgpu` | `Device::wgpu(DeviceKind::DefaultDevice)` |
 
 #[cfg(feature = "models")]
 pub mod inference;
 #[cfg(feature = "models")]
 pub mod layers;
+#[cfg(feature = "train")]
+pub mod learner;
 #[cfg(feature = "models")]
 pub mod losses;
 #[cfg(feature = "models")]
@@ -46,6 +71,8 @@ pub mod modules;
 #[cfg(feature = "models")]
 pub mod optim;
 pub mod scan;
+#[cfg(feature = "models")]
+pub mod snapshot;
 #[cfg(feature = "models")]
 pub mod vector;
 #[cfg(feature = "models")]

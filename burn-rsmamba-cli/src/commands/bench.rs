@@ -95,6 +95,8 @@ fn use_threads(wanted: Option<usize>) -> Result<usize, Failure> {
             .num_threads(threads)
             .build_global()
             .context("cannot start the worker threads")?;
+        #[cfg(feature = "tch")]
+        tch::set_num_threads(i32::try_from(threads).context("too many threads")?);
     }
     Ok(rayon::current_num_threads())
 }

@@ -51,9 +51,9 @@ impl GeoReference {
     ///
     /// Origins and pixel sizes may differ by a hundredth of a pixel.
     pub fn difference(&self, other: &Self) -> Option<String> {
-        let crs = |geo: &Self| geo.epsg().map_or_else(|| "no EPSG code".to_owned(), |code| format!("EPSG:{code}"));
         if self.epsg() != other.epsg() {
-            return Some(format!("coordinate reference systems {} and {}", crs(self), crs(other)));
+            let (first, second) = (self.reference_system(), other.reference_system());
+            return Some(format!("coordinate reference systems {first} and {second}"));
         }
         let (first, second) = (self.corner_transform(), other.corner_transform());
         let pixel = first[1].hypot(first[4]).max(first[2].hypot(first[5])).max(f64::MIN_POSITIVE);
@@ -66,6 +66,20 @@ impl GeoReference {
             return Some(format!("origins ({}, {}) and ({}, {})", first[0], first[3], second[0], second[3]));
         }
         None
+    }
+
+    /// Whether coordinates mean the same: by EPSG code, and without one by all keys.
+    pub fn same_reference_system(&self, other: &Self) -> bool {
+        let keys = |geo: &Self| (geo.keys.clone(), geo.doubles.clone(), geo.ascii.clone());
+        match (self.epsg(), other.epsg()) {
+            (None, None) => keys(self) == keys(other),
+            (first, second) => first == second,
+        }
+    }
+
+    /// The reference system for a message.
+    pub(super) fn reference_system(&self) -> String {
+        self.epsg().map_or_else(|| "no EPSG code".to_owned(), |code| format!("EPSG:{code}"))
     }
 
     /// The EPSG code of the projected, else of the geographic reference system.

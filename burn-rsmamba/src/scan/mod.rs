@@ -7,6 +7,8 @@
 //!   traits' default bodies;
 //! * how to build with it: [`mod@guide`], a Mamba block, what the op costs, its limits.
 
+#![cfg_attr(any(feature = "ndarray", feature = "tch"), allow(deprecated, reason = "Burn deprecates both backends"))]
+
 mod backends;
 mod check;
 mod composed;

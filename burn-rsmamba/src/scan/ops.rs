@@ -129,6 +129,8 @@ pub struct OmniGradientTensors<B: Backend> {
 /// backend without kernels. Calling it on a backend that is not listed panics.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    LibTorch: cfg(feature = "tch"),
     Cube: cfg(feature = "cubecl-backend"),
     Fusion: cfg(feature = "fusion"),
     Autodiff
@@ -159,6 +161,8 @@ pub trait SelectiveScan: Backend {
 /// A trait of its own, because the backends that can run backward are fewer than those that can run forward.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    LibTorch: cfg(feature = "tch"),
     Cube: cfg(feature = "cubecl-backend"),
     Fusion: cfg(feature = "fusion")
 )]

@@ -23,7 +23,7 @@ const JPEG_QUALITY: u8 = 85;
 /// Where the page goes, unless one is there already.
 pub(super) fn path(args: &PredictArgs) -> Result<PathBuf, Failure> {
     let path = args.out.join("index.html");
-    if path.exists() && !args.force {
+    if path.exists() && !args.force && !args.resume {
         return Err(Failure::usage(format!(
             "{} exists already: overwrite it with --force, or name another --out",
             path.display()
@@ -37,13 +37,13 @@ pub(super) fn path(args: &PredictArgs) -> Result<PathBuf, Failure> {
 /// Pictures are read back from the files, row by row, and stand in the page itself.
 pub(super) fn write(
     path: &Path,
-    jobs: &[Job],
+    jobs: &[&Job],
     failed: &[(&Job, String)],
     mapper: &Mapper<'_>,
     args: &PredictArgs,
 ) -> anyhow::Result<()> {
-    let mapped = jobs.iter().filter(|job| !failed.iter().any(|(other, _)| std::ptr::eq(*job, *other)));
-    let places: Vec<Markup> = mapped.map(place).collect::<anyhow::Result<_>>()?;
+    let mapped = jobs.iter().filter(|job| !failed.iter().any(|(other, _)| std::ptr::eq(**job, *other)));
+    let places: Vec<Markup> = mapped.map(|job| place(job)).collect::<anyhow::Result<_>>()?;
     let title = format!("{} of {} scenes mapped", places.len(), jobs.len());
     let page = html! {
         (DOCTYPE)
@@ -87,7 +87,6 @@ fn place(job: &Job) -> anyhow::Result<Markup> {
         pictures.push((name, data_uri(&quicklook::image(image, SIDE)?)?));
     }
     pictures.push((name(&job.mask), data_uri(&pictures::overlay(&job.images, &mask, SIDE)?)?));
-    let outputs = [Some(&job.mask), job.prob.as_ref(), job.polygons.as_ref(), job.overlay.as_ref()];
     Ok(html! {
         article {
             h2 { (name(&job.images[0])) }
@@ -108,7 +107,7 @@ fn place(job: &Job) -> anyhow::Result<Markup> {
                 }
                 tr {
                     th { "Files" }
-                    td { @for path in outputs.into_iter().flatten() { a href=(link(path)) { (name(path)) } " " } }
+                    td { @for path in job.outputs() { a href=(link(path)) { (name(path)) } " " } }
                 }
             }
         }
