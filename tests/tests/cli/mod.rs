@@ -5,6 +5,7 @@ mod fixture;
 mod help;
 mod objectives;
 mod objects;
+mod page;
 mod predict;
 mod real_data;
 mod scenes;

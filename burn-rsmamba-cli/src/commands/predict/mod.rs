@@ -163,18 +163,24 @@ fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
                 job.mask.display()
             )));
         }
-        if !args.force && !args.resume {
-            journal::refuse_leftover(&job.journal)?;
-            if let Some(existing) = job.outputs().find(|path| path.exists()) {
-                return Err(Failure::usage(format!(
-                    "{} exists already: overwrite it with --force, or name another --out",
-                    existing.display()
-                )));
-            }
-        }
         jobs.push(job);
     }
+    if !args.force && !args.resume {
+        refuse_existing(&jobs)?;
+    }
     Ok(jobs)
+}
+
+/// An interrupted run is told first: it may have finished other places.
+fn refuse_existing(jobs: &[Job]) -> Outcome {
+    jobs.iter().try_for_each(|job| journal::refuse_leftover(&job.journal))?;
+    match jobs.iter().flat_map(Job::outputs).find(|path| path.exists()) {
+        Some(existing) => Err(Failure::usage(format!(
+            "{} exists already: overwrite it with --force, or name another --out",
+            existing.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The georeference of the first date; a file that cannot be opened is reported when it is mapped.

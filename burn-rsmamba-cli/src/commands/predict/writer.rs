@@ -29,7 +29,12 @@ impl<'scope, T: Send + 'scope, R: Send + 'scope> Writer<'scope, T, R> {
     }
 
     pub(super) fn send(&mut self, rows: impl IntoIterator<Item = T>) -> anyhow::Result<()> {
-        self.send.send(rows.into_iter().collect()).map_err(|_| anyhow!("an output cannot be written"))
+        let rows: Vec<T> = rows.into_iter().collect();
+        // A writer that has every row does not listen any more.
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.send.send(rows).map_err(|_| anyhow!("an output cannot be written"))
     }
 
     /// Waits until everything is on disk.
