@@ -1,10 +1,14 @@
 //! Pictures for people: masks, overlays, and predictions beside the truth.
 
+pub(crate) mod quicklook;
+
 use std::path::Path;
 
 use anyhow::Context;
-use burn_rsmamba_datasets::{Pixels, Raster};
-use image::{GrayImage, Rgb, RgbImage};
+use burn_rsmamba_datasets::Raster;
+use image::{GrayImage, ImageFormat, Rgb, RgbImage};
+
+use quicklook::{ReducedMask, rgb};
 
 use crate::training::evaluate::ScoredScene;
 
@@ -14,8 +18,8 @@ const FALSE_ALARM: Rgb<u8> = Rgb([230, 50, 50]);
 const MISS: Rgb<u8> = Rgb([60, 110, 255]);
 const REST: Rgb<u8> = Rgb([0, 0, 0]);
 const UNCOUNTED: Rgb<u8> = Rgb([70, 70, 70]);
-/// The colour a mask has over an image.
-const MARK: [u8; 3] = [255, 40, 40];
+/// The longest side of a quick look.
+const QUICK_LOOK: usize = 2048;
 /// Pixels between two pictures.
 const GAP: u32 = 8;
 
@@ -37,7 +41,7 @@ pub(crate) fn write_comparison(path: &Path, scored: &ScoredScene<'_>) -> anyhow:
     for (index, panel) in (0..).zip(&panels) {
         image::imageops::replace(&mut sheet, panel, index * i64::from(width + GAP), 0);
     }
-    save(path, |path| sheet.save_with_format(path, image::ImageFormat::Png))
+    save(path, |path| sheet.save_with_format(path, ImageFormat::Png))
 }
 
 /// Writes where the prediction of a scene is right and wrong, in the colours of [`write_comparison`].
@@ -46,7 +50,7 @@ pub(crate) fn write_comparison(path: &Path, scored: &ScoredScene<'_>) -> anyhow:
 ///
 /// When the file cannot be written.
 pub(crate) fn write_errors(path: &Path, scored: &ScoredScene<'_>) -> anyhow::Result<()> {
-    save(path, |path| errors(scored).save_with_format(path, image::ImageFormat::Png))
+    save(path, |path| errors(scored).save_with_format(path, ImageFormat::Png))
 }
 
 fn errors(scored: &ScoredScene<'_>) -> RgbImage {
@@ -77,54 +81,37 @@ fn is_truth(scored: &ScoredScene<'_>, pixel: usize) -> bool {
 pub(crate) fn write_mask(path: &Path, values: Vec<u8>, width: usize) -> anyhow::Result<()> {
     let height = values.len() / width;
     let mask = GrayImage::from_raw(width as u32, height as u32, values).context("a mask of whole rows")?;
-    save(path, |path| mask.save_with_format(path, image::ImageFormat::Png))
+    save(path, |path| mask.save_with_format(path, ImageFormat::Png))
 }
 
-/// Writes an image with the mask over it.
+/// Writes an image with a mask of its size over it, reduced to at most [`QUICK_LOOK`] pixels a side.
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
-pub(crate) fn write_overlay(path: &Path, raster: &Raster, marked: &[bool]) -> anyhow::Result<()> {
-    let mut picture = rgb(raster);
-    for (pixel, _) in picture.pixels_mut().zip(marked).filter(|&(_, &marked)| marked) {
-        for (value, mark) in pixel.0.iter_mut().zip(MARK) {
-            *value = u8::midpoint(*value, mark);
-        }
-    }
-    save(path, |path| picture.save_with_format(path, image::ImageFormat::Png))
+/// When a file cannot be read or written.
+pub(crate) fn write_overlay(path: &Path, image: &Path, mask: &Path) -> anyhow::Result<()> {
+    let picture = overlay(image, &quicklook::mask(mask, QUICK_LOOK)?, QUICK_LOOK)?;
+    save(path, |path| picture.save_with_format(path, ImageFormat::Png))
+}
+
+/// An image with a mask of its size over it, which was reduced to the same side.
+///
+/// # Errors
+///
+/// When the image cannot be read.
+pub(crate) fn overlay(image: &Path, mask: &ReducedMask, side: usize) -> anyhow::Result<RgbImage> {
+    Ok(mask.over(quicklook::image(image, side)?))
 }
 
 fn save<E: Into<anyhow::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> anyhow::Result<()> {
     write(path).map_err(Into::into).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// An image as people look at it: the first three bands, or one as grey; other than 8-bit values are stretched to
-/// their range.
-fn rgb(raster: &Raster) -> RgbImage {
-    let planes = raster.to_chw_f32();
-    let area = raster.width * raster.height;
-    let (low, high) = match raster.pixels {
-        Pixels::U8(_) => (0.0, 1.0),
-        _ => planes
-            .iter()
-            .filter(|value| value.is_finite())
-            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value))),
-    };
-    let scale = 255.0 / (high - low).max(f32::MIN_POSITIVE);
-    let band = |index: usize| if raster.bands >= 3 { index } else { 0 };
-    RgbImage::from_fn(raster.width as u32, raster.height as u32, |x, y| {
-        let pixel = y as usize * raster.width + x as usize;
-        // A cast turns what is not a number into 0.
-        Rgb([0, 1, 2].map(|index| ((planes[band(index) * area + pixel] - low) * scale).round() as u8))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use burn_rsmamba::metrics::Confusion;
-    use burn_rsmamba_datasets::{LoadedScene, Mask};
+    use burn_rsmamba_datasets::{LoadedScene, Mask, Pixels};
     use std::sync::Arc;
 
     #[test]
@@ -137,19 +124,5 @@ mod tests {
         let picture = errors(&ScoredScene { scene: &scene, marked: &marked, counted: &counted, counts });
         let colours: Vec<Rgb<u8>> = picture.pixels().copied().collect();
         assert_eq!(colours, [HIT, FALSE_ALARM, MISS, REST, UNCOUNTED]);
-    }
-
-    #[test]
-    fn one_band_becomes_grey_and_wide_values_are_stretched() {
-        let raster = Raster { width: 2, height: 1, bands: 1, pixels: Pixels::U16(vec![1000, 3000]) };
-        let picture = rgb(&raster);
-        assert_eq!(picture.get_pixel(0, 0).0, [0; 3]);
-        assert_eq!(picture.get_pixel(1, 0).0, [255; 3]);
-    }
-
-    #[test]
-    fn bytes_stay_as_they_are() {
-        let raster = Raster { width: 1, height: 1, bands: 3, pixels: Pixels::U8(vec![7, 128, 250]) };
-        assert_eq!(rgb(&raster).get_pixel(0, 0).0, [7, 128, 250]);
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct EvalArgs {
     pub(crate) csv: Option<PathBuf>,
 
     /// Also write a map of errors of each image to this folder, `STEM_errors.png`: white is rightly marked, red wrongly,
-    /// blue is missed, grey does not count.
+    /// blue is missed, black is rightly not marked, grey does not count.
     #[arg(long, value_name = "DIR")]
     pub(crate) maps: Option<PathBuf>,
 

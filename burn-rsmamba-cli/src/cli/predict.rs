@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use burn_rsmamba_datasets::Resampling;
 use clap::Args;
 
-use super::WindowArgs;
 use super::values::{parse_memory, parse_resampling, parse_threshold};
+use super::{MinArea, WindowArgs};
 
 /// Flags of `predict`.
 #[derive(Debug, Args)]
@@ -36,9 +36,25 @@ pub(crate) struct PredictArgs {
     #[arg(long)]
     pub(crate) prob: bool,
 
-    /// Also write the image with the mask over it, `STEM_overlay.png`.
+    /// Also write the image with the mask over it, `STEM_overlay.png`, reduced to at most 2048 pixels a side.
     #[arg(long)]
     pub(crate) overlay: bool,
+
+    /// Also write what is marked as polygons, `STEM_polygons.geojson`, in the scene's reference system, or in pixels without one.
+    #[arg(long)]
+    pub(crate) polygons: bool,
+
+    /// Take away what is smaller than this: pixels (`40`) or square units of the scene's reference system (`25u2`).
+    #[arg(long, value_name = "AREA")]
+    pub(crate) min_area: Option<MinArea>,
+
+    /// Fill holes that are smaller than `--min-area`.
+    #[arg(long, requires = "min_area")]
+    pub(crate) fill_holes: bool,
+
+    /// Also write `index.html`, one page with a picture and figures of every scene.
+    #[arg(long)]
+    pub(crate) html: bool,
 
     /// Probability from which a pixel is marked [default: the model's].
     #[arg(long, value_name = "T", value_parser = parse_threshold::<f32>)]

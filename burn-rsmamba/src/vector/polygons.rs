@@ -18,7 +18,7 @@ pub struct Polygon {
 
 /// Polygons of a mask that comes row by row; each is given out when a row does not touch it any more.
 ///
-/// Memory: 12 bytes for two corners of the objects that the latest row touches, and 20 more while an object is put together.
+/// Memory: 12 bytes for two corners of the objects that the latest row touches, and some 35 more while an object is put together.
 #[derive(Debug, Default)]
 pub struct Polygons {
     /// What is known of each object, a member a span of the latest row.

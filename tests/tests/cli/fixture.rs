@@ -1,5 +1,6 @@
 //! A temporary folder, small datasets in it, and runs of the program.
 
+use burn_rsmamba_datasets::{Pixels, RasterFile};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::Value;
 use std::{
@@ -12,6 +13,16 @@ use tempfile::TempDir;
 /// A folder for one test.
 pub(crate) struct Fixture {
     folder: TempDir,
+}
+
+/// A threshold at which half of the pixels of a map of probabilities are marked.
+pub(crate) fn halving_threshold(map: &Path) -> String {
+    let mut file = RasterFile::open(map).expect("a map");
+    let (height, width) = (file.height(), file.width());
+    let pixels = file.window(0, 0, height, width).expect("its pixels").pixels;
+    let Pixels::F32(mut values) = pixels else { panic!("floats") };
+    values.sort_by(f32::total_cmp);
+    values[values.len() / 2].to_string()
 }
 
 /// What a run left.

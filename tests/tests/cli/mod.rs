@@ -4,6 +4,8 @@ mod devices;
 mod fixture;
 mod help;
 mod objectives;
+mod objects;
+mod page;
 mod predict;
 mod real_data;
 mod scenes;

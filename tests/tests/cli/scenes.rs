@@ -1,6 +1,6 @@
 //! Scenes: interrupted and resumed, of several files, aligned, within a limit of memory.
 
-use super::fixture::{Fixture, scene, train, write};
+use super::fixture::{Fixture, halving_threshold, scene, train, write};
 use burn_rsmamba_datasets::{GeoReference, Pixels, RasterFile};
 use image::RgbImage;
 use std::{
@@ -31,13 +31,18 @@ fn a_killed_run_goes_on_and_leaves_the_same_bytes() {
     fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
     write(&fixture.path("input/tall.png"), &tall());
     write(&fixture.path("input/a.png"), &scene(0).0);
-    let outputs = ["tall_mask.png", "tall_prob.tif", "tall_overlay.png"];
-    let predict = |out: &'static str, more: &[&'static str]| {
-        [&["predict", "--model", "run", "--input", "input", "--out", out, "--prob", "--overlay"][..], more].concat()
+    fixture.json(&["predict", "--model", "run", "--input", "input", "--out", "first", "--prob"]);
+    let threshold = halving_threshold(&fixture.path("first/tall_prob.tif"));
+    let outputs = ["tall_mask.png", "tall_prob.tif", "tall_overlay.png", "tall_polygons.geojson", "index.html"];
+    let predict = |out, more: &[&'static str]| {
+        let base = ["predict", "--model", "run", "--input", "input", "--out", out, "--threshold", &threshold];
+        let objects = ["--polygons", "--min-area", "9", "--fill-holes"];
+        [&base[..], &["--prob", "--overlay", "--html"], &objects, more].concat()
     };
     let begun = Instant::now();
     let whole = fixture.json(&predict("whole", &[]));
     let took = begun.elapsed();
+    assert!(whole["objects"].as_u64() > Some(1), "{whole}");
 
     // killed as soon as some rows of the second scene are finished
     let journal = fixture.path("maps/tall_unfinished");
@@ -76,12 +81,12 @@ fn a_killed_run_goes_on_and_leaves_the_same_bytes() {
     fs::write(fixture.path("damaged/tall_unfinished"), &damaged).expect("written");
     for folder in ["maps", "cut", "damaged"] {
         let resumed = fixture.json(&predict(folder, &["--resume"]));
-        assert_eq!(resumed["marked"], whole["marked"], "{folder}");
+        assert_eq!((&resumed["marked"], &resumed["objects"]), (&whole["marked"], &whole["objects"]), "{folder}");
         same_files(&fixture.path("whole"), &fixture.path(folder), &outputs);
         let mut names: Vec<_> =
             fs::read_dir(fixture.path(folder)).expect("there").map(|e| e.expect("readable").file_name()).collect();
         names.sort();
-        assert_eq!(names.len(), 6, "{folder}: nothing is left beside: {names:?}");
+        assert_eq!(names.len(), 9, "{folder}: nothing is left beside: {names:?}");
     }
     let again = fs::metadata(fixture.path("maps/a_mask.png")).and_then(|file| file.modified()).expect("there");
     assert_eq!(first, again, "what was finished is left alone");

@@ -26,7 +26,7 @@ const ROW_BYTES: usize = 12;
 /// # Errors
 ///
 /// A usage error where not even a small window fits, or where memory cannot be measured.
-pub(super) fn windows(most: u64, jobs: &[Job], mapper: &Mapper<'_>, args: &PredictArgs) -> Result<Windows, Failure> {
+pub(super) fn windows(most: u64, jobs: &[&Job], mapper: &Mapper<'_>, args: &PredictArgs) -> Result<Windows, Failure> {
     if args.device != device::DEFAULT {
         return Err(Failure::usage("--max-memory knows the memory of the cpu only; give --window on a GPU"));
     }
@@ -34,7 +34,7 @@ pub(super) fn windows(most: u64, jobs: &[Job], mapper: &Mapper<'_>, args: &Predi
     let Some((before, pixel)) = before.zip(bytes_per_pixel(mapper)?) else {
         return Err(Failure::usage("--max-memory: this system does not tell how much memory is taken; give --window"));
     };
-    let places: Vec<Place> = jobs.iter().filter_map(Place::of).collect();
+    let places: Vec<Place> = jobs.iter().filter_map(|job| Place::of(job)).collect();
     let need = |side: usize| before + places.iter().map(|place| place.bytes(side, pixel)).max().unwrap_or_default();
     let longest = places.iter().map(|place| place.height.max(place.width)).max().unwrap_or(LARGEST);
     let largest = longest.next_multiple_of(STEP).min(LARGEST);

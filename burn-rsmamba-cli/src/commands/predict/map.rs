@@ -2,7 +2,8 @@
 
 use anyhow::Context;
 use burn_rsmamba::inference::{SceneSource, Step};
-use burn_rsmamba_datasets::{DatasetError, read_raster};
+use burn_rsmamba::vector::Sieve;
+use burn_rsmamba_datasets::DatasetError;
 
 use super::journal::{Journal, NO_DATA, Origin, Stamp};
 use super::outputs::Outputs;
@@ -28,20 +29,14 @@ pub(super) fn map<'a>(
     let source = Source::open(job, mapper, args, &nodata)?;
     let (height, width) = (source.size().height, source.size().width);
     let outputs = Outputs::new(job, width, height, source.has_nodata());
+    let sieve = sieve(job, args)?;
     let mut journal = Journal::new(&job.journal, origin(job, mapper, args)?);
-    let (mut mapped, mut marked_pixels) = (0_usize, 0_usize);
-    let mut overlay = job.overlay.is_some().then(Vec::new);
     let mapped_all = std::thread::scope(|scope| {
-        let mut writers = outputs.start(scope);
+        let mut writers = outputs.start(scope, sieve);
         // Rows as the journal holds them.
         let mut write = |_top: usize, rows: &[f32]| -> anyhow::Result<()> {
             let blank: Vec<bool> = rows.iter().map(|&value| value < 0.0).collect();
             let marked: Vec<bool> = rows.iter().map(|&value| value >= mapper.threshold).collect();
-            mapped += blank.iter().filter(|&&blank| !blank).count();
-            marked_pixels += marked.iter().filter(|&&marked| marked).count();
-            if let Some(overlay) = &mut overlay {
-                overlay.extend(&marked);
-            }
             writers.send(rows, &marked, &blank)
         };
         let run = || -> anyhow::Result<()> {
@@ -72,23 +67,36 @@ pub(super) fn map<'a>(
         };
         let done = run();
         // A writer that failed says why; that it went away is only what was noticed first.
-        writers.finish()?;
-        done.with_context(|| job.images[0].display().to_string())
+        let tally = writers.finish()?;
+        done.with_context(|| job.images[0].display().to_string())?;
+        Ok(tally)
     });
-    if let Err(error) = mapped_all.and_then(|()| outputs.publish()) {
-        outputs.discard();
-        // What cannot be read will not be read next time either.
-        if error.downcast_ref::<DatasetError>().is_some() {
-            journal.remove();
+    let tally = match mapped_all.and_then(|tally| outputs.publish().map(|()| tally)) {
+        Ok(tally) => tally,
+        Err(error) => {
+            outputs.discard();
+            // What cannot be read will not be read next time either.
+            if error.downcast_ref::<DatasetError>().is_some() {
+                journal.remove();
+            }
+            return Err(error.into());
         }
-        return Err(error.into());
-    }
-    if let (Some(path), Some(marked), Some(latest)) = (&job.overlay, overlay, job.images.last()) {
-        pictures::write_overlay(path, &read_raster(latest)?, &marked)?;
+    };
+    if let Some(path) = &job.overlay {
+        pictures::write_overlay(path, job.background(args), &job.mask)?;
     }
     journal.remove();
-    let share = if mapped == 0 { 0.0 } else { marked_pixels as f64 / mapped as f64 };
-    Ok(Report { image: &job.images[0], mask: &job.mask, width, height, marked: share })
+    let (image, mask, marked, objects) = (&job.images[0], &job.mask, tally.share(), tally.objects);
+    Ok(Report { image, mask, width, height, marked, objects })
+}
+
+/// What takes away objects that are too small, if anything.
+fn sieve(job: &Job, args: &PredictArgs) -> Result<Option<Sieve>, Failure> {
+    let Some(area) = args.min_area else { return Ok(None) };
+    let least = area.pixels(job.georeference.as_ref()).ok_or_else(|| {
+        Failure::run(format!("{} has no georeference; give --min-area in pixels", job.images[0].display()))
+    })?;
+    Ok(Some(Sieve::new(least, args.fill_holes)))
 }
 
 /// All that the probabilities of a place depend on.

@@ -1,10 +1,12 @@
 //! `predict`: masks, probabilities and overlays of images of any size.
 
 mod budget;
+mod index;
 mod journal;
 mod map;
 mod outputs;
 mod source;
+mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -28,6 +30,7 @@ struct Job {
     georeference: Option<GeoReference>,
     mask: PathBuf,
     prob: Option<PathBuf>,
+    polygons: Option<PathBuf>,
     overlay: Option<PathBuf>,
     /// Where finished rows are kept meanwhile.
     journal: PathBuf,
@@ -35,7 +38,13 @@ struct Job {
 
 impl Job {
     fn outputs(&self) -> impl Iterator<Item = &PathBuf> {
-        [Some(&self.mask), self.prob.as_ref(), self.overlay.as_ref()].into_iter().flatten()
+        [Some(&self.mask), self.prob.as_ref(), self.polygons.as_ref(), self.overlay.as_ref()].into_iter().flatten()
+    }
+
+    /// The image that shows what was mapped: the latest that is on the grid of the mask.
+    fn background(&self, args: &PredictArgs) -> &Path {
+        let last = if args.align.is_some() { 0 } else { self.images.len() - 1 };
+        &self.images[last]
     }
 }
 
@@ -48,6 +57,9 @@ struct Report<'a> {
     height: usize,
     /// The share of the pixels that are marked.
     marked: f64,
+    /// Polygons, where they are written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    objects: Option<u64>,
 }
 
 /// Maps every image; one that cannot be mapped does not stop the others.
@@ -61,7 +73,8 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
             meta.config.classes
         )));
     }
-    let mut jobs = jobs(args, model.task())?;
+    let jobs = jobs(args, model.task())?;
+    let index = args.html.then(|| index::path(args)).transpose()?;
     let windows = windows(args.windows, meta.windows())?;
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder {}; choose another --out", args.out.display()))?;
@@ -73,21 +86,21 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
         threshold: args.threshold.unwrap_or(meta.threshold),
         device: &device,
     };
+    let mut to_map: Vec<&Job> = jobs.iter().collect();
     if args.resume {
-        let all = jobs.len();
-        jobs.retain(|job| job.journal.exists() || !job.outputs().all(|path| path.exists()));
-        if jobs.len() < all {
-            progress.info(format!("{} of {all} are mapped already", all - jobs.len()));
+        to_map.retain(|job| job.journal.exists() || !job.outputs().all(|path| path.exists()));
+        if to_map.len() < jobs.len() {
+            progress.info(format!("{} of {} are mapped already", jobs.len() - to_map.len(), jobs.len()));
         }
     }
     if let Some(most) = args.max_memory {
-        mapper.windows = budget::windows(most, &jobs, &mapper, args)?;
+        mapper.windows = budget::windows(most, &to_map, &mapper, args)?;
     }
     progress.info(format!("{}, threshold {}", mapper.windows, mapper.threshold));
     interrupt::install()?;
     let mut failed = Vec::new();
-    for (index, job) in jobs.iter().enumerate() {
-        let what = format!("mapping {} of {}, {}", index + 1, jobs.len(), job.images[0].display());
+    for (index, &job) in to_map.iter().enumerate() {
+        let what = format!("mapping {} of {}, {}", index + 1, to_map.len(), job.images[0].display());
         let mapped = map::map(job, &mapper, args, &what, progress);
         progress.finish();
         match mapped {
@@ -95,14 +108,18 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
             Err(failure) if jobs.len() == 1 || interrupt::requested() => return Err(failure),
             Err(failure) => {
                 progress.warn(format!("left out: {failure}"));
-                failed.push(failure.to_string());
+                failed.push((job, failure.to_string()));
             }
         }
+    }
+    if let Some(path) = &index {
+        index::write(path, &jobs, &failed, &mapper, args)?;
     }
     if failed.is_empty() {
         return Ok(());
     }
-    Err(Failure::run(format!("{} of {} images could not be mapped: {}", failed.len(), jobs.len(), failed.join("; "))))
+    let reasons: Vec<&str> = failed.iter().map(|(_, reason)| reason.as_str()).collect();
+    Err(Failure::run(format!("{} of {} images could not be mapped: {}", failed.len(), jobs.len(), reasons.join("; "))))
 }
 
 /// What there is to do, checked against what is there already.
@@ -133,6 +150,7 @@ fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
         let job = Job {
             mask: output(if georeference.is_some() { "mask.tif" } else { "mask.png" }),
             prob: args.prob.then(|| output("prob.tif")),
+            polygons: args.polygons.then(|| output("polygons.geojson")),
             overlay: args.overlay.then(|| output("overlay.png")),
             journal: output("unfinished"),
             images,
@@ -145,18 +163,24 @@ fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
                 job.mask.display()
             )));
         }
-        if !args.force && !args.resume {
-            journal::refuse_leftover(&job.journal)?;
-            if let Some(existing) = job.outputs().find(|path| path.exists()) {
-                return Err(Failure::usage(format!(
-                    "{} exists already: overwrite it with --force, or name another --out",
-                    existing.display()
-                )));
-            }
-        }
         jobs.push(job);
     }
+    if !args.force && !args.resume {
+        refuse_existing(&jobs)?;
+    }
     Ok(jobs)
+}
+
+/// An interrupted run is told first: it may have finished other places.
+fn refuse_existing(jobs: &[Job]) -> Outcome {
+    jobs.iter().try_for_each(|job| journal::refuse_leftover(&job.journal))?;
+    match jobs.iter().flat_map(Job::outputs).find(|path| path.exists()) {
+        Some(existing) => Err(Failure::usage(format!(
+            "{} exists already: overwrite it with --force, or name another --out",
+            existing.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The georeference of the first date; a file that cannot be opened is reported when it is mapped.

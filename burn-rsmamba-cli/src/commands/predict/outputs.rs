@@ -1,19 +1,17 @@
-//! The files of one place, each written by a thread of its own while the model works.
+//! The files of one place: small objects are taken away, then each file is written by a thread of its own.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
+use std::thread::Scope;
 
-use anyhow::{Context, anyhow};
-use burn_rsmamba_datasets::{GeoSample, GeoTiff};
+use anyhow::Context;
+use burn_rsmamba::vector::{Class, Run, Sieve, runs};
+use burn_rsmamba_datasets::GeoTiff;
 
 use super::Job;
+use super::writer::{Writer, partial, write_geotiff, write_polygons};
 use crate::pictures;
 
-/// Bands of finished rows that may wait for a writer.
-const WAITING: usize = 2;
 /// What a mask holds where the image has no data: neither 0 nor 255.
 const MASK_NODATA: u8 = 127;
 
@@ -27,13 +25,30 @@ pub(super) struct Outputs<'a> {
 
 /// The threads that write.
 pub(super) struct Writers<'scope> {
+    width: usize,
+    sieve: Option<Sieve>,
     mask: Writer<'scope, u8>,
+    polygons: Option<Writer<'scope, Vec<Run>, u64>>,
     probability: Option<Writer<'scope, f32>>,
+    tally: Tally,
 }
 
-struct Writer<'scope, T> {
-    send: Option<SyncSender<Vec<T>>>,
-    thread: ScopedJoinHandle<'scope, anyhow::Result<()>>,
+/// What is in the mask.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Tally {
+    /// Pixels with data.
+    mapped: u64,
+    /// Pixels that are marked.
+    marked: u64,
+    /// Polygons, where they are written.
+    pub(super) objects: Option<u64>,
+}
+
+impl Tally {
+    /// The share of the pixels that are marked.
+    pub(super) fn share(&self) -> f64 {
+        if self.mapped == 0 { 0.0 } else { self.marked as f64 / self.mapped as f64 }
+    }
 }
 
 impl<'a> Outputs<'a> {
@@ -42,7 +57,11 @@ impl<'a> Outputs<'a> {
     }
 
     /// Starts a thread a file.
-    pub(super) fn start<'scope, 'env: 'scope>(&'env self, scope: &'scope Scope<'scope, 'env>) -> Writers<'scope> {
+    pub(super) fn start<'scope, 'env: 'scope>(
+        &'env self,
+        scope: &'scope Scope<'scope, 'env>,
+        sieve: Option<Sieve>,
+    ) -> Writers<'scope> {
         let mask = partial(&self.job.mask);
         let mask = if self.job.georeference.is_some() {
             let raster = self.raster(MASK_NODATA.to_string());
@@ -58,16 +77,20 @@ impl<'a> Outputs<'a> {
                 }
             })
         };
+        let polygons = self.job.polygons.as_deref().map(|path| {
+            let path = partial(path);
+            Writer::spawn(scope, move |rows| write_polygons(&path, self.job.georeference.as_ref(), rows))
+        });
         let probability = self.job.prob.as_deref().map(|path| {
             let (path, raster) = (partial(path), self.raster("nan".to_owned()));
             Writer::spawn(scope, move |rows| write_geotiff(&path, &raster, rows))
         });
-        Writers { mask, probability }
+        Writers { width: self.width, sieve, mask, polygons, probability, tally: Tally::default() }
     }
 
     /// Gives the complete files their names.
     pub(super) fn publish(&self) -> anyhow::Result<()> {
-        for path in std::iter::once(&self.job.mask).chain(&self.job.prob) {
+        for path in self.paths() {
             std::fs::rename(partial(path), path).with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(())
@@ -75,10 +98,14 @@ impl<'a> Outputs<'a> {
 
     /// Takes away what is not complete.
     pub(super) fn discard(&self) {
-        for path in std::iter::once(&self.job.mask).chain(&self.job.prob) {
+        for path in self.paths() {
             // It may not have been begun; and the error that led here matters more.
             let _ = std::fs::remove_file(partial(path));
         }
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        std::iter::once(&self.job.mask).chain(&self.job.polygons).chain(&self.job.prob)
     }
 
     fn raster(&self, nodata: String) -> GeoTiff {
@@ -94,72 +121,57 @@ impl<'a> Outputs<'a> {
 impl Writers<'_> {
     /// Hands finished rows on.
     pub(super) fn send(&mut self, probabilities: &[f32], marked: &[bool], blank: &[bool]) -> anyhow::Result<()> {
-        let pixels = marked.iter().zip(blank);
-        self.mask.send(pixels.map(|(&marked, &blank)| match (blank, marked) {
-            (true, _) => MASK_NODATA,
-            (false, true) => 255,
-            (false, false) => 0,
-        }))?;
+        let classes: Vec<Class> = marked.iter().zip(blank).map(|(&marked, &blank)| class(marked, blank)).collect();
+        let rows = classes.chunks(self.width).zip(probabilities.chunks(self.width));
+        let rows = rows.map(|(classes, values)| runs(classes.iter().copied().zip(values.iter().copied())));
+        let rows = match &mut self.sieve {
+            Some(sieve) => rows.flat_map(|row| sieve.push(row)).collect(),
+            None => rows.collect(),
+        };
+        self.send_runs(rows)?;
         let Some(writer) = &mut self.probability else { return Ok(()) };
         let pixels = probabilities.iter().zip(blank);
         writer.send(pixels.map(|(&value, &blank)| if blank { f32::NAN } else { value }))
     }
 
-    /// Waits until everything is on disk; what went wrong there.
-    pub(super) fn finish(self) -> anyhow::Result<()> {
+    /// Waits until everything is on disk; what it holds, or what went wrong there.
+    pub(super) fn finish(mut self) -> anyhow::Result<Tally> {
+        let held_back = self.sieve.take().map_or_else(Vec::new, Sieve::finish);
+        // A writer that failed says why below.
+        let sent = self.send_runs(held_back);
         let mask = self.mask.finish();
+        let polygons = self.polygons.map(Writer::finish).transpose();
         let probability = self.probability.map_or(Ok(()), Writer::finish);
-        mask.and(probability)
-    }
-}
-
-impl<'scope, T: Send + 'scope> Writer<'scope, T> {
-    fn spawn<'env>(
-        scope: &'scope Scope<'scope, 'env>,
-        write: impl FnOnce(Receiver<Vec<T>>) -> anyhow::Result<()> + Send + 'scope,
-    ) -> Self {
-        let (send, receive) = sync_channel(WAITING);
-        Self { send: Some(send), thread: scope.spawn(move || write(receive)) }
+        mask.and(probability)?;
+        let tally = Tally { objects: polygons?, ..self.tally };
+        sent.map(|()| tally)
     }
 
-    fn send(&mut self, rows: impl Iterator<Item = T>) -> anyhow::Result<()> {
-        let send = self.send.as_ref().expect("not finished yet");
-        send.send(rows.collect()).map_err(|_| anyhow!("an output cannot be written"))
-    }
-
-    fn finish(mut self) -> anyhow::Result<()> {
-        self.send = None;
-        self.thread.join().map_err(|_| anyhow!("the thread that writes an output panicked"))?
-    }
-}
-
-/// Writes rows as they come, in whatever portions.
-fn write_geotiff<T: GeoSample>(path: &Path, raster: &GeoTiff, receive: Receiver<Vec<T>>) -> anyhow::Result<()> {
-    let mut waiting: Vec<T> = Vec::new();
-    let mut ended = false;
-    let rows = |_, count: usize| {
-        while waiting.len() < count * raster.width {
-            let Ok(rows) = receive.recv() else {
-                ended = true;
-                return Err(anyhow!("mapping ended before the last row"));
-            };
-            waiting.extend(rows);
+    fn send_runs(&mut self, rows: Vec<Vec<Run>>) -> anyhow::Result<()> {
+        for run in rows.iter().flatten() {
+            let pixels = u64::from(run.end - run.start);
+            self.tally.mapped += if run.class == Class::NoData { 0 } else { pixels };
+            self.tally.marked += if run.class == Class::Marked { pixels } else { 0 };
         }
-        Ok(waiting.drain(..count * raster.width).collect())
-    };
-    let write = || -> anyhow::Result<()> {
-        let mut file = BufWriter::new(File::create(path)?);
-        raster.write(&mut file, rows)?;
-        Ok(file.flush()?)
-    };
-    let written = write();
-    // Where mapping failed, its own error is what counts.
-    if ended { Ok(()) } else { written.with_context(|| format!("cannot write {}", path.display())) }
+        let pixels = rows.iter().flatten().map(|run| (value(run.class), (run.end - run.start) as usize));
+        self.mask.send(pixels.flat_map(|(value, count)| std::iter::repeat_n(value, count)))?;
+        self.polygons.as_mut().map_or(Ok(()), |polygons| polygons.send(rows))
+    }
 }
 
-/// Where a file is written before it is complete.
-fn partial(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    PathBuf::from(name)
+fn class(marked: bool, blank: bool) -> Class {
+    match (blank, marked) {
+        (true, _) => Class::NoData,
+        (false, true) => Class::Marked,
+        (false, false) => Class::Background,
+    }
+}
+
+/// What stands for a class in a mask.
+fn value(class: Class) -> u8 {
+    match class {
+        Class::NoData => MASK_NODATA,
+        Class::Marked => 255,
+        Class::Background => 0,
+    }
 }

@@ -1,0 +1,131 @@
+//! `index.html`: one self-contained page about all scenes of a run.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::Job;
+use super::writer::partial;
+use crate::cli::PredictArgs;
+use crate::error::Failure;
+use crate::pictures::{self, quicklook};
+use crate::training::evaluate::Mapper;
+
+/// The longest side of a picture on the page.
+const SIDE: usize = 384;
+const JPEG_QUALITY: u8 = 85;
+
+/// Where the page goes, unless one is there already.
+pub(super) fn path(args: &PredictArgs) -> Result<PathBuf, Failure> {
+    let path = args.out.join("index.html");
+    if path.exists() && !args.force && !args.resume {
+        return Err(Failure::usage(format!(
+            "{} exists already: overwrite it with --force, or name another --out",
+            path.display()
+        )));
+    }
+    Ok(path)
+}
+
+/// Writes the page about these places, of which some failed for a reason.
+///
+/// Pictures are read back from the files, row by row, and stand in the page itself.
+pub(super) fn write(
+    path: &Path,
+    jobs: &[Job],
+    failed: &[(&Job, String)],
+    mapper: &Mapper<'_>,
+    args: &PredictArgs,
+) -> anyhow::Result<()> {
+    let mapped = jobs.iter().filter(|job| !failed.iter().any(|(other, _)| std::ptr::eq(*job, *other)));
+    let places: Vec<Markup> = mapped.map(|job| place(job, args)).collect::<anyhow::Result<_>>()?;
+    let title = format!("{} of {} scenes mapped", places.len(), jobs.len());
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                style { (PreEscaped(include_str!("index.css"))) }
+            }
+            body {
+                h1 { (title) }
+                table {
+                    tr { th { "Model" } td { (args.model.display()) } }
+                    tr { th { "Task" } td { (mapper.model.task()) } }
+                    tr { th { "Threshold" } td { (mapper.threshold) } }
+                }
+                @for place in &places { (place) }
+                @for (job, reason) in failed {
+                    article {
+                        h2 { (name(&job.images[0])) }
+                        p.failed { "Left out: " (reason) }
+                    }
+                }
+            }
+        }
+    };
+    let unfinished = partial(path);
+    std::fs::write(&unfinished, page.into_string())
+        .and_then(|()| std::fs::rename(&unfinished, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Pictures and figures of a place that is mapped.
+fn place(job: &Job, args: &PredictArgs) -> anyhow::Result<Markup> {
+    let mask = quicklook::mask(&job.mask, SIDE)?;
+    let share = mask.marked as f64 / mask.mapped.max(1) as f64;
+    let mut pictures = Vec::new();
+    for (date, image) in (1..).zip(&job.images) {
+        let name = if job.images.len() == 1 { name(image) } else { format!("Date {date}: {}", name(image)) };
+        pictures.push((name, data_uri(&quicklook::image(image, SIDE)?)?));
+    }
+    pictures.push((name(&job.mask), data_uri(&pictures::overlay(job.background(args), &mask, SIDE)?)?));
+    Ok(html! {
+        article {
+            h2 { (name(&job.images[0])) }
+            .pictures {
+                @for (name, picture) in &pictures {
+                    figure { img src=(picture) alt=(name); figcaption { (name) } }
+                }
+            }
+            table {
+                tr { th { "Size" } td { (mask.width) " × " (mask.height) " pixels" } }
+                tr { th { "Marked" } td { (format!("{:.2} %", 100.0 * share)) ", " (mask.marked) " pixels" } }
+                @if let Some(place) = &job.georeference {
+                    tr { th { "Area" } td { (format!("{:.1}", mask.marked as f64 * place.pixel_area())) " square units" } }
+                    tr {
+                        th { "Reference system" }
+                        td { @match place.epsg() { Some(code) => { "EPSG:" (code) } None => { "without an EPSG code" } } }
+                    }
+                }
+                tr {
+                    th { "Files" }
+                    td { @for path in job.outputs() { a href=(link(path)) { (name(path)) } " " } }
+                }
+            }
+        }
+    })
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A link to a file beside the page.
+fn link(path: &Path) -> String {
+    utf8_percent_encode(&name(path), NON_ALPHANUMERIC).to_string()
+}
+
+/// A picture as the text that stands for its file.
+fn data_uri(picture: &RgbImage) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))?;
+    Ok(format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(bytes)))
+}

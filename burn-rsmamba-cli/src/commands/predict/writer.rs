@@ -1,0 +1,102 @@
+//! A file that a thread of its own writes while the model works.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Scope, ScopedJoinHandle};
+
+use anyhow::{Context, anyhow};
+use burn_rsmamba::vector::{Polygons, Run};
+use burn_rsmamba_datasets::{GeoJson, GeoReference, GeoSample, GeoTiff};
+
+/// Bands of finished rows that may wait for a writer.
+const WAITING: usize = 2;
+
+/// The thread that writes a file, and the way to it; in the end it gives an `R`.
+pub(super) struct Writer<'scope, T, R = ()> {
+    send: SyncSender<Vec<T>>,
+    thread: ScopedJoinHandle<'scope, anyhow::Result<R>>,
+}
+
+impl<'scope, T: Send + 'scope, R: Send + 'scope> Writer<'scope, T, R> {
+    pub(super) fn spawn<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        write: impl FnOnce(Receiver<Vec<T>>) -> anyhow::Result<R> + Send + 'scope,
+    ) -> Self {
+        let (send, receive) = sync_channel(WAITING);
+        Self { send, thread: scope.spawn(move || write(receive)) }
+    }
+
+    pub(super) fn send(&mut self, rows: impl IntoIterator<Item = T>) -> anyhow::Result<()> {
+        let rows: Vec<T> = rows.into_iter().collect();
+        // A writer that has every row does not listen any more.
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.send.send(rows).map_err(|_| anyhow!("an output cannot be written"))
+    }
+
+    /// Waits until everything is on disk.
+    pub(super) fn finish(self) -> anyhow::Result<R> {
+        drop(self.send);
+        self.thread.join().map_err(|_| anyhow!("the thread that writes an output panicked"))?
+    }
+}
+
+/// Writes rows as they come, in whatever portions.
+pub(super) fn write_geotiff<T: GeoSample>(
+    path: &Path,
+    raster: &GeoTiff,
+    receive: Receiver<Vec<T>>,
+) -> anyhow::Result<()> {
+    let mut waiting: Vec<T> = Vec::new();
+    let mut ended = false;
+    let rows = |_, count: usize| {
+        while waiting.len() < count * raster.width {
+            let Ok(rows) = receive.recv() else {
+                ended = true;
+                return Err(anyhow!("mapping ended before the last row"));
+            };
+            waiting.extend(rows);
+        }
+        Ok(waiting.drain(..count * raster.width).collect())
+    };
+    let write = || -> anyhow::Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
+        raster.write(&mut file, rows)?;
+        Ok(file.flush()?)
+    };
+    let written = write();
+    // Where mapping failed, its own error is what counts.
+    if ended { Ok(()) } else { written.with_context(|| format!("cannot write {}", path.display())) }
+}
+
+/// Writes the objects of rows that come; their number.
+pub(super) fn write_polygons(
+    path: &Path,
+    georeference: Option<&GeoReference>,
+    receive: Receiver<Vec<Vec<Run>>>,
+) -> anyhow::Result<u64> {
+    let write = || -> std::io::Result<u64> {
+        let mut file = GeoJson::new(BufWriter::new(File::create(path)?), georeference)?;
+        let mut polygons = Polygons::default();
+        for row in receive.into_iter().flatten() {
+            for object in polygons.push(&row) {
+                file.write(&object.rings, object.pixels, object.mean_probability)?;
+            }
+        }
+        for object in polygons.finish() {
+            file.write(&object.rings, object.pixels, object.mean_probability)?;
+        }
+        file.finish()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Where a file is written before it is complete.
+pub(super) fn partial(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    PathBuf::from(name)
+}
