@@ -6,9 +6,11 @@ mod tests;
 mod bench;
 mod data;
 mod eval;
+mod export;
 mod import;
 mod info;
 mod predict;
+mod report;
 mod train;
 mod values;
 mod windows;
@@ -18,9 +20,11 @@ use clap::{Parser, Subcommand};
 pub(crate) use bench::{BenchArgs, BenchMode};
 pub(crate) use data::{DataArgs, DataCommand};
 pub(crate) use eval::EvalArgs;
+pub(crate) use export::ExportArgs;
 pub(crate) use import::ImportArgs;
 pub(crate) use info::InfoArgs;
 pub(crate) use predict::PredictArgs;
+pub(crate) use report::ReportArgs;
 pub(crate) use train::TrainArgs;
 pub(crate) use values::{parse_count, parse_label_rule, parse_size, parse_threshold, task_parser};
 pub(crate) use windows::WindowArgs;
@@ -56,8 +60,12 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Mark buildings, roads or changes in images of any size.
     Predict(PredictArgs),
+    /// Show a run as one page: curves, scores, pictures and settings.
+    Report(ReportArgs),
     /// Turn a `.pth` checkpoint of the official code into our weights file.
     Import(ImportArgs),
+    /// Write a model's weights for the official PyTorch code.
+    Export(ExportArgs),
     /// Count the parameters and multiply-adds of a model.
     Info(InfoArgs),
     /// Time a model on this machine and measure its memory.

@@ -6,14 +6,15 @@
 mod flags;
 mod layers;
 mod model;
+mod objective;
 #[cfg(test)]
 mod tests;
+mod threshold;
 
 use std::path::PathBuf;
 
 use anyhow::Context;
 use burn_rsmamba::{ModelConfig, Task};
-use burn_rsmamba_datasets::LabelRule;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -25,6 +26,8 @@ pub(crate) use layers::ConfigFile;
 use layers::{assign, overlay};
 use model::ModelSection;
 pub(crate) use model::preset;
+pub(crate) use objective::{LossName, Objective, label_rule};
+pub(crate) use threshold::Threshold;
 
 /// The value of `data` that stands for the generated scenes.
 pub(crate) const DEMO: &str = "demo";
@@ -56,6 +59,16 @@ pub(crate) enum Scaling {
     Measured,
 }
 
+/// What to do about a step whose loss or gradient is no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NonFinite {
+    /// End the run and name the images.
+    Stop,
+    /// Leave the step out and count it.
+    Skip,
+}
+
 /// Everything a training run depends on. The defaults are the official recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,13 +77,18 @@ pub(crate) struct RunConfig {
     pub(crate) task: Task,
     /// A dataset folder, or `demo`.
     pub(crate) data: String,
-    /// Which pixels of a label are target: `auto`, `nonzero`, `threshold:VALUE`, `map:VALUE,..` or `channel:BAND`.
+    /// Which pixels of a label are target: `auto`, `nonzero`, `threshold:VALUE`, `map:VALUE,..` or `channel:BAND`; for
+    /// several classes `auto` or `classes:NUMBER`.
     pub(crate) label_rule: String,
+    /// Leave out files without partners in place of refusing them.
+    pub(crate) allow_unpaired: bool,
+    /// Label pixels of this value count nowhere: neither in the loss nor in a score.
+    pub(crate) ignore_index: Option<u16>,
     /// What bands are scaled by.
     pub(crate) normalisation: Scaling,
     /// A named model size; `[model]` may change parts of it.
     pub(crate) preset: String,
-    /// Weights to start from, of the same shape.
+    /// Weights to start from: ours, or official ones; other bands, classes or task are taken over as far as they go.
     pub(crate) init_from: Option<PathBuf>,
     /// Where to run.
     pub(crate) device: String,
@@ -81,8 +99,10 @@ pub(crate) struct RunConfig {
     pub(crate) epochs: usize,
     /// Stop training in time to end after this many minutes.
     pub(crate) max_minutes: Option<f64>,
-    /// Crops in a step.
+    /// Crops that go through the model together.
     pub(crate) batch: usize,
+    /// Batches whose gradients make one step.
+    pub(crate) accumulate: usize,
     /// Side of the crops in pixels.
     pub(crate) crop: usize,
     /// Leave out crops without image content (white or black borders of a tile).
@@ -91,6 +111,16 @@ pub(crate) struct RunConfig {
     pub(crate) keep_empty: f64,
     /// Random flips and transposes; for change detection also a random swap of the dates.
     pub(crate) augment: bool,
+
+    /// What training minimises.
+    pub(crate) loss: LossName,
+    /// What the cross-entropy of marked pixels is multiplied by (`bce-dice`).
+    pub(crate) pos_weight: f64,
+    /// The weight of each class (`ce-dice`, `focal`; with one class those of unmarked and of marked pixels); empty weighs
+    /// all alike.
+    pub(crate) class_weights: Vec<f64>,
+    /// How much less a pixel counts that is right already (`focal`).
+    pub(crate) focal_gamma: f64,
 
     /// Learning rate after the warm-up.
     pub(crate) lr: f64,
@@ -104,6 +134,12 @@ pub(crate) struct RunConfig {
     pub(crate) epsilon: f64,
     /// Largest norm of all gradients together.
     pub(crate) clip_norm: f64,
+    /// What to do about a step whose loss or gradient is no number.
+    pub(crate) nonfinite: NonFinite,
+    /// Compute parts of the forward pass twice to save memory.
+    pub(crate) gradient_checkpointing: bool,
+    /// Leave the encoder's parameters as they are.
+    pub(crate) freeze_encoder: bool,
     /// Steps over which the learning rate rises linearly.
     pub(crate) warmup_steps: usize,
     /// Learning rate of the first step.
@@ -119,10 +155,19 @@ pub(crate) struct RunConfig {
     pub(crate) validate_from: usize,
     /// Epochs between validations; the last epoch is always validated.
     pub(crate) validate_every: usize,
-    /// Epochs between writes of the last checkpoint; the end and Ctrl-C always write it.
+    /// Validations without a better F1 after which training ends early.
+    pub(crate) early_stop: Option<usize>,
+    /// Weights kept of the best validations, in `weights`.
+    pub(crate) keep_best: usize,
+    /// Epochs between checkpoints; a validation, the end and Ctrl-C always write one.
     pub(crate) checkpoint_every: usize,
-    /// Probability from which a pixel is marked.
-    pub(crate) threshold: f64,
+    /// Minutes between checkpoints within an epoch.
+    pub(crate) checkpoint_minutes: f64,
+    /// Steps between lines of `steps.jsonl`; 0 writes none.
+    pub(crate) log_every: usize,
+    /// Probability from which a pixel is marked, or `best`: the best F1 on the validation split, found anew at every
+    /// validation.
+    pub(crate) threshold: Threshold,
 
     /// Changes to the preset.
     pub(crate) model: ModelSection,
@@ -135,6 +180,8 @@ impl RunConfig {
             task,
             data: data.into(),
             label_rule: "auto".into(),
+            allow_unpaired: false,
+            ignore_index: None,
             normalisation: Scaling::Imagenet,
             preset: "tiny".into(),
             init_from: None,
@@ -143,16 +190,24 @@ impl RunConfig {
             epochs: 300,
             max_minutes: None,
             batch: 2,
+            accumulate: 1,
             crop: 256,
             skip_blank: true,
             keep_empty: 1.0,
             augment: true,
+            loss: LossName::BceDice,
+            pos_weight: 1.0,
+            class_weights: Vec::new(),
+            focal_gamma: 2.0,
             lr: 1e-3,
             weight_decay: 1e-3,
             beta_1: 0.9,
             beta_2: 0.999,
             epsilon: 1e-8,
             clip_norm: 1.0,
+            nonfinite: NonFinite::Stop,
+            gradient_checkpointing: false,
+            freeze_encoder: false,
             warmup_steps: 1000,
             warmup_from: 1e-7,
             patience: 12,
@@ -160,8 +215,12 @@ impl RunConfig {
             cooldown: 0.0,
             validate_from: 10,
             validate_every: 5,
+            early_stop: None,
+            keep_best: 1,
             checkpoint_every: 10,
-            threshold: 0.5,
+            checkpoint_minutes: 10.0,
+            log_every: 10,
+            threshold: Threshold::BEST,
             model: ModelSection::default(),
         }
     }
@@ -206,13 +265,9 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// The rule for labels.
-    ///
-    /// # Errors
-    ///
-    /// A usage error for a text that is none.
-    pub(crate) fn rule(&self) -> Result<LabelRule, Failure> {
-        self.label_rule.parse().map_err(|error: String| Failure::usage(format!("label_rule: {error}")))
+    /// Crops of one step of the optimiser.
+    pub(crate) fn step_crops(&self) -> usize {
+        self.batch * self.accumulate
     }
 
     /// The model these settings describe.
@@ -251,6 +306,10 @@ impl RunConfig {
         let positive = [
             ("epochs", self.epochs as f64),
             ("batch", self.batch as f64),
+            ("accumulate", self.accumulate as f64),
+            ("keep_best", self.keep_best as f64),
+            ("early_stop", self.early_stop.unwrap_or(1) as f64),
+            ("checkpoint_minutes", self.checkpoint_minutes),
             ("validate_every", self.validate_every as f64),
             ("checkpoint_every", self.checkpoint_every as f64),
             ("patience", self.patience as f64),
@@ -263,7 +322,7 @@ impl RunConfig {
                 return Err(Failure::usage(format!("{key} must be above zero, not {value}")));
             }
         }
-        self.rule()?;
+        self.written_rule()?;
         if self.crop < 32 {
             return Err(Failure::usage(format!("a crop of {} is too small for the model; use 32 or more", self.crop)));
         }
@@ -272,8 +331,11 @@ impl RunConfig {
                 return Err(Failure::usage(format!("{key} must lie between 0 and 1, not {part}")));
             }
         }
-        if !(self.threshold > 0.0 && self.threshold < 1.0) {
-            return Err(Failure::usage(format!("threshold must lie between 0 and 1, not {}", self.threshold)));
+        if !self.threshold.is_usable() {
+            return Err(Failure::usage(format!(
+                "threshold must lie between 0 and 1, not {}",
+                self.threshold.initial()
+            )));
         }
         Ok(())
     }

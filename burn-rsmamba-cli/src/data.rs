@@ -1,9 +1,7 @@
 //! From what the user calls data to crops in memory.
 
-use std::path::Path;
-
 use burn_rsmamba::Task;
-use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, Dates, LabelRule, SceneSet, Split, demo, open};
+use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, DatasetFolder, Dates, LabelRule, SceneSet, Split, demo};
 
 use crate::config::DEMO;
 use crate::progress::Progress;
@@ -17,11 +15,11 @@ pub(crate) fn dates(task: Task) -> Dates {
 }
 
 /// The scenes of a split: generated ones for `demo`, else those of a folder.
-pub(crate) fn scenes(data: &str, task: Task, split: Split) -> Result<SceneSet, DatasetError> {
+pub(crate) fn scenes(data: &str, task: Task, split: Split, allow_unpaired: bool) -> Result<SceneSet, DatasetError> {
     if data == DEMO {
         Ok(demo::scenes(dates(task), split, &demo::DemoOptions::default()))
     } else {
-        open(Path::new(data), dates(task), split)
+        DatasetFolder::detect(data, dates(task)).allow_unpaired(allow_unpaired).open(split)
     }
 }
 
@@ -31,12 +29,13 @@ pub(crate) fn crops(
     task: Task,
     split: Split,
     rule: &LabelRule,
+    allow_unpaired: bool,
     options: CropOptions,
     progress: &Progress,
 ) -> Result<Crops, DatasetError> {
-    let set = scenes(data, task, split)?.with_label_rule(rule);
+    let set = scenes(data, task, split, allow_unpaired)?.with_label_rule(rule);
     for warning in &set.warnings {
-        progress.warn(warning);
+        progress.warn(warning.to_string());
     }
     let crops = Crops::new(&set, options)?;
     let skipped = match crops.skipped_blank() {

@@ -74,7 +74,8 @@ impl Sampler {
     }
 }
 
-fn resident() -> Option<u64> {
+/// Bytes of the process that are in memory; `None` where the system does not tell.
+pub(crate) fn resident() -> Option<u64> {
     // The peak is counted in the kernel's own file: take the start from there too.
     status("VmRSS").or_else(|| Some(memory_stats::memory_stats()?.physical_mem as u64))
 }

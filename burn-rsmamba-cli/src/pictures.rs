@@ -30,28 +30,43 @@ pub(crate) fn write_comparison(path: &Path, scored: &ScoredScene<'_>) -> anyhow:
     let scene = scored.scene;
     let mut panels: Vec<RgbImage> = scene.images.iter().map(|raster| rgb(raster)).collect();
     let (width, height) = panels[0].dimensions();
-    let truth: Vec<bool> = match &scene.label {
-        Some(label) => label.data.iter().map(|&value| value == 1).collect(),
-        None => vec![false; scored.marked.len()],
-    };
-    let at = |x: u32, y: u32| y as usize * width as usize + x as usize;
-    panels.push(RgbImage::from_fn(width, height, |x, y| if truth[at(x, y)] { HIT } else { REST }));
-    panels.push(RgbImage::from_fn(width, height, |x, y| {
-        let pixel = at(x, y);
-        match (scored.counted[pixel], scored.marked[pixel], truth[pixel]) {
-            (false, ..) => UNCOUNTED,
-            (_, true, true) => HIT,
-            (_, true, false) => FALSE_ALARM,
-            (_, false, true) => MISS,
-            (_, false, false) => REST,
-        }
-    }));
+    panels.push(by_pixel(scored, |pixel| if is_truth(scored, pixel) { HIT } else { REST }));
+    panels.push(errors(scored));
     let count = panels.len() as u32;
     let mut sheet = RgbImage::from_pixel(count * width + (count - 1) * GAP, height, Rgb([128; 3]));
     for (index, panel) in (0..).zip(&panels) {
         image::imageops::replace(&mut sheet, panel, index * i64::from(width + GAP), 0);
     }
     save(path, |path| sheet.save_with_format(path, image::ImageFormat::Png))
+}
+
+/// Writes where the prediction of a scene is right and wrong, in the colours of [`write_comparison`].
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub(crate) fn write_errors(path: &Path, scored: &ScoredScene<'_>) -> anyhow::Result<()> {
+    save(path, |path| errors(scored).save_with_format(path, image::ImageFormat::Png))
+}
+
+fn errors(scored: &ScoredScene<'_>) -> RgbImage {
+    by_pixel(scored, |pixel| match (scored.counted[pixel], scored.marked[pixel], is_truth(scored, pixel)) {
+        (false, ..) => UNCOUNTED,
+        (_, true, true) => HIT,
+        (_, true, false) => FALSE_ALARM,
+        (_, false, true) => MISS,
+        (_, false, false) => REST,
+    })
+}
+
+/// A picture of a scene's size, from the colour of each pixel by its index.
+fn by_pixel(scored: &ScoredScene<'_>, colour: impl Fn(usize) -> Rgb<u8>) -> RgbImage {
+    let Raster { width, height, .. } = *scored.scene.images[0];
+    RgbImage::from_fn(width as u32, height as u32, |x, y| colour(y as usize * width + x as usize))
+}
+
+fn is_truth(scored: &ScoredScene<'_>, pixel: usize) -> bool {
+    scored.scene.label.as_ref().is_some_and(|label| label.data[pixel] == 1)
 }
 
 /// Writes a mask as a PNG, whatever the path's extension.
@@ -108,6 +123,21 @@ fn rgb(raster: &Raster) -> RgbImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn_rsmamba::metrics::Confusion;
+    use burn_rsmamba_datasets::{LoadedScene, Mask};
+    use std::sync::Arc;
+
+    #[test]
+    fn every_kind_of_pixel_has_its_colour() {
+        let raster = Raster { width: 5, height: 1, bands: 1, pixels: Pixels::U8(vec![0; 5]) };
+        let label = Mask { width: 5, height: 1, data: vec![1, 0, 1, 0, Mask::IGNORED] };
+        let scene = LoadedScene { name: "s".into(), images: vec![Arc::new(raster)], label: Some(Arc::new(label)) };
+        let (marked, counted) = ([true, true, false, false, true], [true, true, true, true, false]);
+        let counts = Confusion { tp: 1, fp: 1, fn_: 1, tn: 1 };
+        let picture = errors(&ScoredScene { scene: &scene, marked: &marked, counted: &counted, counts });
+        let colours: Vec<Rgb<u8>> = picture.pixels().copied().collect();
+        assert_eq!(colours, [HIT, FALSE_ALARM, MISS, REST, UNCOUNTED]);
+    }
 
     #[test]
     fn one_band_becomes_grey_and_wide_values_are_stretched() {

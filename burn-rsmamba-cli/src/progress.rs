@@ -1,9 +1,12 @@
 //! Messages and progress, all on stderr: a bar on a terminal, plain lines elsewhere, warnings alone with `--quiet`.
 
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often long work says how far it is where there is no bar.
+const TELL: Duration = Duration::from_secs(60);
 
 /// Where a command tells how it goes.
 #[derive(Debug)]
@@ -11,12 +14,31 @@ pub(crate) struct Progress {
     quiet: bool,
     terminal: bool,
     bar: ProgressBar,
+    pace: Option<Pace>,
+}
+
+/// Long work: how far it is, and when that was last said.
+#[derive(Debug)]
+struct Pace {
+    what: String,
+    done: usize,
+    steps: usize,
+    started: Instant,
+    told: Instant,
+}
+
+impl Pace {
+    fn line(&self) -> String {
+        let Self { what, done, steps, started, .. } = self;
+        let left = started.elapsed().as_secs_f64() / *done as f64 * (steps - done) as f64;
+        format!("{what}: {done} of {steps}, {} left", spell(left))
+    }
 }
 
 impl Progress {
     /// Progress on stderr, or none when `quiet`.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, terminal: std::io::stderr().is_terminal(), bar: ProgressBar::hidden() }
+        Self { quiet, terminal: std::io::stderr().is_terminal(), bar: ProgressBar::hidden(), pace: None }
     }
 
     /// Shows a bar of this many steps, on a terminal.
@@ -32,6 +54,25 @@ impl Progress {
         self.bar.enable_steady_tick(Duration::from_millis(500));
     }
 
+    /// [`start`](Self::start) of work that may take hours; where there is no bar, a line a minute says how far it is.
+    pub(crate) fn start_long(&mut self, what: impl Into<String>, steps: usize) {
+        let (what, now) = (what.into(), Instant::now());
+        self.pace = Some(Pace { what: what.clone(), done: 0, steps, started: now, told: now });
+        self.start(what, steps);
+    }
+
+    /// [`advance`](Self::advance) of long work.
+    pub(crate) fn advance_long(&mut self) {
+        self.advance("");
+        let Some(pace) = &mut self.pace else { return };
+        pace.done += 1;
+        if pace.told.elapsed() >= TELL && pace.done < pace.steps && !self.terminal {
+            pace.told = Instant::now();
+            let line = pace.line();
+            self.info(line);
+        }
+    }
+
     /// Moves the bar by one.
     pub(crate) fn advance(&self, message: impl Into<String>) {
         if !self.bar.is_hidden() {
@@ -44,6 +85,7 @@ impl Progress {
     pub(crate) fn finish(&mut self) {
         self.bar.finish_and_clear();
         self.bar = ProgressBar::hidden();
+        self.pace = None;
     }
 
     /// Says something worth knowing.
@@ -86,6 +128,13 @@ pub(crate) fn spell(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_work_says_how_much_is_left() {
+        let ago = Instant::now().checked_sub(Duration::from_secs(30)).expect("the clock is older");
+        let pace = Pace { what: "mapping a.tif".into(), done: 10, steps: 50, started: ago, told: ago };
+        assert_eq!(pace.line(), "mapping a.tif: 10 of 50, 2 min 00 s left");
+    }
 
     #[test]
     fn durations_are_spelled_by_size() {

@@ -1,5 +1,6 @@
 //! What the commands print on stdout: JSON, one object a line.
 
+mod images;
 #[cfg(test)]
 mod tests;
 
@@ -7,11 +8,13 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
-use burn_rsmamba::metrics::Confusion;
+use burn_rsmamba::metrics::{Confusion, ConfusionMatrix};
 use burn_rsmamba_datasets::{Crops, baselines};
 use serde::Serialize;
 
-/// The scores of the positive class, counted over a whole split.
+pub(crate) use images::{ImageScores, write_csv};
+
+/// The scores of the positive class, counted over a whole split; of several classes the means, but for accuracy and kappa.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Scores {
     /// TP / (TP + FP).
@@ -41,17 +44,62 @@ impl From<&Confusion> for Scores {
     }
 }
 
-/// The scores of a model on a split, with the counts and the settings they depend on.
+impl From<&ConfusionMatrix> for Scores {
+    fn from(counts: &ConfusionMatrix) -> Self {
+        Self {
+            precision: counts.mean(Confusion::precision),
+            recall: counts.mean(Confusion::recall),
+            f1: counts.mean(Confusion::f1),
+            iou: counts.mean(Confusion::iou),
+            accuracy: counts.accuracy(),
+            kappa: counts.kappa(),
+        }
+    }
+}
+
+/// Scores, with the counts they come from.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct EvalReport {
+pub(crate) struct Scored {
     /// The scores.
     #[serde(flatten)]
     pub(crate) scores: Scores,
-    /// The pixels that count, by kind.
     #[serde(flatten)]
-    pub(crate) counts: Confusion,
-    /// Probability from which a pixel is marked.
-    pub(crate) threshold: f32,
+    counts: Counts,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+enum Counts {
+    /// The pixels of a mask that count, by kind.
+    Mask(Confusion),
+    /// Several classes, each against all others, and pixels by true class (rows) and predicted class (columns).
+    Classes { classes: Vec<Scores>, confusion: Vec<Vec<u64>> },
+}
+
+impl From<&Confusion> for Scored {
+    fn from(counts: &Confusion) -> Self {
+        Self { scores: counts.into(), counts: Counts::Mask(*counts) }
+    }
+}
+
+impl From<&ConfusionMatrix> for Scored {
+    fn from(counts: &ConfusionMatrix) -> Self {
+        let classes = 0..counts.classes();
+        Self {
+            scores: counts.into(),
+            counts: Counts::Classes {
+                classes: classes.clone().map(|class| Scores::from(&counts.class(class))).collect(),
+                confusion: classes.map(|class| counts.row(class).to_vec()).collect(),
+            },
+        }
+    }
+}
+
+/// How the scores of a split came about; printed with them, as they depend on it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Scoring {
+    /// Probability from which a pixel is marked; `null` for several classes.
+    pub(crate) threshold: Option<f32>,
     /// Side of the windows, `null` for whole images.
     pub(crate) crop: Option<usize>,
     /// Pixels two neighbouring windows share.
@@ -60,11 +108,15 @@ pub(crate) struct EvalReport {
     pub(crate) images: usize,
 }
 
-impl EvalReport {
-    /// The report of these counts.
-    pub(crate) fn new(counts: &Confusion, threshold: f32, crop: Option<usize>, overlap: usize, images: usize) -> Self {
-        Self { scores: counts.into(), counts: *counts, threshold, crop, overlap, images }
-    }
+/// The scores of a model on a split.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct EvalReport {
+    /// The scores.
+    #[serde(flatten)]
+    pub(crate) scored: Scored,
+    /// How they came about.
+    #[serde(flatten)]
+    pub(crate) scoring: Scoring,
 }
 
 /// The last line of `train`.
@@ -78,13 +130,24 @@ pub(crate) struct TrainReport<'a> {
     pub(crate) split: String,
     /// The scores.
     #[serde(flatten)]
-    pub(crate) scores: Scores,
-    /// Probability from which a pixel is marked.
-    pub(crate) threshold: f32,
-    /// What the scores have to beat.
-    pub(crate) baselines: Baselines,
+    pub(crate) scored: Scored,
+    /// How they came about.
+    #[serde(flatten)]
+    pub(crate) scoring: Scoring,
+    /// What the scores have to beat; absent for several classes.
+    pub(crate) baselines: Option<Baselines>,
     /// Seconds the whole command took.
     pub(crate) seconds: f64,
+}
+
+/// What `scores.json` of a run holds.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct RunScores<'a> {
+    /// The last line of `train`.
+    #[serde(flatten)]
+    pub(crate) report: &'a TrainReport<'a>,
+    /// The scores of each image; none for several classes.
+    pub(crate) images_scored: &'a [ImageScores],
 }
 
 /// The last line of a `train` that the user stopped.

@@ -7,19 +7,32 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::Failure;
+use crate::fault;
 
 /// The names of a run.
 const CONFIG: &str = "config.toml";
+const ENVIRONMENT: &str = "environment.jsonl";
 const METRICS: &str = "metrics.jsonl";
+const STEPS: &str = "steps.jsonl";
 const BEST: &str = "best.safetensors";
 const BEST_LOSS: &str = "best_loss.safetensors";
 const LAST: &str = "last.safetensors";
 const STATE: &str = "last.state";
+const PREVIOUS_STATE: &str = "previous.state";
+const WEIGHTS: &str = "weights";
+const SCORES: &str = "scores.json";
+const CURVES: &str = "curves.svg";
+const REPORT: &str = "report.html";
 const PREDICTIONS: &str = "predictions";
+/// All of them, files first.
+const FILES: [&str; 12] =
+    [CONFIG, ENVIRONMENT, METRICS, STEPS, BEST, BEST_LOSS, LAST, STATE, PREVIOUS_STATE, SCORES, CURVES, REPORT];
+const FOLDERS: [&str; 2] = [WEIGHTS, PREDICTIONS];
 
 /// What to do about a run that is already there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +69,12 @@ impl RunFolder {
                  folder",
                 root.display()
             ))),
-            Existing::Resume if !run.state().is_file() => Err(Failure::run(format!(
-                "nothing to resume: there is no {}; start the run without --resume",
-                run.state().display()
-            ))),
+            Existing::Resume if !Self::config_of(root).is_file() || (!run.has_state() && run.best().is_file()) => {
+                Err(Failure::run(format!(
+                    "nothing to resume: there is no {}; start the run without --resume",
+                    run.state().display()
+                )))
+            }
             _ => Ok(()),
         }
     }
@@ -111,13 +126,103 @@ impl RunFolder {
         self.root.join(STATE)
     }
 
+    /// The states there may be, the newest first.
+    pub(crate) fn states(&self) -> [PathBuf; 2] {
+        [self.state(), self.root.join(PREVIOUS_STATE)]
+    }
+
+    /// Whether there is a state to go on from; a run that was stopped early has none.
+    pub(crate) fn has_state(&self) -> bool {
+        self.states().iter().any(|state| state.is_file())
+    }
+
+    /// Replaces the state and keeps the one before: whenever the process ends, one of them is complete.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written; the earlier states stay.
+    pub(crate) fn write_state(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        let [newest, previous] = self.states();
+        let aside = write_aside(&newest, bytes)?;
+        if newest.is_file() {
+            fs::rename(&newest, &previous).with_context(|| format!("cannot write {}", previous.display()))?;
+            fault::point();
+        }
+        put_in_place(&aside, &newest)
+    }
+
+    /// Weights after an epoch that was among the best.
+    ///
+    /// # Errors
+    ///
+    /// When their folder cannot be made.
+    pub(crate) fn weights_after(&self, epoch: usize) -> anyhow::Result<PathBuf> {
+        Ok(self.folder(WEIGHTS)?.join(format!("epoch-{epoch:04}.safetensors")))
+    }
+
+    /// Makes a name stand for the weights after an epoch: a second link to the file, or a copy where links cannot be made.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub(crate) fn point(&self, name: &Path, epoch: usize) -> anyhow::Result<()> {
+        let target = self.weights_after(epoch)?;
+        let aside = aside(name);
+        let _ = fs::remove_file(&aside);
+        fs::hard_link(&target, &aside)
+            .or_else(|_| fs::copy(&target, &aside).map(drop))
+            .with_context(|| format!("cannot write {} as {}", target.display(), name.display()))?;
+        put_in_place(&aside, name)
+    }
+
+    /// Removes the weights of epochs that are no longer among the best.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be removed.
+    pub(crate) fn keep_weights_of(&self, epochs: &[usize]) -> anyhow::Result<()> {
+        let folder = self.folder(WEIGHTS)?;
+        let kept = epochs.iter().map(|&epoch| self.weights_after(epoch)).collect::<anyhow::Result<Vec<_>>>()?;
+        for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+            let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+            if !kept.contains(&path) {
+                fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One line an epoch.
+    pub(crate) fn metrics(&self) -> PathBuf {
+        self.root.join(METRICS)
+    }
+
+    /// The scores of the best weights, of the split and of each image.
+    pub(crate) fn scores(&self) -> PathBuf {
+        self.root.join(SCORES)
+    }
+
+    /// The metrics as a picture.
+    pub(crate) fn curves(&self) -> PathBuf {
+        self.root.join(CURVES)
+    }
+
+    /// The run as a page.
+    pub(crate) fn html_report(&self) -> PathBuf {
+        self.root.join(REPORT)
+    }
+
     /// The folder of pictures, made if need be.
     ///
     /// # Errors
     ///
     /// When it cannot be made.
     pub(crate) fn predictions(&self) -> anyhow::Result<PathBuf> {
-        let folder = self.root.join(PREDICTIONS);
+        self.folder(PREDICTIONS)
+    }
+
+    fn folder(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let folder = self.root.join(name);
         fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         Ok(folder)
     }
@@ -131,13 +236,46 @@ impl RunFolder {
         write_atomically(&Self::config_of(&self.root), text.as_bytes())
     }
 
-    /// Adds one line to `metrics.jsonl`.
+    /// Writes the scores.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub(crate) fn write_scores(&self, scores: &impl Serialize) -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(scores)?;
+        line.push(b'\n');
+        write_atomically(&self.scores(), &line)
+    }
+
+    /// Adds the line of an epoch to `metrics.jsonl`.
     ///
     /// # Errors
     ///
     /// When the file cannot be written.
     pub(crate) fn append_metrics(&self, row: &impl Serialize) -> anyhow::Result<()> {
-        let path = self.root.join(METRICS);
+        self.append(METRICS, row)
+    }
+
+    /// Adds the line of a step to `steps.jsonl`.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub(crate) fn append_step(&self, row: &impl Serialize) -> anyhow::Result<()> {
+        self.append(STEPS, row)
+    }
+
+    /// Adds what a start of the run ran on to `environment.jsonl`.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub(crate) fn append_environment(&self, row: &impl Serialize) -> anyhow::Result<()> {
+        self.append(ENVIRONMENT, row)
+    }
+
+    fn append(&self, name: &str, row: &impl Serialize) -> anyhow::Result<()> {
+        let path = self.root.join(name);
         let mut line = serde_json::to_string(row)?;
         line.push('\n');
         OpenOptions::new()
@@ -148,27 +286,36 @@ impl RunFolder {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Drops the lines of this epoch and later ones, which a resumed run will write again.
+    /// Drops the lines of what a resumed run will do again: this epoch and later ones, and this epoch's steps after so many.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or written.
-    pub(crate) fn forget_metrics_from(&self, epoch: usize) -> anyhow::Result<()> {
-        let path = self.root.join(METRICS);
+    /// When a file cannot be read or written.
+    pub(crate) fn forget_from(&self, epoch: usize, steps: usize) -> anyhow::Result<()> {
+        let number = |row: &Value, key: &str| row[key].as_u64().map(|number| number as usize);
+        self.retain(METRICS, |row| number(row, "epoch").is_some_and(|of| of < epoch))?;
+        self.retain(STEPS, |row| {
+            number(row, "epoch").zip(number(row, "step")).is_some_and(|(of, step)| (of, step) <= (epoch, steps))
+        })
+    }
+
+    /// Keeps the complete lines that are wanted.
+    fn retain(&self, name: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<()> {
+        let path = self.root.join(name);
         if !path.is_file() {
             return Ok(());
         }
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let kept: String = text
             .lines()
-            .filter(|line| epoch_of(line).is_some_and(|of_line| of_line < epoch))
+            .filter(|line| serde_json::from_str(line).is_ok_and(|row| wanted(&row)))
             .flat_map(|line| [line, "\n"])
             .collect();
         write_atomically(&path, kept.as_bytes())
     }
 
     fn holds_a_run(&self) -> bool {
-        [CONFIG, METRICS, BEST, LAST, STATE].iter().any(|name| self.root.join(name).exists())
+        FILES.iter().any(|name| self.root.join(name).exists())
     }
 
     /// Removes the files of a run, and nothing else.
@@ -177,15 +324,16 @@ impl RunFolder {
     ///
     /// When one cannot be removed.
     pub(crate) fn clear(&self) -> anyhow::Result<()> {
-        for name in [CONFIG, METRICS, BEST, BEST_LOSS, LAST, STATE] {
+        for name in FILES {
             let path = self.root.join(name);
             if path.exists() {
                 fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
             }
         }
-        let pictures = self.root.join(PREDICTIONS);
-        if pictures.is_dir() {
-            fs::remove_dir_all(&pictures).with_context(|| format!("cannot remove {}", pictures.display()))?;
+        for folder in FOLDERS.map(|name| self.root.join(name)) {
+            if folder.is_dir() {
+                fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+            }
         }
         Ok(())
     }
@@ -195,15 +343,44 @@ impl RunFolder {
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
+/// When the file cannot be written; what was there before stays.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let aside = write_aside(path, bytes)?;
+    put_in_place(&aside, path)
+}
+
+fn aside(path: &Path) -> PathBuf {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".part");
-    let aside = PathBuf::from(aside);
-    File::create(&aside)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&aside, path))
-        .with_context(|| format!("cannot write {}", path.display()))
+    PathBuf::from(aside)
+}
+
+/// The complete bytes on the disk, under another name; nothing where they cannot be written.
+fn write_aside(path: &Path, bytes: &[u8]) -> anyhow::Result<PathBuf> {
+    let aside = aside(path);
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    let written = File::create(&aside).and_then(|mut file| {
+        file.write_all(first)?;
+        fault::point();
+        file.write_all(second)?;
+        file.sync_all()
+    });
+    fault::point();
+    written.map(|()| aside.clone()).map_err(|cause| {
+        // best effort: the error that counts is the one above
+        let _ = fs::remove_file(&aside);
+        anyhow!("cannot write {}: {cause}; what was there before is untouched", path.display())
+    })
+}
+
+fn put_in_place(aside: &Path, path: &Path) -> anyhow::Result<()> {
+    fs::rename(aside, path).with_context(|| format!("cannot write {}", path.display()))?;
+    // A rename lasts through a power cut only when its folder is on the disk too; not every system can open one.
+    if let Some(Ok(folder)) = path.parent().map(File::open) {
+        let _ = folder.sync_all();
+    }
+    fault::point();
+    Ok(())
 }
 
 /// Fails where files cannot be made.
@@ -211,9 +388,4 @@ fn probe(folder: &Path) -> std::io::Result<()> {
     let path = folder.join(".writable");
     fs::write(&path, [])?;
     fs::remove_file(&path)
-}
-
-fn epoch_of(line: &str) -> Option<usize> {
-    let row: serde_json::Value = serde_json::from_str(line).ok()?;
-    row["epoch"].as_u64().map(|epoch| epoch as usize)
 }

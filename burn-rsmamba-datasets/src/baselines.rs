@@ -5,7 +5,7 @@
 use burn_dataset::Dataset;
 use rayon::prelude::*;
 
-use crate::{Crops, Dates, Sample};
+use crate::{Crops, Dates, Mask, Sample};
 
 /// The score of one rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,7 +148,8 @@ impl Matched {
 
 fn count(sample: &Sample, features: &[Feature], histograms: &mut [Histogram]) {
     let area = sample.height * sample.width;
-    let pixels: Vec<usize> = sample.counted.indices(sample.width).collect();
+    let counted = sample.counted.indices(sample.width);
+    let pixels: Vec<usize> = counted.filter(|&index| sample.label[index] != Mask::IGNORED).collect();
     let plane = |date: usize, band: usize| &sample.images[date][band * area..][..area];
     let second_date = sample.images.len() - 1;
     let matched: Vec<_> = match second_date {
@@ -161,7 +162,7 @@ fn count(sample: &Sample, features: &[Feature], histograms: &mut [Histogram]) {
             first[band] = plane(0, band)[index];
             second[band] = plane(second_date, band)[index];
         }
-        let truth = usize::from(sample.label[index] != 0);
+        let truth = usize::from(Mask::is_target(sample.label[index]));
         for (feature, histogram) in features.iter().zip(histograms.iter_mut()) {
             histogram.0[truth][feature.step(&first, &second, &matched)] += 1;
         }

@@ -45,7 +45,7 @@ pub struct Sample {
     pub bands: usize,
     /// `bands * height * width` values a date, band by band, 8-bit and 16-bit values scaled to 0..1.
     pub images: Vec<Vec<f32>>,
-    /// `height * width` values, 0 or 1.
+    /// `height * width` values, as in a [`Mask`](crate::Mask).
     pub label: Vec<u8>,
     /// The pixels that count in a metric.
     ///

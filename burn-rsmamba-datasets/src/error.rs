@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Dates, Names, Split};
+use crate::{Dates, Names, Split, Unpaired, Window};
 
 /// Everything that can be wrong with a dataset.
 ///
@@ -78,35 +78,21 @@ pub enum DatasetError {
         /// What was asked for.
         asked: Dates,
     },
-    /// Images without a partner among the labels.
-    #[error("{labels} has no label for {stems}; add the labels or remove these images from {images}")]
-    ImageWithoutLabel {
-        /// The folder of the images.
-        images: PathBuf,
-        /// The folder that lacks labels.
-        labels: PathBuf,
-        /// File names without extension.
-        stems: Names,
-    },
-    /// Labels without a partner among the images.
-    #[error("{images} has no image for {stems}; add the images or remove these labels from {labels}")]
-    LabelWithoutImage {
-        /// The folder that lacks images.
-        images: PathBuf,
-        /// The folder of the labels.
-        labels: PathBuf,
-        /// File names without extension.
-        stems: Names,
-    },
-    /// Pairs of which one date is not there.
-    #[error("{lacks} has no image for {stems}; add this date or remove the other one from {has}")]
-    DateMissing {
-        /// The folder of the date that is not there.
-        lacks: PathBuf,
-        /// The folder of the date that is.
-        has: PathBuf,
-        /// File names without extension.
-        stems: Names,
+    /// Files whose partners are not there.
+    #[error("{}; add what is missing, remove the others or allow unpaired files (--allow-unpaired)", list(.0))]
+    Unpaired(Vec<Unpaired>),
+    /// A list file that cannot be understood.
+    #[error(
+        "{path}: line {line}: {reason}; write a line a scene, `IMAGE LABEL` or `BEFORE AFTER LABEL`, with paths relative to the \
+         list, separated by blanks, commas or tabs"
+    )]
+    List {
+        /// The list.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
     },
     /// Two files that differ in nothing but their extension.
     #[error("{first} and {second} have the same name; keep one of them")]
@@ -140,6 +126,19 @@ pub enum DatasetError {
         /// What is not supported.
         reason: String,
     },
+    /// A TIFF that is compressed in a way that is not read here.
+    #[error(
+        "{path} is compressed by {method}, which this build does not read; {rebuild}convert it: \
+         gdal_translate -co COMPRESS=DEFLATE -co TILED=YES {path} NEW.tif"
+    )]
+    Compression {
+        /// The file.
+        path: PathBuf,
+        /// The compression.
+        method: String,
+        /// How to build with it, if that is possible.
+        rebuild: &'static str,
+    },
     /// Images and label of one scene that do not cover the same pixels.
     #[error("{path} is {width}x{height} pixels but {other} is {other_width}x{other_height}; give them the same size")]
     SizesDiffer {
@@ -155,6 +154,29 @@ pub enum DatasetError {
         other_width: usize,
         /// Its height.
         other_height: usize,
+    },
+    /// A part of a scene that is not inside its files.
+    #[error(
+        "rows {}..{} and columns {}..{} are not a part of {path}, which is {width}x{height}; change the region",
+        .region.top, .region.bottom, .region.left, .region.right
+    )]
+    Region {
+        /// The first file.
+        path: PathBuf,
+        /// The part.
+        region: Window,
+        /// The width of the file.
+        width: usize,
+        /// Its height.
+        height: usize,
+    },
+    /// A file that cannot be resampled onto the grid of another.
+    #[error("{path} cannot be aligned: {reason}; reproject or cut it first, for instance with gdalwarp")]
+    NotAligned {
+        /// The file.
+        path: PathBuf,
+        /// Why not, with both sides' numbers.
+        reason: String,
     },
     /// Images of one set with different numbers of bands.
     #[error("{path} has {bands} bands but {other} has {other_bands}; give all images the same bands")]
@@ -190,6 +212,20 @@ pub enum DatasetError {
         path: PathBuf,
         /// Some of the values, at most eight.
         values: String,
+    },
+    /// A label of classes with other values than class indices.
+    #[error(
+        "{path} holds the values {values}, but its classes are 0 to {}; change the number of classes, or name the value of \
+         pixels that count nowhere by a label rule, for instance ignore:255:classes:{classes}",
+        classes - 1
+    )]
+    LabelNotClass {
+        /// The file.
+        path: PathBuf,
+        /// Some of the values that are no class, at most eight.
+        values: String,
+        /// The number of classes.
+        classes: u8,
     },
     /// A label in colours.
     #[error(
@@ -258,4 +294,8 @@ pub enum DatasetError {
         /// How many crops were skipped.
         skipped: usize,
     },
+}
+
+fn list(unpaired: &[Unpaired]) -> String {
+    unpaired.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -25,7 +25,7 @@ impl Window {
     }
 
     /// The row-major indices of the pixels inside, in an image of `width` columns.
-    pub fn indices(self, width: usize) -> impl Iterator<Item = usize> {
+    pub fn indices(self, width: usize) -> impl Iterator<Item = usize> + Clone {
         (self.top..self.bottom).flat_map(move |row| (self.left..self.right).map(move |column| row * width + column))
     }
 }

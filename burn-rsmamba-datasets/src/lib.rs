@@ -3,8 +3,9 @@
 //!
 //! | step | here |
 //! |---|---|
-//! | find and pair the files of a split | [`open`] → [`SceneSet`] |
+//! | find and pair the files of a split | [`open`], or [`DatasetFolder`] for one dataset → [`SceneSet`] |
 //! | decode one scene and check it | [`Scene::load`] → [`LoadedScene`] of [`Raster`]s and a [`Mask`] |
+//! | read windows of a giant one | [`Scene::reader`] → [`SceneReader`] |
 //! | cut it up, as a `burn_dataset::Dataset` | [`Crops`] → [`Sample`] |
 //! | vary a training sample | [`augment()`] |
 //! | mean and deviation of its bands | [`statistics()`] |
@@ -31,21 +32,27 @@ pub mod baselines;
 mod crops;
 pub mod demo;
 mod error;
+mod geo_json;
 mod grid;
 mod layout;
 mod mask;
 mod names;
 mod raster;
+mod reader;
 mod scene;
 mod statistics;
+mod warning;
 
 pub use augment::augment;
 pub use crops::{CropOptions, Crops, Sample};
 pub use error::DatasetError;
+pub use geo_json::GeoJson;
 pub use grid::Window;
-pub use layout::{list_images, open};
+pub use layout::{DatasetFolder, list_images, open};
 pub use mask::{LabelRule, Mask, read_label, read_mask};
 pub use names::Names;
-pub use raster::{GeoReference, GeoSample, GeoTiff, Pixels, Raster, RasterFile, read_raster};
+pub use raster::{AlignedFile, GeoReference, GeoSample, GeoTiff, Pixels, Raster, RasterFile, Resampling, read_raster};
+pub use reader::SceneReader;
 pub use scene::{Dates, LoadedScene, Scene, SceneSet, SceneSource, Split};
 pub use statistics::{Statistics, statistics};
+pub use warning::{DatasetWarning, Unpaired};

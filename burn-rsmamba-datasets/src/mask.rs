@@ -6,23 +6,32 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::raster::Pixels;
-use crate::{DatasetError, read_raster};
+use crate::{DatasetError, Raster, read_raster};
 
-/// A binary label, row-major.
+/// A label, row-major: where the target is, or the class of each pixel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
     /// Columns.
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// `height * width` values, 1 where the target is and 0 elsewhere.
+    /// `height * width` values: 1 where the target is and 0 elsewhere, or class indices; [`Mask::IGNORED`] where a pixel
+    /// counts nowhere.
     pub data: Vec<u8>,
 }
 
 impl Mask {
+    /// The value of a pixel that counts nowhere.
+    pub const IGNORED: u8 = 255;
+
+    /// Whether a value stands for a target: a class other than 0.
+    pub fn is_target(value: u8) -> bool {
+        value != 0 && value != Self::IGNORED
+    }
+
     /// How many pixels are target.
     pub fn target(&self) -> usize {
-        self.data.iter().map(|&value| usize::from(value)).sum()
+        self.data.iter().filter(|&&value| Self::is_target(value)).count()
     }
 
     /// `h` rows from `y` and `w` columns from `x`; beyond the bottom and right border the last row and column repeat.
@@ -36,9 +45,9 @@ impl Mask {
     }
 }
 
-/// Which pixels of a label file are target.
+/// Which pixels of a label file are target, or of which class.
 ///
-/// As text: `auto`, `nonzero`, `threshold:128`, `map:2,3`, `channel:0`.
+/// As text: `auto`, `nonzero`, `threshold:128`, `map:2,3`, `channel:0`, `classes:6`, `ignore:255:classes:6`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum LabelRule {
     /// One band, or equal ones, of 0 and 1 or of 0 and 255 (one value alone: 0, 1 or 255); all else is refused.
@@ -52,6 +61,35 @@ pub enum LabelRule {
     Map(Vec<f32>),
     /// Pixels of which this band, counted from 0, is at least half of what its type can hold (floats: 0.5).
     Channel(usize),
+    /// Grey pixels hold the index of their class, below this number of classes.
+    Classes(u8),
+    /// Pixels of which every band has this value count nowhere; the rule says what the others are.
+    Ignore(f32, Box<Self>),
+}
+
+impl LabelRule {
+    /// How many classes there are; 2 where pixels are target or not.
+    pub fn classes(&self) -> usize {
+        match self {
+            Self::Classes(count) => usize::from(*count),
+            Self::Ignore(_, rule) => rule.classes(),
+            _ => 2,
+        }
+    }
+
+    /// The rule for parts of a label that was seen to be binary as a whole; `None` where parts can be judged by themselves.
+    pub(crate) fn settled(&self) -> Option<Self> {
+        match self {
+            Self::Auto => Some(Self::NonZero),
+            Self::Ignore(value, rule) => Some(Self::Ignore(*value, Box::new(rule.settled()?))),
+            _ => None,
+        }
+    }
+
+    /// Whether some pixels count nowhere.
+    pub fn ignores(&self) -> bool {
+        matches!(self, Self::Ignore(..))
+    }
 }
 
 impl fmt::Display for LabelRule {
@@ -65,6 +103,8 @@ impl fmt::Display for LabelRule {
                 write!(f, "map:{}", values.join(","))
             }
             Self::Channel(band) => write!(f, "channel:{band}"),
+            Self::Classes(count) => write!(f, "classes:{count}"),
+            Self::Ignore(value, rule) => write!(f, "ignore:{value}:{rule}"),
         }
     }
 }
@@ -81,9 +121,14 @@ impl FromStr for LabelRule {
             ("threshold", Some(value)) => number(value).map(Self::Threshold),
             ("map", Some(values)) => values.split(',').map(number).collect::<Option<_>>().map(Self::Map),
             ("channel", Some(band)) => band.trim().parse().ok().map(Self::Channel),
+            ("classes", Some(count)) => count.trim().parse().ok().filter(|count| *count >= 2).map(Self::Classes),
+            ("ignore", Some(rest)) => rest
+                .split_once(':')
+                .and_then(|(value, rule)| Some(Self::Ignore(number(value)?, Box::new(rule.parse().ok()?)))),
             _ => None,
         };
-        let forms = "auto, nonzero, threshold:VALUE, map:VALUE,VALUE or channel:BAND";
+        let forms =
+            "auto, nonzero, threshold:VALUE, map:VALUE,VALUE, channel:BAND, classes:NUMBER or ignore:VALUE:RULE";
         rule.ok_or_else(|| format!("`{text}` is no rule for labels; write {forms}"))
     }
 }
@@ -101,53 +146,106 @@ pub fn read_mask(path: &Path) -> Result<Mask, DatasetError> {
 /// # Errors
 /// As [`read_raster`]; what the rule does not allow: colours, other values (which are listed), a band that is not there.
 pub fn read_label(path: &Path, rule: &LabelRule) -> Result<Mask, DatasetError> {
-    let raster = read_raster(path)?;
+    mask_of(path, &read_raster(path)?, rule, &mut Vec::new())
+}
+
+/// Applies a rule to a part of a label file; `seen` collects the values that `auto` found in earlier parts, since only all of
+/// them together tell whether the file is binary.
+pub(crate) fn mask_of(
+    path: &Path,
+    raster: &Raster,
+    rule: &LabelRule,
+    seen: &mut Vec<f32>,
+) -> Result<Mask, DatasetError> {
+    let data = values(path, raster, rule, &vec![true; raster.width * raster.height], seen)?;
+    Ok(Mask { width: raster.width, height: raster.height, data })
+}
+
+/// The value of each pixel of the mask; what pixels hold that do not count is not looked at.
+fn values(
+    path: &Path,
+    raster: &Raster,
+    rule: &LabelRule,
+    counted: &[bool],
+    seen: &mut Vec<f32>,
+) -> Result<Vec<u8>, DatasetError> {
     let (bands, pixels) = (raster.bands, &raster.pixels);
-    let count = pixels.len() / bands;
-    let by_pixel = |target: &dyn Fn(Range<usize>) -> bool| -> Vec<u8> {
-        (0..count).map(|pixel| u8::from(target(pixel * bands..(pixel + 1) * bands))).collect()
+    let any = |pixel: usize, test: &dyn Fn(f32) -> bool| bands_of(pixel, bands).any(|index| test(pixels.raw(index)));
+    let by_pixel = |target: &dyn Fn(usize) -> bool| -> Vec<u8> {
+        (0..counted.len()).map(|pixel| u8::from(target(pixel))).collect()
     };
-    let data = match rule {
+    // The values of a grey label, and those of them that count and do not pass a test.
+    let grey = || grey(path, bands, pixels, counted);
+    let strangers = |fits: &dyn Fn(f32) -> bool| {
+        let values = (0..counted.len()).filter(|&pixel| counted[pixel]).map(|pixel| pixels.raw(pixel * bands));
+        let mut found = Vec::new();
+        add_distinct(&mut found, values.filter(|&value| !fits(value)));
+        found
+    };
+    Ok(match rule {
         LabelRule::Auto => {
-            let values = grey(path, bands, pixels)?;
-            let found = distinct(values.clone());
-            if !matches!(found[..], [0.0 | 1.0 | 255.0] | [0.0, 1.0 | 255.0]) {
-                return Err(DatasetError::LabelNotBinary { path: path.into(), values: list(&found) });
+            let values = grey()?;
+            let here = (0..counted.len()).filter(|&pixel| counted[pixel]);
+            add_distinct(seen, here.map(|pixel| pixels.raw(pixel * bands)));
+            if !matches!(seen[..], [] | [0.0 | 1.0 | 255.0] | [0.0, 1.0 | 255.0]) {
+                return Err(DatasetError::LabelNotBinary { path: path.into(), values: list(seen) });
             }
             values.map(|value| u8::from(value > 0.0)).collect()
         }
-        LabelRule::NonZero => by_pixel(&|pixel| pixel.into_iter().any(|index| pixels.raw(index) != 0.0)),
-        LabelRule::Threshold(least) => by_pixel(&|pixel| pixel.into_iter().any(|index| pixels.raw(index) >= *least)),
-        LabelRule::Map(targets) => grey(path, bands, pixels)?.map(|value| u8::from(targets.contains(&value))).collect(),
+        LabelRule::NonZero => by_pixel(&|pixel| any(pixel, &|value| value != 0.0)),
+        LabelRule::Threshold(least) => by_pixel(&|pixel| any(pixel, &|value| value >= *least)),
+        LabelRule::Map(targets) => grey()?.map(|value| u8::from(targets.contains(&value))).collect(),
         LabelRule::Channel(band) if *band < bands => {
             let half = match pixels {
                 Pixels::U8(_) => 128.0,
                 Pixels::U16(_) => 32768.0,
                 Pixels::F32(_) => 0.5,
             };
-            by_pixel(&|pixel| pixels.raw(pixel.start + band) >= half)
+            by_pixel(&|pixel| pixels.raw(pixel * bands + band) >= half)
         }
         LabelRule::Channel(band) => {
             return Err(DatasetError::NoSuchBand { path: path.into(), band: *band, bands });
         }
-    };
-    Ok(Mask { width: raster.width, height: raster.height, data })
+        LabelRule::Classes(count) => {
+            let values = grey()?;
+            let found = strangers(&|value| (0.0..f32::from(*count)).contains(&value) && value.fract() == 0.0);
+            if !found.is_empty() {
+                return Err(DatasetError::LabelNotClass { path: path.into(), values: list(&found), classes: *count });
+            }
+            values.map(|value| value as u8).collect()
+        }
+        LabelRule::Ignore(value, rule) => {
+            let ignored = |pixel: usize| !any(pixel, &|band| band.to_bits() != value.to_bits());
+            let counted: Vec<bool> = (0..counted.len()).map(|pixel| counted[pixel] && !ignored(pixel)).collect();
+            let mut data = self::values(path, raster, rule, &counted, seen)?;
+            data.iter_mut()
+                .zip(&counted)
+                .filter(|(_, counted)| !**counted)
+                .for_each(|(class, _)| *class = Mask::IGNORED);
+            data
+        }
+    })
 }
 
-/// The first band, if the others say the same.
+fn bands_of(pixel: usize, bands: usize) -> Range<usize> {
+    pixel * bands..(pixel + 1) * bands
+}
+
+/// The first band, if the others say the same at all pixels that count.
 fn grey<'a>(
     path: &Path,
     bands: usize,
     pixels: &'a Pixels,
-) -> Result<impl Iterator<Item = f32> + Clone + use<'a>, DatasetError> {
-    let count = pixels.len() / bands;
-    let coloured = (0..count).map(|pixel| pixel * bands).find(|&start| {
-        let first = pixels.raw(start);
-        (start + 1..start + bands).any(|index| pixels.raw(index).to_bits() != first.to_bits())
+    counted: &[bool],
+) -> Result<impl Iterator<Item = f32> + use<'a>, DatasetError> {
+    let count = counted.len();
+    let coloured = (0..count).filter(|&pixel| counted[pixel]).find(|&pixel| {
+        let first = pixels.raw(pixel * bands);
+        bands_of(pixel, bands).any(|index| pixels.raw(index).to_bits() != first.to_bits())
     });
     match coloured {
-        Some(start) => {
-            let colour: Vec<_> = (start..start + bands).map(|index| pixels.raw(index).to_string()).collect();
+        Some(pixel) => {
+            let colour: Vec<_> = bands_of(pixel, bands).map(|index| pixels.raw(index).to_string()).collect();
             Err(DatasetError::LabelColoured { path: path.into(), colour: colour.join("/") })
         }
         None => Ok((0..count).map(move |pixel| pixels.raw(pixel * bands))),
@@ -157,19 +255,17 @@ fn grey<'a>(
 /// As many values as a message shows.
 const SHOWN: usize = 8;
 
-/// The first few distinct values (one more than is shown), sorted.
-fn distinct(values: impl Iterator<Item = f32>) -> Vec<f32> {
-    let mut found: Vec<f32> = Vec::new();
+/// Adds the values that are new, until there is one more than is shown; sorted.
+fn add_distinct(found: &mut Vec<f32>, values: impl Iterator<Item = f32>) {
     for value in values {
+        if found.len() > SHOWN {
+            break;
+        }
         if !found.iter().any(|known| known.to_bits() == value.to_bits()) {
             found.push(value);
-            if found.len() > SHOWN {
-                break;
-            }
         }
     }
     found.sort_by(f32::total_cmp);
-    found
 }
 
 fn list(found: &[f32]) -> String {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::{DatasetError, LabelRule, Mask, Raster, read_label, read_raster};
+use crate::raster::fits_memory;
+use crate::reader::SceneReader;
+use crate::{DatasetError, DatasetWarning, LabelRule, Mask, Raster, Window};
 
 /// How many images of the same place make one scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,7 +91,7 @@ pub struct SceneSet {
     /// The scenes, sorted by name.
     pub scenes: Vec<Scene>,
     /// What a user should know but need not mend.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<DatasetWarning>,
 }
 
 impl SceneSet {
@@ -117,14 +119,16 @@ pub struct Scene {
 /// Where the pixels of a scene are.
 #[derive(Clone, Debug)]
 pub enum SceneSource {
-    /// In files that are decoded on [`Scene::load`].
+    /// In files that are decoded on [`Scene::load`] or window by window through [`Scene::reader`].
     Files {
         /// One file a date.
         images: Vec<PathBuf>,
         /// The label, if there is one.
         label: Option<PathBuf>,
-        /// Which pixels of the label are target.
+        /// What the pixels of the label mean.
         rule: LabelRule,
+        /// The part of the files that is the scene, where it is not all of them.
+        region: Option<Window>,
     },
     /// In memory.
     Memory {
@@ -147,21 +151,21 @@ pub struct LoadedScene {
 }
 
 impl Scene {
-    /// Decodes the scene.
+    /// Decodes the scene; pixels without data become 0 in every band.
     ///
     /// # Errors
-    /// Files that cannot be read as images or as a binary label, and images or a label that differ in size or bands.
+    /// Files that cannot be read as images or as a label of its rule, images or a label that differ in size or bands, and more
+    /// than 2^31 values an image (for those, see [`reader`](Self::reader)).
     pub fn load(&self) -> Result<LoadedScene, DatasetError> {
-        let (images, label) = match &self.source {
-            SceneSource::Files { images, label, rule } => (
-                images.iter().map(|path| read_raster(path).map(Arc::new)).collect::<Result<Vec<_>, _>>()?,
-                label.as_deref().map(|path| read_label(path, rule).map(Arc::new)).transpose()?,
-            ),
-            SceneSource::Memory { images, label } => (images.clone(), Some(label.clone())),
-        };
-        let loaded = LoadedScene { name: self.name.clone(), images, label };
-        self.check(&loaded)?;
-        Ok(loaded)
+        // Every block is needed once, so none is kept.
+        let mut reader = SceneReader::open(self, 0)?;
+        if let SceneSource::Memory { images, label } = &self.source {
+            let (images, label) = (images.clone(), Some(label.clone()));
+            return Ok(LoadedScene { name: self.name.clone(), images, label });
+        }
+        let (height, width) = (reader.height(), reader.width());
+        fits_memory(&self.path(Some(0)), width, height, reader.bands())?;
+        reader.window(0, 0, height, width)
     }
 
     /// The file of an image (by date) or of the label (`None`), or the scene's name when it has none.
@@ -174,8 +178,9 @@ impl Scene {
         .unwrap_or_else(|| Path::new(&self.name).to_path_buf())
     }
 
-    fn check(&self, loaded: &LoadedScene) -> Result<(), DatasetError> {
-        let Some((first, rest)) = loaded.images.split_first() else {
+    /// Images and label cover the same pixels, and the dates have the same bands.
+    pub(crate) fn check(&self, images: &[Size], label: Option<(usize, usize)>) -> Result<(), DatasetError> {
+        let Some((first, rest)) = images.split_first() else {
             return Ok(());
         };
         let differ = |path, width, height| {
@@ -202,9 +207,23 @@ impl Scene {
                 });
             }
         }
-        match &loaded.label {
-            Some(label) => differ(self.path(None), label.width, label.height),
+        match label {
+            Some((width, height)) => differ(self.path(None), width, height),
             None => Ok(()),
         }
+    }
+}
+
+/// How large an image is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) bands: usize,
+}
+
+impl Size {
+    pub(crate) fn of(image: &Raster) -> Self {
+        Self { width: image.width, height: image.height, bands: image.bands }
     }
 }

@@ -3,16 +3,21 @@
 mod datasets {
     mod support;
 
+    mod align;
     mod augment;
     mod baselines;
     mod corpus;
     mod crops;
     mod damaged;
     mod demo;
+    mod giant;
     mod labels;
     mod layouts;
+    mod lists;
+    mod openers;
     mod pairs;
     mod rasters;
+    mod reader;
     mod samples;
     mod statistics;
     mod windows;

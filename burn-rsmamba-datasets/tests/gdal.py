@@ -45,3 +45,6 @@ write("deflate-float-predictor", "float32", compress="deflate", predictor=3, **t
 write("big", "uint8", BIGTIFF="YES", compress="deflate", **tiles)
 write("big-endian", "uint16", ENDIANNESS="BIG", compress="lzw")
 write("big-endian-float", "float32", ENDIANNESS="BIG", **tiles)
+if "zstd" in sys.argv[2:]:
+    write("zstd", "uint8", compress="zstd", **tiles)
+    write("zstd-predictor", "uint16", compress="zstd", predictor=2)

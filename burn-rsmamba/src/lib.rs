@@ -5,7 +5,8 @@
 //! * `RsmSsConfig` and `RsmCdConfig`: the models, as Burn modules. See `models` and `modules`.
 //! * `weights`: our own files and official PyTorch checkpoints.
 //! * `layers`: native kernels for whole layers, which the modules use by themselves.
-//! * `losses`, `metrics`, `optim`, `inference`: what training and mapping need beside Burn.
+//! * `losses`, `metrics`, `optim`, `inference`, `vector`: what training and mapping need beside Burn.
+//! * `snapshot`: a model's output as a text for tests.
 //!
 //! ```
 //! # #[cfg(all(feature = "models", feature = "flex"))] {
@@ -31,6 +32,25 @@
 //! | `cubecl-backend` | no | CubeCL without fusion, beside a runtime that is turned on in `burn` |
 //!
 //! A backend whose feature is on in `burn` but not here panics when the op is called on it: turn features on here.
+//!
+//! # Four lines for each backend
+//!
+//! ```toml
+//! [dependencies]
+//! burn = { version = "0.22.1", default-features = false, features = ["std", "BACKEND", "autodiff"] }
+//! burn-rsmamba = { version = "0.1.0", features = ["BACKEND"] }
+//! # and the device of the table; drop "autodiff" where nothing is trained
+//! ```
+//!
+//! | backend | `BACKEND` | device |
+//! |---|---|---|
+//! | any CPU | `flex` | `Device::flex()` |
+//! | NVIDIA GPUs | `cuda` | `Device::cuda(0)` |
+//! | AMD GPUs | `rocm` | `Device::rocm(0)` |
+//! | Vulkan, by SPIR-V | `vulkan` | `Device::vulkan(DeviceKind::DefaultDevice)` |
+//! | Apple GPUs | `metal` | `Device::metal(DeviceKind::DefaultDevice)` |
+//! | WebGPU, in browsers as well | `webgpu` | `Device::webgpu(DeviceKind::DefaultDevice)` |
+//! | whatever wgpu finds | `wgpu` | `Device::wgpu(DeviceKind::DefaultDevice)` |
 
 #[cfg(feature = "models")]
 pub mod inference;
@@ -47,6 +67,10 @@ pub mod modules;
 #[cfg(feature = "models")]
 pub mod optim;
 pub mod scan;
+#[cfg(feature = "models")]
+pub mod snapshot;
+#[cfg(feature = "models")]
+pub mod vector;
 #[cfg(feature = "models")]
 pub mod weights;
 

@@ -38,6 +38,11 @@ impl Failures {
         self.0.push(failure);
     }
 
+    /// Whether nothing was off.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Panics with everything that was collected.
     ///
     /// # Panics

@@ -17,6 +17,17 @@ pub fn golden_path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden").join(name)
 }
 
+/// A JSON file of `fixtures`.
+///
+/// # Panics
+///
+/// When it is not there or not JSON.
+pub fn fixture_json(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
 /// A folder of the real samples beside the project, or `None` and a visible word that the test skips.
 ///
 /// # Panics

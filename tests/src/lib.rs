@@ -1,5 +1,6 @@
 //! Helpers of the cross-crate tests: fixtures, devices, comparisons.
 
+pub mod allocator;
 pub mod compare;
 mod device;
 pub mod fixtures;

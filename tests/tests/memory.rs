@@ -1,6 +1,5 @@
-//! Peak memory by a counting allocator: how much the op and the branches made of it hold at once. A program of its own,
-//! with one test, so that nothing else allocates meanwhile. Bytes are counted, not time: the limits lie closely above what
-//! is used, and one more tensor `[B, 8 D, L]` breaks them.
+//! Peak memory by a counting allocator: how much the op and the branches made of it hold at once. Bytes are counted, not
+//! time: the limits lie closely above what is used, and one more tensor `[B, 8 D, L]` breaks them.
 
 #![expect(clippy::print_stdout, reason = "the figures of a run belong into its output")]
 
@@ -21,47 +20,13 @@ use burn_rsmamba_kernels::{
         layers::Affine,
     },
 };
-use burn_rsmamba_tests::{autodiff_devices, device};
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    sync::atomic::{AtomicUsize, Ordering},
+use burn_rsmamba_tests::{
+    allocator::{Counting, peak},
+    autodiff_devices, device,
 };
-
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-fn grow(size: usize) {
-    let live = LIVE.fetch_add(size, Ordering::Relaxed) + size;
-    PEAK.fetch_max(live, Ordering::Relaxed);
-}
-
-// SAFETY: every call is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size());
-        // SAFETY: the caller's layout, as asked for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's pointer and layout, which came from `System`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// Bytes allocated at the peak of `run`, above what was live before.
-fn peak(run: impl FnOnce()) -> usize {
-    let before = LIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    run();
-    PEAK.load(Ordering::Relaxed) - before
-}
 
 fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), device).require_grad()

@@ -25,9 +25,16 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "NAME", value_parser = split_parser())]
     pub(crate) split: Split,
 
-    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.. or channel:BAND.
+    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N.
     #[arg(long, value_name = "RULE", default_value = "auto", value_parser = LabelRule::from_str)]
     pub(crate) label_rule: LabelRule,
+
+    /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.
+    #[arg(long)]
+    pub(crate) allow_unpaired: bool,
+    /// Label pixels of this value count nowhere.
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) ignore_index: Option<u16>,
 
     /// Expect a model of this task, and refuse another.
     #[arg(long, value_parser = task_parser())]
@@ -36,6 +43,15 @@ pub(crate) struct EvalArgs {
     /// Also write the scores to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+
+    /// Also write a table of the scores of each image.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) csv: Option<PathBuf>,
+
+    /// Also write a map of errors of each image to this folder, `STEM_errors.png`: white is rightly marked, red wrongly,
+    /// blue is missed, grey does not count.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) maps: Option<PathBuf>,
 
     /// Probability from which a pixel is marked [default: the model's].
     #[arg(long, value_name = "T", value_parser = parse_threshold::<f32>)]

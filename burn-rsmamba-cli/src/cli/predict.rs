@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use burn_rsmamba_datasets::Resampling;
 use clap::Args;
 
 use super::WindowArgs;
-use super::values::parse_threshold;
+use super::values::{parse_memory, parse_resampling, parse_threshold};
 
 /// Flags of `predict`.
 #[derive(Debug, Args)]
@@ -14,13 +15,18 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_name = "FILE|RUN")]
     pub(crate) model: PathBuf,
 
-    /// An image, or a folder of images (the first date for change detection).
-    #[arg(long, value_name = "PATH")]
-    pub(crate) input: PathBuf,
+    /// Images, or folders of images (the first date for change detection).
+    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+    pub(crate) input: Vec<PathBuf>,
 
-    /// The second date, for change detection: an image, or a folder with the same names.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) input2: Option<PathBuf>,
+    /// The second date, for change detection: an image, or images and folders with the same names.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) input2: Vec<PathBuf>,
+
+    /// Resample the second date onto the grid of the first: bilinear or nearest. Both need one reference system and parallel axes.
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "bilinear",
+        value_parser = parse_resampling)]
+    pub(crate) align: Option<Resampling>,
 
     /// Folder for the masks, `STEM_mask.png` each.
     #[arg(long, value_name = "DIR")]
@@ -42,6 +48,10 @@ pub(crate) struct PredictArgs {
     #[command(flatten)]
     pub(crate) windows: WindowArgs,
 
+    /// Choose the largest window with which this process stays below: `800MB`, `2GB`. Memory a pixel is measured first.
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_memory, conflicts_with_all = ["window", "whole"])]
+    pub(crate) max_memory: Option<u64>,
+
     /// Where to run; see `devices`.
     #[arg(long, value_name = "D", default_value = crate::device::DEFAULT)]
     pub(crate) device: String,
@@ -49,4 +59,9 @@ pub(crate) struct PredictArgs {
     /// Overwrite files in `--out`.
     #[arg(long)]
     pub(crate) force: bool,
+
+    /// Go on where an interrupted run stopped: places whose files are all there are left out, and finished rows of the one it was
+    /// at are kept.
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) resume: bool,
 }

@@ -1,3 +1,4 @@
+use super::values::{parse_assignment, parse_image_size};
 use super::*;
 use clap::CommandFactory;
 

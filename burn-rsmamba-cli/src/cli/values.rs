@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use burn_rsmamba::inference::Blend;
 use burn_rsmamba::{Directions, Task};
-use burn_rsmamba_datasets::{LabelRule, Split};
+use burn_rsmamba_datasets::{LabelRule, Resampling, Split};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 /// Accepts `ss` and `cd`.
@@ -46,6 +46,23 @@ pub(crate) fn parse_label_rule(text: &str) -> Result<String, String> {
 pub(super) fn parse_blend(text: &str) -> Result<Blend, String> {
     let found = Blend::ALL.into_iter().find(|(_, name)| *name == text);
     found.map(|(blend, _)| blend).ok_or_else(|| "expected none, linear or cosine".into())
+}
+
+/// A way to resample, by its name.
+pub(super) fn parse_resampling(text: &str) -> Result<Resampling, String> {
+    [Resampling::Nearest, Resampling::Bilinear]
+        .into_iter()
+        .find(|how| how.to_string() == text)
+        .ok_or_else(|| "expected nearest or bilinear".into())
+}
+
+/// An amount of memory in bytes: `800MB`, `1.5GB`.
+pub(super) fn parse_memory(text: &str) -> Result<u64, String> {
+    let amount = |unit: &str, bytes: f64| Some(text.strip_suffix(unit)?.trim().parse::<f64>().ok()? * bytes);
+    match amount("GB", 1e9).or_else(|| amount("MB", 1e6)) {
+        Some(bytes) if bytes >= 1.0 => Ok(bytes as u64),
+        _ => Err("expected an amount of memory, for instance 800MB or 1.5GB".into()),
+    }
 }
 
 /// A probability strictly between 0 and 1.

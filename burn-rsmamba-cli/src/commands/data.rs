@@ -100,9 +100,10 @@ fn check(args: &DataArgs, progress: &mut Progress) -> Outcome {
 
 /// Prints mean and deviation of the training split, as `--normalisation measured` would take them.
 fn stats(args: &DataArgs, progress: &mut Progress) -> Outcome {
-    let Some((_, _, scenes)) = load(args, Split::Train, progress)? else {
+    let Some((_, warnings, scenes)) = load(args, Split::Train, progress)? else {
         return Err(Failure::run(format!("{} has no train split for task {}", args.data, args.task)));
     };
+    warnings.iter().for_each(|warning| progress.warn(warning));
     let scenes = scenes.into_iter().collect::<Result<Vec<_>, _>>()?;
     let measured = statistics(&scenes);
     print_json(&Measured {
@@ -121,7 +122,7 @@ type Loaded = (&'static str, Vec<String>, Vec<Result<LoadedScene, DatasetError>>
 fn load(args: &DataArgs, split: Split, progress: &mut Progress) -> Result<Option<Loaded>, Failure> {
     let task: Task = args.task;
     let rule: &LabelRule = &args.label_rule;
-    let set = match data::scenes(&args.data, task, split) {
+    let set = match data::scenes(&args.data, task, split, args.allow_unpaired) {
         Ok(set) => set.with_label_rule(rule),
         Err(DatasetError::MissingSplit { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
@@ -136,7 +137,8 @@ fn load(args: &DataArgs, split: Split, progress: &mut Progress) -> Result<Option
         })
         .collect();
     progress.finish();
-    Ok(Some((set.layout, set.warnings, scenes)))
+    let warnings = set.warnings.iter().map(ToString::to_string).collect();
+    Ok(Some((set.layout, warnings, scenes)))
 }
 
 fn share(part: u64, whole: u64) -> f64 {

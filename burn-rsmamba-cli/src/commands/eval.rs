@@ -1,14 +1,17 @@
 //! `eval`: the scores of a model on a split.
 
+use anyhow::Context;
+use burn_rsmamba::inference::Windows;
 use burn_rsmamba_datasets::CropOptions;
 
 use super::windows;
 use crate::cli::EvalArgs;
-use crate::error::Outcome;
+use crate::config::label_rule;
+use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
-use crate::report::{EvalReport, print_json, write_json};
+use crate::report::{EvalReport, ImageScores, Scoring, print_json, write_csv, write_json};
 use crate::training::evaluate::{self, Mapper};
-use crate::{data, device, model_file};
+use crate::{data, device, model_file, pictures};
 
 /// Prints the scores as one JSON line.
 pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
@@ -17,18 +20,67 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
     if let Some(task) = args.task {
         model_file::expect_task(&args.model, model.task(), task)?;
     }
-    let windows = windows(args.windows, &meta, 0)?;
+    let windows = windows(args.windows, Windows { size: Some(meta.crop), overlap: 0, ..meta.windows() })?;
     // With whole images the crops only say which borders are blank.
     let options = CropOptions { size: windows.size.unwrap_or(meta.crop), overlap: windows.overlap, skip_blank: true };
-    let crops = data::crops(&args.data, model.task(), args.split, &args.label_rule, options, progress)?;
+    let rule = label_rule(&args.label_rule, meta.config.classes, args.ignore_index)?;
+    let several = meta.config.classes > 1;
+    if several {
+        refuse_for_several_classes(args)?;
+    }
+    let crops = data::crops(&args.data, model.task(), args.split, &rule, args.allow_unpaired, options, progress)?;
     model_file::expect_bands(&args.model, &meta, crops.bands())?;
     let threshold = args.threshold.unwrap_or(meta.threshold);
-    let mapper = Mapper { model: &model, meta: &meta, windows, threshold, device: &device };
-    let counts = evaluate::score_scenes(&mapper, &crops, progress, |_| Ok(()))?;
-    let report = EvalReport::new(&counts, threshold, windows.size, windows.overlap, crops.scenes().len());
+    let scoring = Scoring {
+        threshold: (!several).then_some(threshold),
+        crop: windows.size,
+        overlap: windows.overlap,
+        images: crops.scenes().len(),
+    };
+    let scored = if several {
+        (&evaluate::score_classes(&model, &meta, &crops, &device, progress)?).into()
+    } else {
+        if let Some(folder) = &args.maps {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder {}; choose another --maps", folder.display()))?;
+        }
+        let mut images = Vec::new();
+        let augmented = args.windows.tta;
+        let mapper = Mapper { model: &model, meta: &meta, windows, augmented, threshold, device: &device };
+        let counts = evaluate::score_scenes(&mapper, &crops, progress, |scored| {
+            let name = &scored.scene.name;
+            images.push(ImageScores { image: name.clone(), counts: scored.counts });
+            match &args.maps {
+                Some(folder) => pictures::write_errors(&folder.join(format!("{name}_errors.png")), scored),
+                None => Ok(()),
+            }
+        })?;
+        if let Some(path) = &args.csv {
+            write_csv(path, &images, &scoring)?;
+        }
+        (&counts).into()
+    };
+    let report = EvalReport { scored, scoring };
     if let Some(path) = &args.json {
         write_json(path, &report)?;
     }
     print_json(&report)?;
     Ok(())
+}
+
+/// A model of several classes is scored crop by crop; there is no mask of a whole image.
+fn refuse_for_several_classes(args: &EvalArgs) -> Outcome {
+    let unfit = [
+        ("--csv", args.csv.is_some()),
+        ("--maps", args.maps.is_some()),
+        ("--whole", args.windows.whole),
+        ("--threshold", args.threshold.is_some()),
+    ];
+    match unfit.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(Failure::usage(format!(
+            "{flag} is for models of one class; {} tells several apart: leave it out",
+            args.model.display()
+        ))),
+        None => Ok(()),
+    }
 }

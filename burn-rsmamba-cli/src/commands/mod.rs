@@ -4,12 +4,13 @@ mod bench;
 mod data;
 mod devices;
 mod eval;
+mod export;
 mod import;
 mod info;
 mod predict;
+mod report;
 mod train;
 
-use burn_rsmamba::ModelMeta;
 use burn_rsmamba::inference::Windows;
 
 use crate::cli::{Cli, Command, WindowArgs};
@@ -23,7 +24,9 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Train(args) => train::run(&args, &mut progress),
         Command::Eval(args) => eval::run(&args, &mut progress),
         Command::Predict(args) => predict::run(&args, &mut progress),
+        Command::Report(args) => report::run(&args),
         Command::Import(args) => import::run(&args, &progress),
+        Command::Export(args) => export::run(&args, &progress),
         Command::Info(args) => info::run(&args),
         Command::Bench(args) => bench::run(&args, &mut progress),
         Command::Data(command) => data::run(command, &mut progress),
@@ -31,18 +34,17 @@ pub(crate) fn run(cli: Cli) -> Outcome {
     }
 }
 
-/// The windows these flags ask for: by default as large as the crops of the training.
-fn windows(args: WindowArgs, meta: &ModelMeta, default_overlap: usize) -> Result<Windows, Failure> {
-    if args.whole {
+/// The windows these flags ask for; windows of another side than by default share the same part of it.
+fn windows(args: WindowArgs, default: Windows) -> Result<Windows, Failure> {
+    let Some(size) = args.window.or(default.size).filter(|_| !args.whole) else {
         return Ok(Windows::WHOLE);
-    }
-    let size = args.crop.unwrap_or(meta.crop);
-    let overlap = args.overlap.unwrap_or(default_overlap.min(size / 2));
+    };
+    let overlap = args.overlap.unwrap_or_else(|| default.resized(size).overlap);
     if size < 32 {
-        return Err(Failure::usage(format!("--crop {size} is too small for the model; use 32 or more")));
+        return Err(Failure::usage(format!("--window {size} is too small for the model; use 32 or more")));
     }
     if overlap >= size {
-        return Err(Failure::usage(format!("--overlap {overlap} must be smaller than the crop of {size}")));
+        return Err(Failure::usage(format!("--overlap {overlap} must be smaller than the window of {size}")));
     }
-    Ok(Windows { size: Some(size), overlap, blend: args.blend })
+    Ok(Windows { size: Some(size), overlap, blend: args.blend.unwrap_or(default.blend) })
 }

@@ -1,26 +1,26 @@
 //! `train`: from settings to a scored run folder.
 
+mod score;
+
+use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
 use burn_dataset::Dataset;
-use burn_rsmamba::inference::{Blend, Windows};
-use burn_rsmamba::{ModelMeta, Normalisation, Task, weights};
+use burn_rsmamba::inference::Windows;
+use burn_rsmamba::{ModelMeta, Normalisation, RsmModel, Task, weights};
 use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, Pixels, Split, statistics};
 
 use crate::cli::TrainArgs;
 use crate::config::{ConfigFile, RunConfig, Scaling};
+use crate::environment::Environment;
 use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
-use crate::report::{Baselines, Stopped, TrainReport, print_json, print_line};
+use crate::report::{Stopped, print_json, print_line};
 use crate::run_folder::{Existing, RunFolder};
 use crate::training::checkpoint::{self, State};
-use crate::training::evaluate::{self, Mapper};
 use crate::training::{Ending, Learner, Sampler, Trainer, optimizer};
-use crate::{data, device, interrupt, model_file, pictures};
-
-/// Pictures written at most; a large split would fill the disk.
-const MOST_PICTURES: usize = 32;
+use crate::{data, device, interrupt, model_file};
 
 /// The three parts of a dataset.
 struct Splits {
@@ -46,17 +46,19 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
     };
     RunFolder::check(out, existing)?;
     let mut config = settings(args)?;
-    config.model_config()?;
+    let objective = config.objective()?;
     let device = device::named(&config.device)?;
     let run = RunFolder::make(out)?;
     let splits = splits(&config, progress)?;
     let meta = describe(&mut config, &splits)?;
-    let learner = learner(&config, &meta, &run, existing, &device)?;
+    let learner = learner(&config, &meta, &run, existing, &device, progress)?;
     if existing == Existing::Replace {
         run.clear()?;
     }
     run.write_config(&config.to_toml()?)?;
-    run.forget_metrics_from(learner.state.epoch)?;
+    run.append_environment(&Environment::new(&device, &learner.state))?;
+    run.forget_from(learner.state.epoch, learner.state.steps)?;
+    checkpoint::name_weights(&run, &learner.state)?;
     let sampler = Sampler::new(&splits.train, config.keep_empty)?;
     if sampler.len() < splits.train.len() {
         progress.info(format!("an epoch takes {} of the {} training crops", sampler.len(), splits.train.len()));
@@ -67,21 +69,27 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
     interrupt::install()?;
     let trainer = Trainer {
         config: &config,
+        objective: &objective,
         run: &run,
         meta: &meta,
         train: &splits.train,
         sampler: &sampler,
         val: &splits.val,
         device: &device,
+        autodiff: autodiff(&config, &device),
         began,
     };
     let (ending, state) = trainer.run(learner, progress)?;
     match ending {
         Ending::Interrupted => return report_interruption(&run, &state, progress),
         Ending::OutOfTime => progress.info("time is over: scoring the best weights"),
+        Ending::NoBetter => progress.info(format!(
+            "no better F1 for {} validations: scoring the best weights",
+            config.early_stop.unwrap_or_default()
+        )),
         Ending::Finished => {}
     }
-    report(&run, &state, &splits, &device, began, progress)
+    score::run(&run, &state, &splits, &device, began, progress)
 }
 
 /// The settings of a new run, or of one that goes on.
@@ -109,12 +117,14 @@ fn printed(args: &TrainArgs) -> Result<RunConfig, Failure> {
 fn splits(config: &RunConfig, progress: &Progress) -> Result<Splits, Failure> {
     let options = CropOptions { size: config.crop, overlap: 0, skip_blank: config.skip_blank };
     let rule = config.rule()?;
-    let load = |split| data::crops(&config.data, config.task, split, &rule, options, progress);
+    let load = |split| data::crops(&config.data, config.task, split, &rule, config.allow_unpaired, options, progress);
     let (train, val) = (load(Split::Train)?, load(Split::Val)?);
     let (test, scored) = match load(Split::Test) {
         Ok(test) => (test, Split::Test),
         Err(error @ DatasetError::MissingSplit { .. }) => {
-            progress.warn(format!("{error}; the validation split is scored in its place"));
+            progress.warn(format!(
+                "{error}; the validation split is scored in its place, although it chose the epoch and the threshold"
+            ));
             (val.clone(), Split::Val)
         }
         Err(error) => return Err(error.into()),
@@ -135,9 +145,6 @@ fn describe(config: &mut RunConfig, splits: &Splits) -> Result<ModelMeta, Failur
         }
         _ => model.encoder.bands = bands,
     }
-    if model.classes != 1 {
-        return Err(Failure::usage(format!("model.classes is {}, but labels are binary: it must be 1", model.classes)));
-    }
     config.pin_model(&model);
     Ok(ModelMeta {
         config: model,
@@ -148,8 +155,9 @@ fn describe(config: &mut RunConfig, splits: &Splits) -> Result<ModelMeta, Failur
                 Normalisation { mean: measured.mean, std: measured.std }
             }
         },
-        threshold: config.threshold as f32,
+        threshold: config.threshold.initial() as f32,
         crop: config.crop,
+        windows: Some(Windows::for_crop(config.crop)),
         provenance: format!(
             "burn-rsmamba-cli {} train --task {} --data {}",
             env!("CARGO_PKG_VERSION"),
@@ -169,13 +177,19 @@ fn warn_of_scaling(config: &RunConfig, crops: &Crops, progress: &Progress) {
 
 /// The official warm-up is longer than many a small run.
 fn warn_of_short_run(config: &RunConfig, crops: usize, progress: &Progress) {
-    let steps = config.epochs * crops.div_ceil(config.batch);
+    let steps = config.epochs * crops.div_ceil(config.step_crops());
     if config.warmup_steps >= steps {
         progress.warn(format!(
             "the run has {steps} steps, all of them in the warm-up of {}; a smaller --warmup-steps learns faster",
             config.warmup_steps
         ));
     }
+}
+
+/// The device for training steps.
+fn autodiff(config: &RunConfig, device: &Device) -> Device {
+    let device = device.clone().autodiff();
+    if config.gradient_checkpointing { device.gradient_checkpointing() } else { device }
 }
 
 /// A new model, or the run as it was left.
@@ -185,21 +199,48 @@ fn learner(
     run: &RunFolder,
     existing: Existing,
     device: &Device,
+    progress: &Progress,
 ) -> Result<Learner, Failure> {
-    device.seed(config.seed);
-    let model = meta.config.init(&device.clone().autodiff());
+    let model = meta.config.init_seeded(config.seed, &autodiff(config, device));
     let optimizer = optimizer(config);
-    if existing == Existing::Resume {
-        let (state, model, optimizer) = checkpoint::load(&run.state(), model, optimizer)?;
-        return Ok(Learner { model, optimizer, state });
+    let resumed = existing == Existing::Resume && run.has_state();
+    if existing == Existing::Resume && !resumed {
+        progress.warn("the run has no checkpoint yet: it starts from its beginning");
     }
-    let model = match &config.init_from {
-        Some(path) => weights::load_into(model, &model_file::find(path)?).map_err(|error| {
-            Failure::run(format!("{error}; --init-from takes weights of the same task, widths, depths and classes"))
-        })?,
-        None => model,
+    let (state, model, optimizer) = match (resumed, &config.init_from) {
+        (true, _) => checkpoint::load(run, &model, &optimizer, progress)?,
+        (_, Some(path)) => (State::start(), transferred(model, &model_file::find(path)?, progress)?, optimizer),
+        (_, None) => (State::start(), model, optimizer),
     };
-    Ok(Learner { model, optimizer, state: State::start() })
+    let model = if config.freeze_encoder { model.freeze_encoder() } else { model };
+    Ok(Learner { model, optimizer, state })
+}
+
+/// A model with the weights of a file, as far as they go; says what was left out.
+fn transferred(model: RsmModel, path: &Path, progress: &Progress) -> Result<RsmModel, Failure> {
+    let (model, told) = weights::transfer(model, path).map_err(|error| {
+        Failure::run(format!("{error}; --init-from takes weights of the same widths, depths and directions"))
+    })?;
+    if let Some((old, new)) = told.bands {
+        progress.warn(format!("{}: its first convolution reads {old} bands and was fitted to {new}", path.display()));
+    }
+    if !told.initial.is_empty() {
+        progress.warn(format!(
+            "{}: {} entries start from initial values: {}",
+            path.display(),
+            told.initial.len(),
+            shortened(&told.initial)
+        ));
+    }
+    Ok(model)
+}
+
+/// The first few names.
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names[..names.len() - more].join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 fn report_interruption(run: &RunFolder, state: &State, progress: &Progress) -> Outcome {
@@ -209,59 +250,7 @@ fn report_interruption(run: &RunFolder, state: &State, progress: &Progress) -> O
         run: run.root(),
         interrupted: true,
         epoch: state.epoch,
-        best_epoch: state.best.map(|best| best.epoch),
+        best_epoch: state.best.first().map(|best| best.epoch),
     })?;
-    Ok(())
-}
-
-/// Scores the best weights, draws the pictures and prints the last line.
-fn report(
-    run: &RunFolder,
-    state: &State,
-    splits: &Splits,
-    device: &Device,
-    began: Instant,
-    progress: &mut Progress,
-) -> Outcome {
-    let (model, meta) = weights::load(&run.best(), device)?;
-    let mapper = Mapper {
-        model: &model,
-        meta: &meta,
-        windows: Windows { size: Some(meta.crop), overlap: 0, blend: Blend::None },
-        threshold: meta.threshold,
-        device,
-    };
-    let folder = run.predictions()?;
-    let mut drawn = 0;
-    let counts = evaluate::score_scenes(&mapper, &splits.test, progress, |scored| {
-        drawn += 1;
-        if drawn > MOST_PICTURES {
-            return Ok(());
-        }
-        pictures::write_comparison(&folder.join(format!("{}.png", scored.scene.name)), scored)
-    })?;
-    let baselines = Baselines::measure(&splits.test);
-    let report = TrainReport {
-        run: run.root(),
-        best_epoch: state.best.map(|best| best.epoch),
-        split: splits.scored.to_string(),
-        scores: (&counts).into(),
-        threshold: meta.threshold,
-        baselines,
-        seconds: began.elapsed().as_secs_f64(),
-    };
-    progress.info(format!(
-        "{}: F1 {:.4}, IoU {:.4} with the weights of epoch {}; pictures in {}",
-        report.split,
-        report.scores.f1,
-        report.scores.iou,
-        report.best_epoch.unwrap_or_default(),
-        folder.display()
-    ));
-    progress.info(format!(
-        "to compare: all positive F1 {:.4}; best threshold ({}) F1 {:.4}",
-        report.baselines.all_positive.f1, report.baselines.best_threshold.rule, report.baselines.best_threshold.f1
-    ));
-    print_json(&report)?;
     Ok(())
 }

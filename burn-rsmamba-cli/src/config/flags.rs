@@ -1,13 +1,14 @@
 //! The settings that have a flag of their own.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use burn_rsmamba::Task;
 use clap::Args;
 use serde::Serialize;
 
-use super::Scaling;
-use crate::cli::{parse_count, parse_label_rule, parse_size, parse_threshold, task_parser};
+use super::{LossName, NonFinite, Scaling, Threshold};
+use crate::cli::{parse_count, parse_label_rule, parse_size, task_parser};
 
 /// The flags of `train` that set a key of the config; the field names are the keys.
 #[derive(Clone, Debug, Default, Args, Serialize)]
@@ -19,16 +20,25 @@ pub(crate) struct Flags {
     /// A dataset folder, or `demo` for generated scenes (a folder of that name is `./demo`).
     #[arg(long, value_name = "PATH|demo")]
     pub(crate) data: Option<String>,
-    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.. or channel:BAND [default: auto].
+    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N [default: auto].
     #[arg(long, value_name = "RULE", value_parser = parse_label_rule)]
     pub(crate) label_rule: Option<String>,
+    /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub(crate) allow_unpaired: Option<bool>,
+    /// Label pixels of this value count nowhere.
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) ignore_index: Option<u16>,
+    /// The architecture.
+    #[command(flatten)]
+    pub(crate) model: ModelFlags,
     /// What bands are scaled by: imagenet, or measured on the training split [default: imagenet].
     #[arg(long, value_name = "HOW", value_enum)]
     pub(crate) normalisation: Option<Scaling>,
     /// A named model size, e.g. `tiny`, the paper's [default: tiny; demo: a small one].
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
-    /// Start from these weights in place of random ones.
+    /// Start from these weights, ours or official, in place of random ones.
     #[arg(long, value_name = "FILE")]
     pub(crate) init_from: Option<PathBuf>,
     /// Where to run; see `devices` [default: cpu].
@@ -46,6 +56,9 @@ pub(crate) struct Flags {
     /// Crops in a step [default: 2].
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) batch: Option<usize>,
+    /// Batches whose gradients make one step [default: 1].
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) accumulate: Option<usize>,
     /// Side of the crops in pixels [default: 256].
     #[arg(long, value_name = "N", value_parser = parse_size)]
     pub(crate) crop: Option<usize>,
@@ -55,6 +68,15 @@ pub(crate) struct Flags {
     /// Flip and transpose at random [default: true].
     #[arg(long, value_name = "BOOL")]
     pub(crate) augment: Option<bool>,
+    /// What training minimises [default: bce-dice].
+    #[arg(long, value_name = "NAME", value_enum)]
+    pub(crate) loss: Option<LossName>,
+    /// What the cross-entropy of marked pixels is multiplied by, with bce-dice [default: 1].
+    #[arg(long, value_name = "W")]
+    pub(crate) pos_weight: Option<f64>,
+    /// The weight of each class, with ce-dice and focal; one class has two, of unmarked and marked pixels.
+    #[arg(long, value_name = "W,W,..", value_delimiter = ',')]
+    pub(crate) class_weights: Option<Vec<f64>>,
     /// Learning rate after the warm-up [default: 0.001].
     #[arg(long)]
     pub(crate) lr: Option<f64>,
@@ -73,16 +95,39 @@ pub(crate) struct Flags {
     /// Largest norm of all gradients together [default: 1].
     #[arg(long, value_name = "X")]
     pub(crate) clip_norm: Option<f64>,
+    /// What to do when a loss or gradient is no number: stop, or skip the step [default: stop].
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub(crate) nonfinite: Option<NonFinite>,
+    /// Compute parts of the forward pass twice to save memory [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) gradient_checkpointing: Option<bool>,
+    /// Train the decoder and the head alone [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) freeze_encoder: Option<bool>,
     /// First epoch that is validated [default: 10].
     #[arg(long, value_name = "N")]
     pub(crate) validate_from: Option<usize>,
     /// Epochs between validations [default: 5].
     #[arg(long, value_name = "N")]
     pub(crate) validate_every: Option<usize>,
-    /// Epochs between writes of the last checkpoint [default: 10].
+    /// End early after this many validations without a better F1 [default: never].
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) early_stop: Option<usize>,
+    /// Weights kept of the best validations [default: 1].
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) keep_best: Option<usize>,
+    /// Epochs between checkpoints [default: 10].
     #[arg(long, value_name = "N")]
     pub(crate) checkpoint_every: Option<usize>,
-    /// Probability from which a pixel is marked [default: 0.5].
-    #[arg(long, value_name = "T", value_parser = parse_threshold::<f64>)]
-    pub(crate) threshold: Option<f64>,
+    /// Probability from which a pixel is marked, or `best`: the best F1 on the validation split [default: best].
+    #[arg(long, value_name = "T|best", value_parser = Threshold::from_str)]
+    pub(crate) threshold: Option<Threshold>,
+}
+
+/// The flags of the section `model`.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub(crate) struct ModelFlags {
+    /// Classes, if more than target or not; labels hold their index.
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) classes: Option<usize>,
 }

@@ -1,10 +1,13 @@
 use super::*;
 use burn_rsmamba_datasets::{CropOptions, Dates, Split, demo};
 
+const SCORING: Scoring = Scoring { threshold: Some(0.3), crop: Some(64), overlap: 8, images: 2 };
+
 #[test]
 fn an_eval_report_has_the_promised_keys() {
     let counts = Confusion { tp: 3, fp: 1, fn_: 1, tn: 5 };
-    let value = serde_json::to_value(EvalReport::new(&counts, 0.5, Some(64), 8, 2)).unwrap();
+    let report = EvalReport { scored: (&counts).into(), scoring: SCORING };
+    let value = serde_json::to_value(report).unwrap();
     let mut promised = [
         "precision",
         "recall",
@@ -28,19 +31,44 @@ fn an_eval_report_has_the_promised_keys() {
 }
 
 #[test]
+fn of_several_classes_each_is_reported_and_the_means() {
+    let mut counts = ConfusionMatrix::new(3);
+    counts.count([0, 1, 1, 2].into_iter(), [0, 1, 2, 2].into_iter());
+    let scoring = Scoring { threshold: None, ..SCORING };
+    let value = serde_json::to_value(EvalReport { scored: (&counts).into(), scoring }).unwrap();
+    assert_eq!(value["classes"][2]["recall"], 0.5);
+    assert_eq!(value["confusion"], serde_json::json!([[1, 0, 0], [0, 1, 0], [0, 1, 1]]));
+    assert_eq!(value["recall"], (1.0 + 1.0 + 0.5) / 3.0);
+    assert_eq!((&value["accuracy"], &value["threshold"]), (&0.75.into(), &serde_json::Value::Null));
+}
+
+#[test]
 fn a_train_report_has_the_promised_keys() {
     let counts = Confusion { tp: 3, fp: 1, fn_: 1, tn: 5 };
     let report = TrainReport {
         run: Path::new("runs/x"),
         best_epoch: Some(4),
         split: "test".into(),
-        scores: (&counts).into(),
-        threshold: 0.3,
-        baselines: Baselines { all_positive: Baseline::default(), best_threshold: Baseline::default() },
+        scored: (&counts).into(),
+        scoring: SCORING,
+        baselines: Some(Baselines { all_positive: Baseline::default(), best_threshold: Baseline::default() }),
         seconds: 1.5,
     };
     let value = serde_json::to_value(&report).unwrap();
-    for key in ["run", "best_epoch", "precision", "recall", "f1", "iou", "accuracy", "kappa", "threshold", "seconds"] {
+    for key in [
+        "run",
+        "best_epoch",
+        "precision",
+        "recall",
+        "f1",
+        "iou",
+        "accuracy",
+        "kappa",
+        "threshold",
+        "crop",
+        "overlap",
+        "seconds",
+    ] {
         assert!(!value[key].is_null(), "{key}");
     }
     assert_eq!(keys(&value["baselines"]), ["all_positive", "best_threshold"]);

@@ -43,15 +43,47 @@ fn clearing_takes_the_run_and_leaves_the_rest() {
 }
 
 #[test]
-fn a_resumed_run_writes_its_epochs_once() {
+fn a_resumed_run_writes_its_epochs_and_steps_once() {
     let scratch = Scratch::new("metrics");
     let run = RunFolder::make(&scratch.0).unwrap();
-    run.forget_metrics_from(1).unwrap();
+    run.forget_from(1, 0).unwrap();
     for epoch in 1..=3 {
+        for step in 1..=2 {
+            run.append_step(&serde_json::json!({ "epoch": epoch, "step": step })).unwrap();
+        }
         run.append_metrics(&serde_json::json!({ "epoch": epoch })).unwrap();
     }
-    run.forget_metrics_from(2).unwrap();
+    fs::write(scratch.0.join(METRICS), fs::read_to_string(scratch.0.join(METRICS)).unwrap() + "{\"epoch\":1").unwrap();
+    run.forget_from(2, 1).unwrap();
     run.append_metrics(&serde_json::json!({ "epoch": 2 })).unwrap();
-    let text = fs::read_to_string(scratch.0.join(METRICS)).unwrap();
-    assert_eq!(text, "{\"epoch\":1}\n{\"epoch\":2}\n");
+    let read = |name| fs::read_to_string(scratch.0.join(name)).unwrap();
+    assert_eq!(read(METRICS), "{\"epoch\":1}\n{\"epoch\":2}\n");
+    let steps: Vec<_> = read(STEPS).lines().map(str::to_owned).collect();
+    assert_eq!(steps.len(), 3);
+    assert_eq!(steps[2], r#"{"epoch":2,"step":1}"#);
+}
+
+#[test]
+fn the_state_before_the_newest_is_kept() {
+    let scratch = Scratch::new("states");
+    let run = RunFolder::make(&scratch.0).unwrap();
+    for text in ["first", "second", "third"] {
+        run.write_state(text.as_bytes()).unwrap();
+    }
+    assert_eq!(run.states().map(|path| fs::read_to_string(path).unwrap()), ["third", "second"]);
+}
+
+#[test]
+fn the_best_weights_are_kept_and_named() {
+    let scratch = Scratch::new("weights");
+    let run = RunFolder::make(&scratch.0).unwrap();
+    for epoch in [3, 6, 9] {
+        fs::write(run.weights_after(epoch).unwrap(), epoch.to_string()).unwrap();
+    }
+    run.point(&run.best(), 6).unwrap();
+    run.point(&run.best(), 9).unwrap();
+    run.keep_weights_of(&[6]).unwrap();
+    assert_eq!(fs::read_to_string(run.best()).unwrap(), "9");
+    let left: Vec<_> = fs::read_dir(scratch.0.join(WEIGHTS)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["epoch-0006.safetensors"]);
 }

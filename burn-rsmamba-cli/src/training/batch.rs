@@ -6,7 +6,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_dataset::Dataset;
 use burn_rsmamba::Normalisation;
-use burn_rsmamba_datasets::{Crops, DatasetError, Sample, augment};
+use burn_rsmamba_datasets::{Crops, DatasetError, Mask, Sample, augment};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 pub(crate) struct Batch {
     /// One `[batch, bands, height, width]` a date, normalised.
     pub(crate) dates: Vec<Tensor<4>>,
-    /// `[batch, 1, height, width]`, 0 or 1.
+    /// `[batch, 1, height, width]`, as in a label's mask.
     pub(crate) labels: Tensor<4>,
 }
 
@@ -63,7 +63,7 @@ impl Sampler {
         if keep_empty >= 1.0 {
             return Ok(Self { marked: vec![true; crops.len()], empty: 0 });
         }
-        let marked = (0..crops.len()).map(|index| Ok(crops.get(index)?.label.contains(&1)));
+        let marked = (0..crops.len()).map(|index| Ok(crops.get(index)?.label.into_iter().any(Mask::is_target)));
         Ok(Self::of(marked.collect::<Result<_, DatasetError>>()?, keep_empty))
     }
 

@@ -1,7 +1,11 @@
-//! `last.state`: everything a run needs to go on, in one file.
+//! `last.state`: everything a run needs to go on, in one file, and `previous.state`, the one before.
 //!
 //! The weights are in it once more, with the identities the optimiser knows them by, so that weights, optimiser and
 //! schedule can never come from different moments: the file is written aside and renamed as one.
+//!
+//! It is the one record of where a run stands. Weights of good epochs are written before it, under the epoch's name; the
+//! names `best.safetensors` and so on follow it, and are set again when a run goes on. So it does not matter when the process
+//! ends.
 //!
 //! Layout, numbers little-endian: magic, checksum of the rest (u64), then three parts, each a length (u64) and its
 //! bytes: the [`State`] as JSON, the weights and the optimiser as Burn packs.
@@ -17,17 +21,18 @@ use burn_rsmamba::RsmModel;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Position;
-use crate::run_folder::write_atomically;
+use crate::progress::Progress;
+use crate::run_folder::RunFolder;
 
-const MAGIC: &[u8; 8] = b"RSMSTA01";
+const MAGIC: &[u8; 8] = b"RSMSTA02";
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct State {
     /// The epoch under way, from 1.
     pub(crate) epoch: usize,
-    /// Its batches that are done.
-    pub(crate) batches: usize,
+    /// Its steps that are done.
+    pub(crate) steps: usize,
     /// Its samples that are done.
     pub(crate) samples: usize,
     /// The sum of their losses.
@@ -36,16 +41,20 @@ pub(crate) struct State {
     pub(crate) seconds: f64,
     /// Where the learning rate stands.
     pub(crate) position: Position,
-    /// The best validation so far.
-    pub(crate) best: Option<Best>,
-    /// The lowest validation loss so far.
-    pub(crate) lowest_loss: Option<f64>,
+    /// The best validations so far, the best first.
+    pub(crate) best: Vec<Validated>,
+    /// The one of the lowest loss.
+    pub(crate) lowest_loss: Option<Validated>,
+    /// Validations since the best one.
+    pub(crate) since_best: usize,
+    /// Steps left out because their loss or gradient was no number.
+    pub(crate) skipped: usize,
 }
 
-/// A validation that was better than all before.
+/// An epoch that was validated.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Best {
-    /// Its epoch.
+pub(crate) struct Validated {
+    /// The epoch.
     pub(crate) epoch: usize,
     /// Its F1.
     pub(crate) f1: f64,
@@ -53,26 +62,51 @@ pub(crate) struct Best {
     pub(crate) loss: f64,
 }
 
+impl Validated {
+    fn is_better_than(&self, other: &Self) -> bool {
+        (self.f1, -self.loss) > (other.f1, -other.loss)
+    }
+}
+
 impl State {
     /// The start of a run.
     pub(crate) fn start() -> Self {
         Self {
             epoch: 1,
-            batches: 0,
+            steps: 0,
             samples: 0,
             loss_sum: 0.0,
             seconds: 0.0,
             position: Position::default(),
-            best: None,
+            best: Vec::new(),
             lowest_loss: None,
+            since_best: 0,
+            skipped: 0,
         }
     }
 
     /// Moves on to the next epoch.
     pub(crate) fn next_epoch(&mut self) {
         self.epoch += 1;
-        (self.batches, self.samples) = (0, 0);
+        (self.steps, self.samples) = (0, 0);
         (self.loss_sum, self.seconds) = (0.0, 0.0);
+    }
+
+    /// Takes note of a validation; says whether it is the best so far.
+    pub(crate) fn observe(&mut self, found: Validated, keep_best: usize) -> bool {
+        let place = self.best.iter().position(|kept| found.is_better_than(kept)).unwrap_or(self.best.len());
+        self.best.insert(place, found);
+        self.best.truncate(keep_best);
+        if self.lowest_loss.is_none_or(|lowest| found.loss < lowest.loss) {
+            self.lowest_loss = Some(found);
+        }
+        self.since_best = if place == 0 { 0 } else { self.since_best + 1 };
+        place == 0
+    }
+
+    /// The epochs whose weights are kept.
+    pub(crate) fn kept_epochs(&self) -> Vec<usize> {
+        self.best.iter().chain(&self.lowest_loss).map(|kept| kept.epoch).collect()
     }
 
     /// The mean loss of the samples so far.
@@ -81,47 +115,97 @@ impl State {
     }
 }
 
-/// Writes the state of a run.
+/// What a state file gives back.
+pub(crate) type Loaded = (State, RsmModel, ModuleOptimizer);
+
+/// Writes the state of a run, then the names of its best weights.
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
-pub(crate) fn save(path: &Path, state: &State, model: &RsmModel, optimizer: &ModuleOptimizer) -> anyhow::Result<()> {
+/// When a file cannot be written; the state before stays.
+pub(crate) fn save(
+    run: &RunFolder,
+    state: &State,
+    model: &RsmModel,
+    optimizer: &ModuleOptimizer,
+) -> anyhow::Result<()> {
     let weights = model.clone().into_record().into_bytes()?;
     let optimizer = optimizer.into_bytes()?;
     let header = serde_json::to_vec(state)?;
-    write_atomically(path, &pack([&header, &weights, &optimizer]))
+    run.write_state(&pack([&header, &weights, &optimizer]))?;
+    name_weights(run, state)
 }
 
-/// Reads the state of a run into a model and an optimiser of the same settings.
+/// Lets the run folder show what the state says.
 ///
 /// # Errors
 ///
-/// When the file is missing, damaged, or of a model of other settings; the message names it.
+/// When a file cannot be written.
+pub(crate) fn name_weights(run: &RunFolder, state: &State) -> anyhow::Result<()> {
+    for (name, validated) in [(run.best(), state.best.first()), (run.best_loss(), state.lowest_loss.as_ref())] {
+        if let Some(validated) = validated {
+            run.point(&name, validated.epoch)?;
+        }
+    }
+    run.keep_weights_of(&state.kept_epochs())
+}
+
+/// Reads the newest state that is whole into a model and an optimiser of the same settings; damaged ones are named.
+///
+/// # Errors
+///
+/// When no state is whole, or it is of a model of other settings; the message names the file.
 pub(crate) fn load(
-    path: &Path,
-    model: RsmModel,
-    optimizer: ModuleOptimizer,
-) -> anyhow::Result<(State, RsmModel, ModuleOptimizer)> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let damaged = |cause: &dyn std::fmt::Display| {
-        anyhow!(
-            "{} is damaged ({cause}); start the run again with --force, or from its weights with --init-from",
-            path.display()
-        )
-    };
-    let [header, weights, optimizer_bytes] = unpack(&bytes).map_err(|cause| damaged(&cause))?;
-    let state = serde_json::from_slice(header).map_err(|cause| damaged(&cause))?;
-    let weights = ModuleRecord::from_bytes(Bytes::from_bytes_vec(weights.to_vec())).map_err(|cause| damaged(&cause))?;
-    let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(optimizer_bytes.to_vec()))
-        .map_err(|cause| damaged(&cause))?;
-    let model = model.try_load_record(weights).map_err(|_| {
-        anyhow!(
-            "{} belongs to a model of other settings than asked for; resume without changing the model",
-            path.display()
-        )
-    })?;
-    Ok((state, model, optimizer.load_record(record)))
+    run: &RunFolder,
+    model: &RsmModel,
+    optimizer: &ModuleOptimizer,
+    progress: &Progress,
+) -> anyhow::Result<Loaded> {
+    let mut damage = Vec::new();
+    for path in run.states().iter().filter(|path| path.is_file()) {
+        match Parts::read(path) {
+            Ok(parts) => {
+                for cause in damage {
+                    progress.warn(format!("{cause:#}; going on from {}", path.display()));
+                }
+                return parts.put_into(path, model.clone(), optimizer.clone());
+            }
+            Err(cause) => damage.push(cause),
+        }
+    }
+    let causes: Vec<String> = damage.iter().map(|cause| format!("{cause:#}")).collect();
+    bail!("{}; start the run again with --force, or from its weights with --init-from", causes.join("; "))
+}
+
+/// The parts of a state file, checked and decoded.
+struct Parts {
+    state: State,
+    weights: ModuleRecord,
+    optimizer: OptimizerRecord,
+}
+
+impl Parts {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let damaged = || format!("{} is damaged", path.display());
+        let [state, weights, optimizer] = unpack(&bytes).with_context(damaged)?;
+        let part = |bytes: &[u8]| Bytes::from_bytes_vec(bytes.to_vec());
+        Ok(Self {
+            state: serde_json::from_slice(state).with_context(damaged)?,
+            weights: ModuleRecord::from_bytes(part(weights)).with_context(damaged)?,
+            optimizer: OptimizerRecord::from_bytes(part(optimizer)).with_context(damaged)?,
+        })
+    }
+
+    fn put_into(self, path: &Path, model: RsmModel, optimizer: ModuleOptimizer) -> anyhow::Result<Loaded> {
+        let model = model.try_load_record(self.weights).map_err(|_| {
+            anyhow!(
+                "{} belongs to a model of other settings than asked for; resume without changing the model",
+                path.display()
+            )
+        })?;
+        Ok((self.state, model, optimizer.load_record(self.optimizer)))
+    }
 }
 
 fn pack(parts: [&[u8]; 3]) -> Vec<u8> {
@@ -192,6 +276,19 @@ mod tests {
             damaged[index] ^= 1;
             assert!(unpack(&damaged).is_err(), "byte {index}");
         }
+    }
+
+    #[test]
+    fn the_best_validations_are_kept_in_order() {
+        let mut state = State::start();
+        let mut observe = |epoch, f1, loss| state.observe(Validated { epoch, f1, loss }, 2);
+        assert!(observe(1, 0.5, 0.9));
+        assert!(!observe(2, 0.5, 0.9), "an equal one is not better");
+        assert!(observe(3, 0.5, 0.8), "the loss decides between equal F1");
+        assert!(!observe(4, 0.4, 0.1));
+        assert_eq!(state.best.iter().map(|kept| kept.epoch).collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(state.kept_epochs(), [3, 1, 4]);
+        assert_eq!(state.since_best, 1);
     }
 
     #[test]

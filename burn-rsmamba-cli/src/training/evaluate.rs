@@ -3,25 +3,41 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use burn::Tensor;
 use burn::tensor::Device;
 use burn_dataset::Dataset;
-use burn_rsmamba::inference::{self, ImageView, InferenceError, Windows};
-use burn_rsmamba::losses::bce_dice;
-use burn_rsmamba::metrics::Confusion;
+use burn_rsmamba::inference::{ImageView, InferenceError, Predictor, Windows};
+use burn_rsmamba::metrics::{Confusion, ConfusionMatrix};
 use burn_rsmamba::{ModelMeta, Normalisation, RsmModel};
-use burn_rsmamba_datasets::{Crops, LoadedScene, Raster};
+use burn_rsmamba_datasets::{Crops, LoadedScene, Mask, Raster, Sample};
 
 use super::batch::{self, Batch};
+use super::tally::{self, Tally};
+use crate::config::{Objective, RunConfig};
 use crate::interrupt;
 use crate::progress::Progress;
+use crate::report::Scores;
 
 /// What a validation found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Validation {
     /// The mean loss of the crops.
     pub(crate) loss: f64,
-    /// The pixels that count, by kind.
-    pub(crate) counts: Confusion,
+    /// The scores of the pixels that count.
+    pub(crate) scores: Scores,
+    /// Probability from which a pixel is marked; absent with several classes.
+    pub(crate) threshold: Option<f32>,
+}
+
+/// What a validation depends on besides the model and the crops.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ValidationSettings<'a> {
+    /// The settings of the run.
+    pub(crate) config: &'a RunConfig,
+    /// The loss that is reported.
+    pub(crate) objective: &'a Objective,
+    /// What the bands are normalised by.
+    pub(crate) normalisation: &'a Normalisation,
 }
 
 /// Scores the crops of a split, or nothing when the user stops it.
@@ -36,45 +52,67 @@ pub(crate) fn validate(
     device: &Device,
     progress: &mut Progress,
 ) -> anyhow::Result<Option<Validation>> {
-    // A pixel is marked from this logit on, which saves the sigmoid.
-    let threshold = (settings.threshold / (1.0 - settings.threshold)).ln() as f32;
-    let indices: Vec<usize> = (0..crops.len()).collect();
-    let mut counts = Confusion::default();
+    let ValidationSettings { config, objective, normalisation } = settings;
+    let mut tally = None;
     let mut loss_sum = 0.0;
-    progress.start("validating", indices.len().div_ceil(settings.batch));
-    for chunk in indices.chunks(settings.batch) {
-        if interrupt::requested() {
-            progress.finish();
-            return Ok(None);
-        }
-        let samples = batch::samples(crops, chunk, None)?;
-        let batch = Batch::new(&samples, settings.normalisation, device);
-        let logits = model.forward(&batch.dates);
-        let loss = bce_dice(logits.clone(), batch.labels).total;
+    progress.start("validating", crops.len().div_ceil(config.batch));
+    let complete = each_batch(model, crops, config.batch, normalisation, device, |samples, logits, labels| {
+        let loss = objective.loss(logits.clone(), labels);
         loss_sum += f64::from(loss.into_scalar::<f32>()) * samples.len() as f64;
-        let logits = logits.into_data().try_to_vec::<f32>()?;
-        for (sample, logits) in samples.iter().zip(logits.chunks_exact(samples[0].label.len())) {
-            let pixels = || sample.counted.indices(sample.width);
-            counts += Confusion::count(
-                pixels().map(|pixel| logits[pixel] >= threshold),
-                pixels().map(|pixel| sample.label[pixel] == 1),
-            );
-        }
         progress.advance("");
-    }
+        tally.get_or_insert_with(|| Tally::new(logits.dims()[1], config.threshold)).add(samples, logits)
+    })?;
     progress.finish();
-    Ok(Some(Validation { loss: loss_sum / crops.len() as f64, counts }))
+    Ok(tally.filter(|_| complete).map(|tally| {
+        let (scores, threshold) = tally.scores();
+        Validation { loss: loss_sum / crops.len() as f64, scores, threshold }
+    }))
 }
 
-/// What a validation depends on besides the model and the crops.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ValidationSettings<'a> {
-    /// Crops at a time.
-    pub(crate) batch: usize,
-    /// Probability from which a pixel is marked.
-    pub(crate) threshold: f64,
-    /// What the bands are normalised by.
-    pub(crate) normalisation: &'a Normalisation,
+/// Counts the classes of a split's pixels, crop by crop.
+///
+/// # Errors
+///
+/// When a crop cannot be read, a result not be fetched, or the user stops it.
+pub(crate) fn score_classes(
+    model: &RsmModel,
+    meta: &ModelMeta,
+    crops: &Crops,
+    device: &Device,
+    progress: &mut Progress,
+) -> anyhow::Result<ConfusionMatrix> {
+    let mut counts = ConfusionMatrix::new(meta.config.classes);
+    progress.start("scoring", crops.len());
+    let complete = each_batch(model, crops, 1, &meta.normalisation, device, |samples, logits, _| {
+        progress.advance(samples[0].name.as_str());
+        tally::count_classes(&mut counts, samples, &tally::values(logits)?);
+        Ok(())
+    })?;
+    progress.finish();
+    anyhow::ensure!(complete, "stopped before all crops were scored");
+    Ok(counts)
+}
+
+/// Runs the model over all crops in order and hands over each batch, its logits and its labels; false when the user stops
+/// it.
+fn each_batch(
+    model: &RsmModel,
+    crops: &Crops,
+    batch: usize,
+    normalisation: &Normalisation,
+    device: &Device,
+    mut take: impl FnMut(&[Sample], Tensor<4>, Tensor<4>) -> anyhow::Result<()>,
+) -> anyhow::Result<bool> {
+    let indices: Vec<usize> = (0..crops.len()).collect();
+    for chunk in indices.chunks(batch) {
+        if interrupt::requested() {
+            return Ok(false);
+        }
+        let samples = batch::samples(crops, chunk, None)?;
+        let Batch { dates, labels } = Batch::new(&samples, normalisation, device);
+        take(&samples, model.forward(&dates), labels)?;
+    }
+    Ok(true)
 }
 
 /// A scene with what the model made of it.
@@ -84,8 +122,10 @@ pub(crate) struct ScoredScene<'a> {
     pub(crate) scene: &'a LoadedScene,
     /// Whether each pixel is marked, row by row.
     pub(crate) marked: &'a [bool],
-    /// Whether each pixel counts; blank borders do not.
+    /// Whether each pixel counts; blank borders and ignored pixels do not.
     pub(crate) counted: &'a [bool],
+    /// The pixels that count, by kind.
+    pub(crate) counts: Confusion,
 }
 
 /// A model with the way it is put to work on whole images.
@@ -97,6 +137,8 @@ pub(crate) struct Mapper<'a> {
     pub(crate) meta: &'a ModelMeta,
     /// How images are cut.
     pub(crate) windows: Windows,
+    /// Whether flips and rotations are averaged.
+    pub(crate) augmented: bool,
     /// Probability from which a pixel is marked.
     pub(crate) threshold: f32,
     /// Where it runs.
@@ -104,6 +146,12 @@ pub(crate) struct Mapper<'a> {
 }
 
 impl Mapper<'_> {
+    /// The library's side of it.
+    pub(crate) fn predictor(&self) -> Predictor<'_> {
+        let Self { model, meta, windows, augmented, device, .. } = *self;
+        Predictor { model, normalisation: &meta.normalisation, windows, augmented, device }
+    }
+
     /// The probability of each pixel of a place, given its image at each date.
     ///
     /// # Errors
@@ -116,7 +164,7 @@ impl Mapper<'_> {
             .zip(&planes)
             .map(|(image, data)| ImageView { bands: image.bands, height: image.height, width: image.width, data })
             .collect();
-        inference::predict(self.model, &views, &self.meta.normalisation, self.windows, self.device)
+        self.predictor().predict(&views)
     }
 
     /// Whether each of these probabilities marks its pixel.
@@ -144,15 +192,16 @@ pub(crate) fn score_scenes(
         let marked = mapper.marked(&probabilities);
         let label = scene.label.as_deref().map_or(&[][..], |label| &label.data);
         let pixels = || (0..label.len()).filter(|&pixel| counted[pixel]);
-        counts += Confusion::count(pixels().map(|pixel| marked[pixel]), pixels().map(|pixel| label[pixel] == 1));
-        each(&ScoredScene { scene, marked: &marked, counted })?;
+        let found = Confusion::count(pixels().map(|pixel| marked[pixel]), pixels().map(|pixel| label[pixel] == 1));
+        counts += found;
+        each(&ScoredScene { scene, marked: &marked, counted, counts: found })?;
         progress.advance(scene.name.as_str());
     }
     progress.finish();
     Ok(counts)
 }
 
-/// For each scene, the pixels of the crops that were kept.
+/// For each scene, the pixels of the crops that were kept, without those that are ignored.
 fn counted_pixels(crops: &Crops) -> anyhow::Result<Vec<Vec<bool>>> {
     let mut counted: Vec<Vec<bool>> =
         crops.scenes().iter().map(|scene| vec![false; scene.images[0].width * scene.images[0].height]).collect();
@@ -169,6 +218,10 @@ fn counted_pixels(crops: &Crops) -> anyhow::Result<Vec<Vec<bool>>> {
             let start = (sample.y + row) * width + sample.x;
             counted[scene][start + window.left..start + window.right].fill(true);
         }
+    }
+    for (scene, counted) in crops.scenes().iter().zip(&mut counted) {
+        let label = scene.label.iter().flat_map(|label| &label.data);
+        counted.iter_mut().zip(label).for_each(|(counted, &value)| *counted &= value != Mask::IGNORED);
     }
     Ok(counted)
 }

@@ -4,19 +4,18 @@ use std::time::Instant;
 
 use anyhow::anyhow;
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
-use burn_rsmamba::losses::bce_dice;
 use burn_rsmamba::optim::clip_grad_norm;
 use burn_rsmamba::{ModelMeta, RsmModel, weights};
-use burn_rsmamba_datasets::Crops;
+use burn_rsmamba_datasets::{Crops, Sample};
 use serde::Serialize;
 
 use super::batch::{self, Batch, Purpose, Sampler};
-use super::checkpoint::{self, Best, State};
+use super::checkpoint::{self, State, Validated};
 use super::evaluate::{self, Validation, ValidationSettings};
 use super::schedule::Schedule;
-use crate::config::RunConfig;
+use crate::config::{NonFinite, Objective, RunConfig};
 use crate::interrupt;
 use crate::progress::{Progress, spell};
 use crate::report::Scores;
@@ -29,6 +28,8 @@ pub(crate) enum Ending {
     Finished,
     /// `--max-minutes` is over.
     OutOfTime,
+    /// Validation stopped getting better.
+    NoBetter,
     /// The user pressed Ctrl-C.
     Interrupted,
 }
@@ -37,6 +38,8 @@ pub(crate) enum Ending {
 pub(crate) struct Trainer<'a> {
     /// The settings.
     pub(crate) config: &'a RunConfig,
+    /// What it minimises.
+    pub(crate) objective: &'a Objective,
     /// Where everything is written.
     pub(crate) run: &'a RunFolder,
     /// What is written beside the weights.
@@ -49,6 +52,8 @@ pub(crate) struct Trainer<'a> {
     pub(crate) val: &'a Crops,
     /// The device, without autodiff.
     pub(crate) device: &'a Device,
+    /// The same for the training steps.
+    pub(crate) autodiff: Device,
     /// When the command began.
     pub(crate) began: Instant,
 }
@@ -71,8 +76,21 @@ struct Row {
     valid_loss: Option<f64>,
     lr: f64,
     seconds: f64,
+    /// Steps left out since the start of the run.
+    skipped: usize,
     #[serde(flatten)]
     scores: Option<Scores>,
+    threshold: Option<f32>,
+}
+
+/// A line of `steps.jsonl`.
+#[derive(Debug, Serialize)]
+struct StepRow {
+    epoch: usize,
+    step: usize,
+    loss: f64,
+    grad_norm: f64,
+    lr: f64,
 }
 
 /// The optimiser of these settings.
@@ -92,7 +110,7 @@ impl Trainer<'_> {
     ///
     /// When a file cannot be written, or the loss is no longer a number; the checkpoints stay.
     pub(crate) fn run(&self, mut learner: Learner, progress: &mut Progress) -> anyhow::Result<(Ending, State)> {
-        let schedule = Schedule::new(self.config, self.batches());
+        let schedule = Schedule::new(self.config, self.steps());
         // Validating takes time too: what the last one took is kept back.
         let mut reserve = 0.0;
         while learner.state.epoch <= self.config.epochs {
@@ -108,18 +126,19 @@ impl Trainer<'_> {
             }
             learner.state.seconds = spent + started.elapsed().as_secs_f64();
             if interrupt::requested() {
-                self.write_last(&learner)?;
+                self.checkpoint(&learner)?;
                 return Ok((Ending::Interrupted, learner.state));
             }
             self.close_epoch(&mut learner, &schedule, validation, progress)?;
             let epoch = learner.state.epoch;
-            let complete = learner.state.batches == self.batches();
+            let complete = learner.state.steps == self.steps();
             let last = complete && epoch == self.config.epochs;
+            let stop = stop.or_else(|| self.no_better(&learner.state));
             if complete {
                 learner.state.next_epoch();
             }
-            if stop.is_some() || last || (complete && epoch.is_multiple_of(self.config.checkpoint_every)) {
-                self.write_last(&learner)?;
+            if stop.is_some() || last || validation.is_some() || epoch.is_multiple_of(self.config.checkpoint_every) {
+                self.checkpoint(&learner)?;
             }
             if let Some(ending) = stop.filter(|_| !last) {
                 return Ok((ending, learner.state));
@@ -138,52 +157,79 @@ impl Trainer<'_> {
     ) -> anyhow::Result<Learner> {
         let (run, epoch) = (self.config.seed, learner.state.epoch);
         let order = self.sampler.order(run, epoch);
-        let steps = order.chunks(self.config.batch).enumerate().skip(learner.state.batches);
+        let steps = order.chunks(self.config.step_crops()).enumerate().skip(learner.state.steps);
+        let mut kept = Instant::now();
         progress.start(format!("epoch {epoch}/{}", self.config.epochs), steps.len());
         for (index, chunk) in steps {
             let samples = batch::samples(self.train, chunk, self.config.augment.then_some((run, epoch)))?;
             // Drop path draws from the device's generator.
             self.device.seed(batch::seed(run, Purpose::Step, epoch, index));
-            let batch = Batch::new(&samples, &self.meta.normalisation, &self.device.clone().autodiff());
             let lr = schedule.lr(&learner.state.position);
-            let (model, loss) = self.step(learner.model, &mut learner.optimizer, batch, lr, (epoch, index + 1))?;
-            learner.model = model;
-            let state = &mut learner.state;
-            state.position.step += 1;
-            state.batches += 1;
-            state.samples += samples.len();
-            state.loss_sum += loss * samples.len() as f64;
-            progress.advance(format!("loss {:.3}", state.train_loss()));
+            learner = self.step(learner, &samples, lr, progress)?;
+            progress.advance(format!("loss {:.3}", learner.state.train_loss()));
             if self.over(reserve).is_some() {
                 break;
+            }
+            if kept.elapsed().as_secs_f64() >= self.config.checkpoint_minutes * 60.0 {
+                self.checkpoint(&learner)?;
+                kept = Instant::now();
             }
         }
         progress.finish();
         Ok(learner)
     }
 
-    fn step(
-        &self,
-        model: RsmModel,
-        optimizer: &mut ModuleOptimizer,
-        batch: Batch,
-        lr: f64,
-        (epoch, step): (usize, usize),
-    ) -> anyhow::Result<(RsmModel, f64)> {
-        let loss = bce_dice(model.forward(&batch.dates), batch.labels).total;
-        let value = f64::from(loss.clone().into_scalar::<f32>());
-        let grads = GradientsParams::from_grads(loss.backward(), &model);
-        let (grads, norm) = clip_grad_norm(&model, grads, self.config.clip_norm);
-        if !(value.is_finite() && norm.is_finite()) {
-            return Err(self.broke_down(&format!("epoch {epoch}, step {step}: loss {value}, gradient norm {norm}")));
+    /// One step of the optimiser, by the gradients of one batch or of several added up.
+    fn step(&self, learner: Learner, samples: &[Sample], lr: f64, progress: &Progress) -> anyhow::Result<Learner> {
+        let Learner { model, mut optimizer, mut state } = learner;
+        let mut sum = GradientsAccumulator::new();
+        let mut loss_sum = 0.0;
+        for samples_of_batch in samples.chunks(self.config.batch) {
+            let batch = Batch::new(samples_of_batch, &self.meta.normalisation, &self.autodiff);
+            let loss = self.objective.loss(model.forward(&batch.dates), batch.labels);
+            let part = samples_of_batch.len() as f64;
+            loss_sum += f64::from(loss.clone().into_scalar::<f32>()) * part;
+            // a single batch keeps its gradients to the bit
+            let loss =
+                if samples_of_batch.len() == samples.len() { loss } else { loss * (part / samples.len() as f64) };
+            sum.accumulate(&model, GradientsParams::from_grads(loss.backward(), &model));
         }
-        Ok((optimizer.step(lr, model, grads), value))
+        let loss = loss_sum / samples.len() as f64;
+        let (grads, norm) = clip_grad_norm(&model, sum.grads(), self.config.clip_norm);
+        state.position.step += 1;
+        state.steps += 1;
+        let row = StepRow { epoch: state.epoch, step: state.steps, loss, grad_norm: norm, lr };
+        if !(loss.is_finite() && norm.is_finite()) {
+            self.not_finite(&row, samples, progress)?;
+            state.skipped += 1;
+            return Ok(Learner { model, optimizer, state });
+        }
+        state.samples += samples.len();
+        state.loss_sum += loss_sum;
+        if self.config.log_every > 0 && state.steps.is_multiple_of(self.config.log_every) {
+            self.run.append_step(&row)?;
+        }
+        let model = optimizer.step(lr, model, grads);
+        Ok(Learner { model, optimizer, state })
+    }
+
+    /// An error that names the images, or only a warning where such steps are to be left out.
+    fn not_finite(&self, row: &StepRow, samples: &[Sample], progress: &Progress) -> anyhow::Result<()> {
+        let mut names: Vec<&str> = samples.iter().map(|sample| sample.name.as_str()).collect();
+        names.dedup();
+        let StepRow { epoch, step, loss, grad_norm, .. } = row;
+        let what = format!("epoch {epoch}, step {step} ({}): loss {loss}, gradient norm {grad_norm}", names.join(", "));
+        if self.config.nonfinite == NonFinite::Stop {
+            return Err(self.broke_down(&what));
+        }
+        progress.warn(format!("{what}; the step is left out"));
+        Ok(())
     }
 
     fn validate(&self, model: &RsmModel, epoch: usize, progress: &mut Progress) -> anyhow::Result<Option<Validation>> {
         let settings = ValidationSettings {
-            batch: self.config.batch,
-            threshold: self.config.threshold,
+            config: self.config,
+            objective: self.objective,
             normalisation: &self.meta.normalisation,
         };
         let found = evaluate::validate(&model.valid(), self.val, settings, self.device, progress)?;
@@ -198,7 +244,7 @@ impl Trainer<'_> {
     fn broke_down(&self, what: &str) -> anyhow::Error {
         anyhow!(
             "training broke down in {what}; the checkpoints in {} are kept; try a smaller --lr or --clip-norm, or a \
-             longer --warmup-steps",
+             longer --warmup-steps, or leave such steps out with --nonfinite skip",
             self.run.root().display()
         )
     }
@@ -218,19 +264,18 @@ impl Trainer<'_> {
             valid_loss: validation.map(|found| found.loss),
             lr: schedule.lr(&state.position),
             seconds: state.seconds,
-            scores: validation.map(|found| Scores::from(&found.counts)),
+            skipped: state.skipped,
+            scores: validation.map(|found| found.scores),
+            threshold: validation.and_then(|found| found.threshold),
         };
         let mut note = "";
-        if let Some(Validation { loss, counts }) = validation {
-            let found = Best { epoch: state.epoch, f1: counts.f1(), loss };
-            if state.best.is_none_or(|best| (found.f1, -found.loss) > (best.f1, -best.loss)) {
-                self.write_weights(model, &self.run.best())?;
-                state.best = Some(found);
+        if let Some(Validation { loss, scores, threshold }) = validation {
+            let found = Validated { epoch: state.epoch, f1: scores.f1, loss };
+            if state.observe(found, self.config.keep_best) {
                 note = ", best so far";
             }
-            if state.lowest_loss.is_none_or(|lowest| loss < lowest) {
-                self.write_weights(model, &self.run.best_loss())?;
-                state.lowest_loss = Some(loss);
+            if state.kept_epochs().contains(&state.epoch) {
+                self.write_weights(model, threshold, &self.run.weights_after(state.epoch)?)?;
             }
             if schedule.observe(&mut state.position, found.f1) {
                 progress
@@ -257,22 +302,31 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    fn write_last(&self, learner: &Learner) -> anyhow::Result<()> {
-        self.write_weights(&learner.model, &self.run.last())?;
-        checkpoint::save(&self.run.state(), &learner.state, &learner.model, &learner.optimizer)
+    /// Keeps everything the run needs to go on from here.
+    fn checkpoint(&self, learner: &Learner) -> anyhow::Result<()> {
+        self.write_weights(&learner.model, None, &self.run.last())?;
+        checkpoint::save(self.run, &learner.state, &learner.model, &learner.optimizer)
     }
 
-    fn write_weights(&self, model: &RsmModel, path: &std::path::Path) -> anyhow::Result<()> {
-        Ok(weights::save(&model.valid(), self.meta, path)?)
+    /// Writes weights with the threshold of their validation.
+    fn write_weights(&self, model: &RsmModel, threshold: Option<f32>, path: &std::path::Path) -> anyhow::Result<()> {
+        let threshold = threshold.unwrap_or(self.meta.threshold);
+        Ok(weights::save(&model.valid(), &ModelMeta { threshold, ..self.meta.clone() }, path)?)
     }
 
-    fn batches(&self) -> usize {
-        self.sampler.len().div_ceil(self.config.batch)
+    /// Steps of an epoch.
+    fn steps(&self) -> usize {
+        self.sampler.len().div_ceil(self.config.step_crops())
     }
 
     fn is_validated(&self, epoch: usize) -> bool {
         let (from, every) = (self.config.validate_from, self.config.validate_every);
         epoch == self.config.epochs || (epoch >= from && (epoch - from).is_multiple_of(every))
+    }
+
+    /// Whether validation has stopped getting better.
+    fn no_better(&self, state: &State) -> Option<Ending> {
+        (state.since_best >= self.config.early_stop?).then_some(Ending::NoBetter)
     }
 
     /// Whether to stop now, and why.

@@ -43,12 +43,36 @@ impl Folder {
         })
     }
 
+    /// The file that has the first possible spelling, in any case of its letters.
+    pub(super) fn file(&self, spellings: impl Iterator<Item = String>) -> Option<PathBuf> {
+        let mut spellings = spellings;
+        spellings.find_map(|spelling| {
+            let fits = |path: &&PathBuf| name(path).eq_ignore_ascii_case(&spelling) && path.is_file();
+            self.entries.iter().find(fits).cloned()
+        })
+    }
+
+    /// The image whose name without extension has the first possible spelling, in any case of its letters.
+    pub(super) fn image(&self, spellings: impl Iterator<Item = String>) -> Result<Option<PathBuf>, DatasetError> {
+        for spelling in spellings {
+            let fits = |path: &&PathBuf| has_image_extension(path) && stem(path).eq_ignore_ascii_case(&spelling);
+            let mut fitting = self.entries.iter().filter(fits).filter(|path| path.is_file());
+            match (fitting.next(), fitting.next()) {
+                (Some(first), Some(second)) => {
+                    return Err(DatasetError::SameName { first: first.clone(), second: second.clone() });
+                }
+                (Some(image), None) => return Ok(Some(image.clone())),
+                (None, _) => {}
+            }
+        }
+        Ok(None)
+    }
+
     /// The images by name without extension; sidecars and anything else are passed over.
     pub(super) fn images(&self) -> Result<BTreeMap<String, PathBuf>, DatasetError> {
         let mut images: BTreeMap<String, PathBuf> = BTreeMap::new();
         for path in self.entries.iter().filter(|path| has_image_extension(path) && path.is_file()) {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if let Some(first) = images.insert(stem, path.clone()) {
+            if let Some(first) = images.insert(stem(path), path.clone()) {
                 return Err(DatasetError::SameName { first, second: path.clone() });
             }
         }
@@ -90,4 +114,8 @@ impl Folder {
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -2,53 +2,64 @@
 //!
 //! Each known layout is a constant in the file of its dataset; here they are tried in turn and their files paired.
 
+mod counts;
 mod folder;
 mod levir;
+mod list;
 mod massachusetts;
+mod opener;
 mod pair;
 mod template;
+mod whole;
 mod whu;
 
 use std::path::{Path, PathBuf};
 
 use self::folder::Folder;
-use self::template::Layout;
+use self::pair::Gathered;
+use self::template::{Form, Found, Layout};
 use crate::{DatasetError, Dates, SceneSet, Split};
 
-/// More specific layouts first.
-const LAYOUTS: [&Layout; 6] = [
+pub use opener::DatasetFolder;
+
+const fn list_of(dates: Dates) -> Layout {
+    let shape = match dates {
+        Dates::One => "{split}.txt with lines `IMAGE LABEL`",
+        Dates::Two => "{split}.txt with lines `BEFORE AFTER LABEL`",
+    };
+    let form = Form::Paths("list|lists|/{split}.txt");
+    Layout { name: "list of files", shape, dates, images: &[], label: "", form, known: &[] }
+}
+
+/// Lists of paths.
+const LISTS: [&Layout; 2] = [&list_of(Dates::One), &list_of(Dates::Two)];
+
+/// The layouts of the official RS-Mamba code.
+const OFFICIAL: [&Layout; 2] = [&Layout { name: "RS-Mamba", known: &[], ..whu::SEGMENTATION }, &levir::OFFICIAL];
+
+/// All, more specific layouts first.
+const LAYOUTS: [&Layout; 13] = [
     &whu::SEGMENTATION,
     &massachusetts::SAT_MAP,
     &massachusetts::NATIVE,
     &massachusetts::NATIVE_INSIDE,
     &levir::NATIVE,
     &levir::OFFICIAL,
+    &levir::SPLIT_INSIDE,
+    &levir::LISTED,
+    &whu::SEGMENTATION_LISTED,
+    LISTS[0],
+    LISTS[1],
+    &whu::SCENES,
+    &whu::ONE_SCENE,
 ];
 
-/// Finds the scenes of one split of a dataset folder.
-///
-/// | dates | layouts, all letters in any case |
-/// |---|---|
-/// | one | `{split}/{image,label}`, `{split}/{image,mask}`, `{split}/{sat,map}`, `tiff/{split}` + `tiff/{split}_labels` |
-/// | two | `{split}/{A,B,label}`, `{split}/{t1,t2,label}` |
-///
-/// Files belong together when their names without extension are the same. Nothing is decoded yet.
+/// Finds the scenes of one split of a dataset folder, whatever its layout: [`DatasetFolder::detect`] with its defaults.
 ///
 /// # Errors
-/// A folder that is missing, empty, of no known layout or of one for the other number of dates; a split that is not
-/// there; images or labels without a partner.
+/// As [`DatasetFolder::open`].
 pub fn open(root: &Path, dates: Dates, split: Split) -> Result<SceneSet, DatasetError> {
-    match root {
-        root if root.is_dir() => {}
-        root if root.exists() => return Err(DatasetError::NotAFolder { path: root.into() }),
-        root => return Err(DatasetError::Missing { path: root.into() }),
-    }
-    for layout in LAYOUTS.into_iter().filter(|layout| layout.dates() == dates) {
-        if let Some(found) = layout.find(root, split)? {
-            return pair::pair(layout.name, split, &found);
-        }
-    }
-    Err(explain(root, dates, split)?)
+    DatasetFolder::detect(root, dates).open(split)
 }
 
 /// Lists the images of a folder, sorted by name; a file is a list of one.
@@ -62,10 +73,38 @@ pub fn list_images(input: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     Ok(Folder::read(input)?.images()?.into_values().collect())
 }
 
+/// The scenes of a split in the first of these layouts that has it.
+fn find(
+    root: &Path,
+    layouts: &[&Layout],
+    dates: Dates,
+    split: Split,
+    allow_unpaired: bool,
+) -> Result<SceneSet, DatasetError> {
+    match root {
+        root if root.is_dir() => {}
+        root if root.exists() => return Err(DatasetError::NotAFolder { path: root.into() }),
+        root => return Err(DatasetError::Missing { path: root.into() }),
+    }
+    for layout in layouts.iter().filter(|layout| layout.dates == dates) {
+        let Gathered { scenes, mut warnings } = match layout.find(root, split)? {
+            Some(Found::Folders { images, label, list }) => {
+                pair::pair(&images, &label, list.as_deref(), allow_unpaired)?
+            }
+            Some(Found::Paths(list)) => list::scenes(&list, dates, allow_unpaired)?,
+            Some(Found::Whole { images, label, columns }) => whole::scene(images, label, columns)?,
+            None => continue,
+        };
+        warnings.extend(counts::check(layout.known, split, scenes.len()));
+        return Ok(SceneSet { layout: layout.name, split, scenes, warnings });
+    }
+    Err(explain(root, layouts, dates, split)?)
+}
+
 /// Why no layout fits.
-fn explain(root: &Path, dates: Dates, split: Split) -> Result<DatasetError, DatasetError> {
+fn explain(root: &Path, layouts: &[&Layout], dates: Dates, split: Split) -> Result<DatasetError, DatasetError> {
     let mut other_dates = None;
-    for layout in LAYOUTS {
+    for layout in layouts {
         let mut found = Vec::new();
         for split in Split::ALL {
             if layout.find(root, split)?.is_some() {
@@ -75,7 +114,7 @@ fn explain(root: &Path, dates: Dates, split: Split) -> Result<DatasetError, Data
         if found.is_empty() {
             continue;
         }
-        if layout.dates() == dates {
+        if layout.dates == dates {
             return Ok(DatasetError::MissingSplit {
                 root: root.into(),
                 split,
@@ -90,7 +129,7 @@ fn explain(root: &Path, dates: Dates, split: Split) -> Result<DatasetError, Data
         return Ok(DatasetError::WrongDates {
             root: root.into(),
             layout: layout.name,
-            holds: layout.dates(),
+            holds: layout.dates,
             asked: dates,
         });
     }
@@ -101,7 +140,7 @@ fn explain(root: &Path, dates: Dates, split: Split) -> Result<DatasetError, Data
     Ok(DatasetError::NoLayout {
         root: root.into(),
         dates,
-        expected: LAYOUTS.iter().filter(|layout| layout.dates() == dates).map(|layout| layout.shape).collect(),
+        expected: layouts.iter().filter(|layout| layout.dates == dates).map(|layout| layout.shape).collect(),
         found: folder.outline()?,
     })
 }

@@ -113,6 +113,14 @@ impl RasterFile {
         }
     }
 
+    /// Memory that the file takes at most while windows of it are read, in bytes: kept blocks, or the whole image.
+    pub fn most_bytes(&self) -> u64 {
+        match &self.source {
+            Source::Blocks(blocks) => blocks.most_bytes(),
+            Source::Whole(raster) => raster.pixels.bytes() as u64,
+        }
+    }
+
     /// The pixels of a window: unsigned 8-bit and 16-bit samples as they are, all others as f32.
     ///
     /// # Errors

@@ -51,9 +51,9 @@ impl GeoReference {
     ///
     /// Origins and pixel sizes may differ by a hundredth of a pixel.
     pub fn difference(&self, other: &Self) -> Option<String> {
-        let crs = |geo: &Self| geo.epsg().map_or_else(|| "no EPSG code".to_owned(), |code| format!("EPSG:{code}"));
         if self.epsg() != other.epsg() {
-            return Some(format!("coordinate reference systems {} and {}", crs(self), crs(other)));
+            let (first, second) = (self.reference_system(), other.reference_system());
+            return Some(format!("coordinate reference systems {first} and {second}"));
         }
         let (first, second) = (self.corner_transform(), other.corner_transform());
         let pixel = first[1].hypot(first[4]).max(first[2].hypot(first[5])).max(f64::MIN_POSITIVE);
@@ -68,12 +68,37 @@ impl GeoReference {
         None
     }
 
+    /// Whether coordinates mean the same: by EPSG code, and without one by all keys.
+    pub fn same_reference_system(&self, other: &Self) -> bool {
+        let keys = |geo: &Self| (geo.keys.clone(), geo.doubles.clone(), geo.ascii.clone());
+        match (self.epsg(), other.epsg()) {
+            (None, None) => keys(self) == keys(other),
+            (first, second) => first == second,
+        }
+    }
+
+    /// The reference system for a message.
+    pub(super) fn reference_system(&self) -> String {
+        self.epsg().map_or_else(|| "no EPSG code".to_owned(), |code| format!("EPSG:{code}"))
+    }
+
     /// The EPSG code of the projected, else of the geographic reference system.
     pub fn epsg(&self) -> Option<u16> {
         const PROJECTED: u16 = 3072;
         const GEOGRAPHIC: u16 = 2048;
         const USER_DEFINED: u16 = 32767;
         self.key(PROJECTED).or_else(|| self.key(GEOGRAPHIC)).filter(|&code| code != USER_DEFINED)
+    }
+
+    /// The name of the reference system as GDAL writes it into GeoJSON: `urn:ogc:def:crs:EPSG::32633`.
+    pub fn crs_urn(&self) -> Option<String> {
+        self.epsg().map(|code| format!("urn:ogc:def:crs:EPSG::{code}"))
+    }
+
+    /// The area of a pixel in square units of the reference system.
+    pub fn pixel_area(&self) -> f64 {
+        let [_, xc, xr, _, yc, yr] = self.transform;
+        (xc * yr - xr * yc).abs()
     }
 
     /// The value of a key that is stored in the directory itself.

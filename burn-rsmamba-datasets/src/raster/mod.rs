@@ -1,5 +1,6 @@
 //! Rasters in memory, and reading them from image files.
 
+mod align;
 mod file;
 mod georeference;
 mod read;
@@ -8,10 +9,11 @@ mod write;
 
 use std::ops::Range;
 
+pub use align::{AlignedFile, Resampling};
 pub use file::RasterFile;
 pub use georeference::GeoReference;
-pub(crate) use read::has_image_extension;
 pub use read::read_raster;
+pub(crate) use read::{fits_memory, has_image_extension};
 pub use write::{GeoSample, GeoTiff};
 
 /// An image of any number of bands; pixels are interleaved and row-major.
@@ -74,19 +76,11 @@ impl Pixels {
             Self::F32(values) => 4 * values.len(),
         }
     }
-
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::U8(values) => values.len(),
-            Self::U16(values) => values.len(),
-            Self::F32(values) => values.len(),
-        }
-    }
 }
 
 impl Raster {
     /// A part that lies inside.
-    fn window(&self, top: usize, left: usize, height: usize, width: usize) -> Self {
+    pub(crate) fn window(&self, top: usize, left: usize, height: usize, width: usize) -> Self {
         fn cut<T: Copy>(values: &[T], rows: Range<usize>, row: usize, part: Range<usize>) -> Vec<T> {
             let mut kept = Vec::with_capacity(rows.len() * part.len());
             rows.for_each(|y| kept.extend_from_slice(&values[y * row + part.start..y * row + part.end]));
@@ -134,6 +128,23 @@ impl Raster {
             // The tag is a decimal text of a value that was stored in the samples' own type.
             value.total_cmp(&(nodata as f32)).is_eq() || (value.is_nan() && nodata.is_nan())
         })
+    }
+
+    /// Zeros where there is no data: all bands at this value, or not a number. Zeros count as blank.
+    pub(crate) fn clear_nodata(&mut self, nodata: Option<f64>) {
+        let floats = matches!(self.pixels, Pixels::F32(_)).then_some(f64::NAN);
+        for nodata in nodata.into_iter().chain(floats) {
+            for pixel in 0..self.width * self.height {
+                if self.is_nodata(0, pixel, nodata) {
+                    let range = pixel * self.bands..(pixel + 1) * self.bands;
+                    match &mut self.pixels {
+                        Pixels::U8(values) => values[range].fill(0),
+                        Pixels::U16(values) => values[range].fill(0),
+                        Pixels::F32(values) => values[range].fill(0.0),
+                    }
+                }
+            }
+        }
     }
 
     /// Whether a pixel holds no picture: all bands at the smallest or largest value of the type, or not a number.

@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageError, ImageFormat, ImageReader};
-use tiff::TiffError;
+use tiff::tags::CompressionMethod;
+use tiff::{TiffError, TiffUnsupportedError};
 
 use super::tiff::Failure;
 use super::{Pixels, Raster, RasterFile};
@@ -36,11 +37,17 @@ pub fn read_raster(path: &Path) -> Result<Raster, DatasetError> {
     // Every block is needed once, so none is kept.
     let mut file = RasterFile::with_cache(path, 0)?;
     let (width, height, bands) = (file.width(), file.height(), file.bands());
-    if width.saturating_mul(height).saturating_mul(bands) > LARGEST_VALUES {
-        let reason = format!("{width}x{height} pixels of {bands} bands do not fit into memory at once");
-        return Err(DatasetError::Unsupported { path: path.into(), reason });
-    }
+    fits_memory(path, width, height, bands)?;
     file.window(0, 0, height, width)
+}
+
+/// An image of this size may be held whole.
+pub(crate) fn fits_memory(path: &Path, width: usize, height: usize, bands: usize) -> Result<(), DatasetError> {
+    if width.saturating_mul(height).saturating_mul(bands) <= LARGEST_VALUES {
+        return Ok(());
+    }
+    let reason = format!("{width}x{height} pixels of {bands} bands do not fit into memory at once");
+    Err(DatasetError::Unsupported { path: path.into(), reason })
 }
 
 /// Opens a file and finds out what it holds.
@@ -73,6 +80,9 @@ pub(super) fn tiff_error(path: &Path, failure: Failure) -> DatasetError {
         Failure::Decoder(error) => {
             let reason = one_line(&error.to_string());
             match error {
+                TiffError::UnsupportedError(TiffUnsupportedError::UnsupportedCompressionMethod(method)) => {
+                    unread_compression(path, method)
+                }
                 TiffError::UnsupportedError(_) | TiffError::LimitsExceeded | TiffError::UsageError(_) => {
                     DatasetError::Unsupported { path, reason }
                 }
@@ -80,6 +90,21 @@ pub(super) fn tiff_error(path: &Path, failure: Failure) -> DatasetError {
             }
         }
     }
+}
+
+fn unread_compression(path: PathBuf, method: CompressionMethod) -> DatasetError {
+    let rebuild = match method {
+        CompressionMethod::ZSTD => "build with the feature `zstd`, or ",
+        _ => "",
+    };
+    // The names of GDAL's documentation.
+    let method = match method {
+        CompressionMethod::Unknown(34887) => "LERC".into(),
+        CompressionMethod::Unknown(34925) => "LZMA".into(),
+        CompressionMethod::Unknown(50002 | 52546) => "JXL".into(),
+        method => format!("{method:?}"),
+    };
+    DatasetError::Compression { path, method, rebuild }
 }
 
 /// What decodes a file.

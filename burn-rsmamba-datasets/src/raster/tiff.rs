@@ -97,6 +97,12 @@ impl TiffBlocks {
         (self.block_height.min(self.height.max(1)).max(1), width.max(1))
     }
 
+    /// Memory of decoded blocks at most: those that are kept, and no more than there are.
+    pub(super) fn most_bytes(&self) -> u64 {
+        let all = self.width as u64 * self.height as u64 * self.bands as u64 * self.bits.div_ceil(8) as u64;
+        all.min(self.cache.most_bytes as u64)
+    }
+
     /// A window inside the image; only the blocks that it touches are decoded, and those in the cache are not.
     pub(super) fn window(&mut self, top: usize, left: usize, height: usize, width: usize) -> Result<Raster, Failure> {
         let (rows, columns) = self.block();

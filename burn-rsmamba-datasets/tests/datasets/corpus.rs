@@ -15,7 +15,7 @@ fn corpus() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    assert!(files.len() >= 21, "{} files", files.len());
+    assert!(files.len() >= 50, "{} files", files.len());
     files
 }
 
@@ -38,7 +38,8 @@ fn read_all(path: &Path) -> bool {
 fn sound_files_of_every_kind_are_read() {
     for path in corpus() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        assert_eq!(read_all(&path), !name.starts_with("damaged"), "{name}");
+        // what the fuzzer made of them has to end, in pixels or in an error
+        assert!(read_all(&path) || name.starts_with("damaged"), "{name}");
     }
 }
 

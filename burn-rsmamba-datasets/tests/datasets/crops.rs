@@ -112,6 +112,7 @@ fn a_scene_without_label_is_refused() {
         images: images.clone(),
         label: None,
         rule: burn_rsmamba_datasets::LabelRule::Auto,
+        region: None,
     };
     let set = scene_set(vec![burn_rsmamba_datasets::Scene { name: "1".into(), source }]);
     let result = Crops::new(&set, CropOptions::default());

@@ -111,3 +111,53 @@ fn rules_say_which_pixels_are_target() {
         assert!(wrong.parse::<LabelRule>().unwrap_err().contains("threshold:VALUE"), "{wrong}");
     }
 }
+
+#[test]
+fn classes_keep_their_index_and_others_are_refused() {
+    let root = folder();
+    let path = at(&root, "label.png");
+    let rule: LabelRule = "classes:4".parse().unwrap();
+    assert_eq!((rule.classes(), rule.ignores()), (4, false));
+    label(4, 1, &[3, 0, 2, 1]).save(&path).unwrap();
+    let mask = read_label(&path, &rule).unwrap();
+    assert_eq!((mask.data.clone(), mask.target()), (vec![3, 0, 2, 1], 3));
+    label(4, 1, &[4, 0, 255, 1]).save(&path).unwrap();
+    assert_eq!(
+        message(read_label(&path, &rule), &path),
+        "PATH holds the values 4, 255, but its classes are 0 to 3; change the number of classes, or name the value of pixels \
+         that count nowhere by a label rule, for instance ignore:255:classes:4"
+    );
+}
+
+#[test]
+fn ignored_pixels_count_nowhere_and_are_not_checked() {
+    let root = folder();
+    let path = at(&root, "label.png");
+    let cases: [(&str, &[u8], &[u8]); 5] = [
+        ("ignore:255:classes:3", &[2, 0, 255, 1], &[2, 0, 255, 1]),
+        ("ignore:7:auto", &[0, 7, 255, 7], &[0, 255, 1, 255]),
+        ("ignore:7:auto", &[7, 7], &[255, 255]),
+        ("ignore:0:threshold:128", &[0, 127, 128], &[255, 0, 1]),
+        ("ignore:9:ignore:8:map:2", &[9, 8, 2, 3], &[255, 255, 1, 0]),
+    ];
+    for (rule, values, expected) in cases {
+        let parsed: LabelRule = rule.parse().unwrap();
+        assert_eq!(parsed.to_string(), rule);
+        assert!(parsed.ignores());
+        label(values.len() as u32, 1, values).save(&path).unwrap();
+        let mask = read_label(&path, &parsed).unwrap();
+        assert_eq!(mask.data, expected, "{rule}");
+        assert_eq!(mask.target(), expected.iter().filter(|value| (1..255).contains(*value)).count(), "{rule}");
+    }
+    // Of a colour only where every band has the value.
+    RgbImage::from_fn(2, 1, |x, _| if x == 0 { Rgb([9; 3]) } else { Rgb([9, 9, 0]) }).save(&path).unwrap();
+    assert_eq!(read_label(&path, &"ignore:9:nonzero".parse().unwrap()).unwrap().data, [255, 1]);
+}
+
+#[test]
+fn half_a_rule_is_none() {
+    for text in ["classes", "classes:1", "classes:300", "ignore:255", "ignore:x:auto", "ignore:255:", "ignore:255:huh"]
+    {
+        assert!(text.parse::<LabelRule>().is_err(), "{text}");
+    }
+}

@@ -1,12 +1,12 @@
 use std::fs;
 
-use burn_rsmamba_datasets::{Dates, SceneSource, Split, list_images, open};
+use burn_rsmamba_datasets::{DatasetFolder, Dates, SceneSource, Split, list_images, open};
 
 use super::support::{at, fill, folder, message};
 
 #[test]
 fn every_layout_is_found_in_every_spelling() {
-    let cases: [(Dates, &str, &[&str], &str); 11] = [
+    let cases: [(Dates, &str, &[&str], &str); 13] = [
         (Dates::One, "WHU Building", &["train/image/1.png"], "train/label/1.png"),
         (Dates::One, "WHU Building", &["Train/Image/1.png"], "Train/Mask/1.PNG"),
         (Dates::One, "WHU Building", &["train/images/1.JPG"], "train/masks/1.bmp"),
@@ -18,6 +18,8 @@ fn every_layout_is_found_in_every_spelling() {
         (Dates::Two, "RS-Mamba change detection", &["train/t1/1.png", "train/t2/1.png"], "train/label/1.png"),
         (Dates::Two, "RS-Mamba change detection", &["train/T1/1.png", "train/T2/1.jpeg"], "train/LABEL/1.TIFF"),
         (Dates::Two, "LEVIR-CD", &["training/A/1.png", "training/B/1.png"], "training/label/1.png"),
+        (Dates::Two, "A/B/label with splits inside", &["A/train/1.png", "B/train/1.tif"], "label/train/1.png"),
+        (Dates::One, "WHU Building", &["train/image/1.tif"], "train/label/1.tif"),
     ];
     for (dates, layout, images, label) in cases {
         let root = folder();
@@ -67,9 +69,9 @@ fn sidecars_and_hidden_files_are_passed_over() {
     for sidecar in ["a.png.aux.xml", "a.png.ovr", "a.tfw", "._a.png", ".DS_Store", "Thumbs.db"] {
         fs::write(at(&root, &format!("test/image/{sidecar}")), "not an image").unwrap();
     }
-    let set = open(root.path(), Dates::One, Split::Test).unwrap();
+    let set = DatasetFolder::official(root.path(), Dates::One).open(Split::Test).unwrap();
     let names: Vec<_> = set.scenes.iter().map(|scene| scene.name.as_str()).collect();
-    assert_eq!((names, set.warnings.len()), (vec!["a", "b.1"], 0));
+    assert_eq!((names, set.warnings), (vec!["a", "b.1"], Vec::new()));
 }
 
 #[test]
@@ -78,7 +80,7 @@ fn files_of_other_kinds_are_warned_of() {
     fill(&root, &["test/image/a.png"], &["test/label/a.png"]);
     fs::write(at(&root, "test/image/c.webp"), "RIFF").unwrap();
     let set = open(root.path(), Dates::One, Split::Test).unwrap();
-    assert!(set.warnings[0].contains("ignored c.webp"), "{:?}", set.warnings);
+    assert!(set.warnings[0].to_string().contains("ignored c.webp"), "{:?}", set.warnings);
 }
 
 #[test]
@@ -120,7 +122,8 @@ fn unknown_layout_lists_both_sides() {
     assert_eq!(
         message(open(root.path(), Dates::Two, Split::Train), root.path()),
         "PATH has no known layout for change detection (two dates): looked for {split}/{A,B,label}, \
-         {split}/{t1,t2,label}; found train/after, train/before, train/label; rename its folders to one of these"
+         {split}/{t1,t2,label}, {A,B,label}/{split}, {A,B,label} + list/{split}.txt, {split}.txt with lines `BEFORE AFTER \
+         LABEL` and 2 more; found train/after, train/before, train/label; rename its folders to one of these"
     );
 }
 

@@ -1,4 +1,6 @@
-use burn_rsmamba_datasets::{CropOptions, Crops, Dates, Split, open};
+use std::fs;
+
+use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, DatasetFolder, Dates, Split, open};
 use image::GrayImage;
 
 use super::support::{at, fill, folder, message, pattern};
@@ -10,7 +12,7 @@ fn image_without_label() {
     let images: Vec<_> = images.iter().map(String::as_str).collect();
     fill(&root, &images, &["train/label/2.png"]);
     let message = message(open(root.path(), Dates::One, Split::Train), &root.path().join("train/label"));
-    assert!(message.starts_with("PATH has no label for 1, 3, 4, 5, 6 and 2 more; add the labels or"), "{message}");
+    assert!(message.starts_with("PATH has no label for 1, 3, 4, 5, 6 and 2 more; add what is"), "{message}");
 }
 
 #[test]
@@ -18,7 +20,7 @@ fn label_without_image() {
     let root = folder();
     fill(&root, &["train/sat/1.png"], &["train/map/1.png", "train/map/2.png"]);
     let message = message(open(root.path(), Dates::One, Split::Train), &root.path().join("train/sat"));
-    assert!(message.starts_with("PATH has no image for 2; add the images or remove these labels"), "{message}");
+    assert!(message.starts_with("PATH has no image for 2; add what is missing, remove the others or"), "{message}");
 }
 
 #[test]
@@ -26,7 +28,31 @@ fn missing_date() {
     let root = folder();
     fill(&root, &["train/A/1.png", "train/A/2.png", "train/B/1.png"], &["train/label/1.png", "train/label/2.png"]);
     let message = message(open(root.path(), Dates::Two, Split::Train), &root.path().join("train/B"));
-    assert!(message.starts_with("PATH has no image for 2; add this date or remove the other"), "{message}");
+    assert!(message.starts_with("PATH has no image for 2; add what is missing, remove the others or"), "{message}");
+}
+
+#[test]
+fn everything_unpaired_is_listed_at_once() {
+    let root = folder();
+    fill(&root, &["train/A/1.png", "train/A/2.png", "train/B/1.png", "train/B/3.png"], &["train/label/1.png"]);
+    let Err(DatasetError::Unpaired(lacks)) = open(root.path(), Dates::Two, Split::Train) else { panic!("an error") };
+    let names: Vec<_> = lacks.iter().map(|lack| (lack.what, lack.names.0.join(" "))).collect();
+    assert_eq!(names, [("image", "3".into()), ("image", "2".into()), ("label", "2 3".to_string())]);
+}
+
+#[test]
+fn unpaired_files_are_left_out_where_that_is_allowed() {
+    let root = folder();
+    fill(&root, &["train/t1/1.png", "train/t1/2.png", "train/t2/1.png"], &["train/label/1.png"]);
+    let folder = DatasetFolder::official(root.path(), Dates::Two);
+    assert!(folder.open(Split::Train).is_err());
+    let folder = folder.allow_unpaired(true);
+    let set = folder.open(Split::Train).unwrap();
+    assert_eq!((set.scenes.len(), set.warnings.len()), (1, 2));
+    assert!(set.warnings[0].to_string().ends_with("t2 has no image for 2; left out"), "{}", set.warnings[0]);
+    // nothing at all fits: that is no dataset
+    fs::rename(at(&root, "train/t2/1.png"), at(&root, "train/t2/9.png")).unwrap();
+    assert!(matches!(folder.open(Split::Train), Err(DatasetError::Unpaired(_))));
 }
 
 #[test]

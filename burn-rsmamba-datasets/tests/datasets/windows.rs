@@ -209,6 +209,54 @@ fn a_header_that_claims_any_size_is_refused_without_the_memory() {
     }
 }
 
+/// A grey file of 4x2 pixels whose one strip is these bytes, compressed in this way.
+fn compressed(path: &Path, method: u16, strip: &[u8]) {
+    let mut encoder = TiffEncoder::new(File::create(path).unwrap()).unwrap();
+    let mut directory = encoder.image_directory().unwrap();
+    let offset = directory.write_data(strip).unwrap() as u32;
+    directory.write_tag(Tag::ImageWidth, 4_u32).unwrap();
+    directory.write_tag(Tag::ImageLength, 2_u32).unwrap();
+    directory.write_tag(Tag::BitsPerSample, 8_u16).unwrap();
+    directory.write_tag(Tag::Compression, method).unwrap();
+    directory.write_tag(Tag::PhotometricInterpretation, 1_u16).unwrap();
+    directory.write_tag(Tag::SamplesPerPixel, 1_u16).unwrap();
+    directory.write_tag(Tag::RowsPerStrip, 2_u32).unwrap();
+    directory.write_tag(Tag::StripOffsets, offset).unwrap();
+    directory.write_tag(Tag::StripByteCounts, strip.len() as u32).unwrap();
+    directory.finish().unwrap();
+}
+
+#[test]
+fn zstd_is_read_or_named_with_the_mend() {
+    let root = folder();
+    let path = at(&root, "zstd.tif");
+    // one frame of 8 bytes (RFC 8878): magic, single segment, size, last raw block of 8 bytes
+    let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 8, 0x41, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    compressed(&path, 50000, &frame);
+    if cfg!(feature = "zstd") {
+        assert_eq!(read_raster(&path).unwrap().pixels, Pixels::U8((1..=8).collect()));
+    } else {
+        assert_eq!(
+            message(read_raster(&path), &path),
+            "PATH is compressed by ZSTD, which this build does not read; build with the feature `zstd`, or convert it: \
+             gdal_translate -co COMPRESS=DEFLATE -co TILED=YES PATH NEW.tif"
+        );
+    }
+}
+
+#[test]
+fn other_compressions_are_named_with_the_mend() {
+    let root = folder();
+    let path = at(&root, "other.tif");
+    for (method, name) in [(34887, "LERC"), (34925, "LZMA"), (50001, "WebP"), (50002, "JXL"), (4711, "Unknown(4711)")] {
+        compressed(&path, method, &[0; 8]);
+        let text = message(read_raster(&path), &path);
+        let expected =
+            format!("PATH is compressed by {name}, which this build does not read; convert it: gdal_translate -co");
+        assert!(text.starts_with(&expected), "{text}");
+    }
+}
+
 /// GDAL is the judge, where Python has rasterio.
 #[test]
 fn gdal_reads_what_is_written_and_its_files_are_read() {
@@ -224,7 +272,12 @@ fn gdal_reads_what_is_written_and_its_files_are_read() {
     let ours = at(&root, "ours.tif");
     let geotiff = GeoTiff { width: 300, height: 270, georeference: Some(utm()), nodata: Some("-1".into()) };
     write_floats(&ours, &numbered_floats(300, 270), &geotiff);
-    let output = Command::new(&python).arg(&tool).arg(root.path()).output().unwrap();
+    let output = Command::new(&python)
+        .arg(&tool)
+        .arg(root.path())
+        .args(cfg!(feature = "zstd").then_some("zstd"))
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     // Each of GDAL's files holds the same numbers, and says where.
     let mut read = 0;

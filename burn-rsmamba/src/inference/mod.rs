@@ -1,26 +1,59 @@
-//! Probability maps: of images in memory ([`predict`]) and of scenes of any size ([`map_scene`]), by windows ([`Windows`]).
+//! Probability maps of images in memory and of scenes of any size, by windows that overlap.
+//!
+//! A [`Predictor`] is a model with the way it is put to work: [`Windows`] and, if wanted, test-time augmentation. It maps any
+//! [`SceneSource`] in bounded memory ([`Predictor::map`]), or images in memory ([`Predictor::predict`]).
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use burn_rsmamba::inference::{Area, InferenceError, Predictor, SceneSize, SceneSource, Step};
+//! use burn_rsmamba::{ModelConfig, ModelMeta, Task};
+//!
+//! /// A checkerboard that is never held in memory.
+//! struct Board;
+//!
+//! impl SceneSource for Board {
+//!     type Error = InferenceError;
+//!
+//!     fn size(&self) -> SceneSize {
+//!         SceneSize { bands: 3, height: 100, width: 70 }
+//!     }
+//!
+//!     fn read(&mut self, _date: usize, area: Area) -> Result<Vec<f32>, InferenceError> {
+//!         let Area { top, left, height, width } = area;
+//!         let pixel = |index: usize| ((top + index / width) / 8 + (left + index % width) / 8) % 2;
+//!         Ok((0..3 * height * width).map(|index| pixel(index % (height * width)) as f32).collect())
+//!     }
+//! }
+//!
+//! let device = Device::flex();
+//! let config = ModelConfig::preset(Task::Ss, "micro").expect("a preset");
+//! let meta = ModelMeta::new(config, "an example");
+//! let model = meta.config.init(&device); // or both from `weights::load`
+//! let mut predictor = Predictor::new(&model, &meta, &device);
+//! predictor.windows.size = Some(64);
+//! predictor.windows.overlap = 16;
+//! let mut rows = 0;
+//! predictor.map(Board, |step| {
+//!     if let Step::Rows { top, values } = step {
+//!         assert_eq!(top, rows);
+//!         rows += values.len() / 70;
+//!     }
+//!     Ok(())
+//! })?;
+//! assert_eq!(rows, 100);
+//! # Ok::<(), InferenceError>(())
+//! ```
+//!
+//! The example `map_scene` does the same from GeoTIFF to GeoTIFF.
 
-mod scene;
+mod predictor;
+mod source;
+mod turns;
 mod windows;
 
-pub use scene::{Area, SceneSize, map_scene};
+pub use predictor::{Predictor, Step};
+pub use source::{Area, ImageView, SceneSize, SceneSource};
 pub use windows::{Blend, Windows};
-
-use crate::{models::RsmModel, weights::Normalisation};
-use burn::tensor::Device;
-
-/// An image as values of 0..1, not yet normalised: `[bands, height, width]`, row-major.
-#[derive(Debug, Clone, Copy)]
-pub struct ImageView<'a> {
-    /// Bands.
-    pub bands: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-    /// `bands * height * width` values.
-    pub data: &'a [f32],
-}
 
 /// An image that the model cannot be run on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,65 +104,4 @@ pub enum InferenceError {
         /// Shared pixels.
         overlap: usize,
     },
-}
-
-/// Probability of the first class at every pixel, `height * width` row-major, from one image or two dates in memory.
-///
-/// The model should be an inference model ([`Module::valid`](burn::module::Module::valid)).
-///
-/// # Errors
-///
-/// [`InferenceError`] when images, windows and model do not fit together.
-pub fn predict(
-    model: &RsmModel,
-    dates: &[ImageView<'_>],
-    normalisation: &Normalisation,
-    windows: Windows,
-    device: &Device,
-) -> Result<Vec<f32>, InferenceError> {
-    check(model, dates, normalisation)?;
-    let ImageView { bands, height, width, .. } = dates[0];
-    let size = SceneSize { bands, height, width };
-    let mut result = Vec::with_capacity(height * width);
-    let read = |date: usize, area: Area| Ok(dates[date].cut(area));
-    map_scene(model, size, normalisation, windows, device, read, |_, rows| {
-        result.extend_from_slice(rows);
-        Ok::<_, InferenceError>(())
-    })?;
-    Ok(result)
-}
-
-fn check(model: &RsmModel, dates: &[ImageView<'_>], normalisation: &Normalisation) -> Result<(), InferenceError> {
-    let task = model.task();
-    if dates.len() != task.dates() {
-        return Err(InferenceError::Dates { task, expected: task.dates(), actual: dates.len() });
-    }
-    let first = (dates[0].height, dates[0].width);
-    for date in dates {
-        let ImageView { bands, height, width, data } = *date;
-        if bands != normalisation.mean.len() {
-            return Err(InferenceError::Bands { expected: normalisation.mean.len(), actual: bands });
-        }
-        if (height, width) != first {
-            return Err(InferenceError::Sizes { first, second: (height, width) });
-        }
-        if data.len() != bands * height * width || data.is_empty() {
-            return Err(InferenceError::Values { bands, height, width, actual: data.len() });
-        }
-    }
-    Ok(())
-}
-
-impl ImageView<'_> {
-    /// The values of an area, `[bands, height, width]`.
-    fn cut(&self, area: Area) -> Vec<f32> {
-        let mut values = Vec::with_capacity(self.bands * area.height * area.width);
-        for band in 0..self.bands {
-            for row in area.top..area.top + area.height {
-                let start = (band * self.height + row) * self.width + area.left;
-                values.extend_from_slice(&self.data[start..start + area.width]);
-            }
-        }
-        values
-    }
 }

@@ -1,9 +1,11 @@
 //! How an image is cut for the model, and how what windows say of the same pixel is brought together.
 
-use std::ops::Range;
+use super::InferenceError;
+use serde::{Deserialize, Serialize};
+use std::{fmt, ops::Range};
 
 /// How an image is cut for the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Windows {
     /// Side of a square window; `None` runs the whole image at once.
     pub size: Option<usize>,
@@ -16,6 +18,32 @@ pub struct Windows {
 impl Windows {
     /// The whole image at once.
     pub const WHOLE: Self = Self { size: None, overlap: 0, blend: Blend::None };
+
+    /// The default of a model that was trained on crops of this side: windows of the same side that share a quarter.
+    pub const fn for_crop(crop: usize) -> Self {
+        Self { size: Some(crop), overlap: crop / 4, blend: Blend::Cosine }
+    }
+
+    /// Windows of another side that share the same part of it.
+    #[must_use]
+    pub fn resized(self, size: usize) -> Self {
+        let overlap = self.size.map_or(size / 4, |before| self.overlap * size / before.max(1));
+        Self { size: Some(size), overlap, ..self }
+    }
+
+    /// Whether a model can be run on such windows.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError::Window`] for windows of less than 32 pixels, or of no more than they share.
+    pub fn check(self) -> Result<(), InferenceError> {
+        match self.size {
+            Some(size) if size < 32 || size <= self.overlap => {
+                Err(InferenceError::Window { size, overlap: self.overlap })
+            }
+            _ => Ok(()),
+        }
+    }
 
     /// Windows of one axis of an image.
     pub(super) fn axis(self, length: usize) -> Axis {
@@ -31,7 +59,8 @@ impl Windows {
 ///
 /// A model sees less around a pixel near a window's rim, so the rim counts less. Rims at the border of the image count in
 /// full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Blend {
     /// Each window keeps the half of the overlap that is nearer to it; nothing is mixed.
     None,
@@ -40,6 +69,23 @@ pub enum Blend {
     /// Weights rise as half a cosine over the overlap.
     #[default]
     Cosine,
+}
+
+/// For a message: `windows of 256 pixels, 64 shared, cosine`.
+impl fmt::Display for Windows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.size {
+            Some(size) => write!(f, "windows of {size} pixels, {} shared, blend {}", self.overlap, self.blend),
+            None => f.write_str("whole images"),
+        }
+    }
+}
+
+impl fmt::Display for Blend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::ALL.iter().find(|(blend, _)| blend == self).map_or("", |(_, name)| name);
+        f.write_str(name)
+    }
 }
 
 impl Blend {

@@ -19,6 +19,15 @@ impl RsmModel {
         }
     }
 
+    /// The model with an encoder that training leaves as it is: its parameters get no gradients.
+    #[must_use]
+    pub fn freeze_encoder(self) -> Self {
+        match self {
+            Self::Ss(model) => Self::Ss(RsmSs { encoder: model.encoder.no_grad(), ..model }),
+            Self::Cd(model) => Self::Cd(RsmCd { encoder: model.encoder.no_grad(), ..model }),
+        }
+    }
+
     /// Logits `[B, classes, H, W]` of one image or of two dates, `[B, bands, H, W]` each.
     ///
     /// # Panics

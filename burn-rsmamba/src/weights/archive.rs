@@ -1,63 +1,216 @@
-//! Files as named f32 arrays.
+//! A weights file as a table of named places; values are read when they are wanted.
+//!
+//! A file may lie about everything. So a table is checked against the file's own length before it is believed, and what a model
+//! does not need is never read.
 
-use super::{ModelMeta, WeightsError};
-use burn::{
-    store::pytorch::PytorchReader,
-    tensor::{DType, TensorData},
-};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use super::{ModelMeta, WeightsError, pytorch, safetensors};
+use burn::tensor::{DType, TensorData};
 use std::{
-    collections::{BTreeMap, HashMap},
-    fs,
-    io::Write,
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
 /// Key of our metadata entry.
-const META: &str = "burn-rsmamba";
+pub(super) const META: &str = "burn-rsmamba";
 
-/// One named array in official shape.
+/// Longest name of an entry, in bytes.
+const LONGEST_NAME: usize = 256;
+
+/// Some bytes of a file.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) shape: Vec<usize>,
-    pub(super) values: Vec<f32>,
+pub(super) struct Place {
+    pub(super) start: u64,
+    pub(super) length: usize,
+    /// Checksum of all of it.
+    pub(super) crc32: Option<u32>,
 }
 
-/// Entries as a file names them.
-type Entries = Vec<(String, Entry)>;
+/// Reads a place, which must lie in the file before its length is allocated.
+pub(super) fn read_at(mut file: &File, place: &Place) -> io::Result<Vec<u8>> {
+    let length = file.metadata()?.len();
+    if place.start.checked_add(place.length as u64).is_none_or(|end| end > length) {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends too early"));
+    }
+    let mut bytes = vec![0; place.length];
+    file.seek(SeekFrom::Start(place.start))?;
+    file.read_exact(&mut bytes)?;
+    match place.crc32 {
+        Some(crc32) if crc32 != crc32fast::hash(&bytes) => Err(io::Error::other("its checksum is wrong")),
+        _ => Ok(bytes),
+    }
+}
+
+/// One array of a file, in official shape.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    dtype: DType,
+    pub(super) shape: Vec<usize>,
+    /// Elements from one index of a dimension to the next.
+    strides: Vec<usize>,
+    place: Place,
+}
+
+impl Entry {
+    /// An array in a place of the file, `offset` elements from the start; rows first unless there are strides.
+    ///
+    /// # Errors
+    ///
+    /// When it does not lie there.
+    pub(super) fn new(
+        dtype: DType,
+        shape: Vec<usize>,
+        strides: Option<Vec<usize>>,
+        offset: usize,
+        room: Place,
+    ) -> Result<Self, String> {
+        let strides = strides.unwrap_or_else(|| row_major(&shape));
+        let outside =
+            || format!("an entry of shape {shape:?} and strides {strides:?} does not lie in its {} bytes", room.length);
+        let bytes = |elements: usize| elements.checked_mul(dtype.size());
+        let extent = extent(&shape, &strides).ok_or_else(outside)?;
+        let (skipped, length) = bytes(offset).zip(bytes(extent)).ok_or_else(outside)?;
+        if skipped.checked_add(length).is_none_or(|end| end > room.length) {
+            return Err(outside());
+        }
+        let crc32 = room.crc32.filter(|_| length == room.length);
+        let place = Place { start: room.start + skipped as u64, length, crc32 };
+        Ok(Self { dtype, shape, strides, place })
+    }
+
+    /// Number of values.
+    pub(super) fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Its values, rows first.
+    fn read(&self, file: &File) -> Result<Vec<f32>, String> {
+        let bytes = read_at(file, &self.place).map_err(|error| error.to_string())?;
+        let extent = bytes.len() / self.dtype.size();
+        let stored = TensorData::from_bytes_vec(bytes, [extent], self.dtype)
+            .convert_dtype(DType::F32)
+            .try_into_vec::<f32>()
+            .map_err(|error| format!("{error:?}"))?;
+        if self.strides == row_major(&self.shape) {
+            return Ok(stored);
+        }
+        let position = |mut index: usize| {
+            let dimensions = self.shape.iter().zip(&self.strides).rev();
+            dimensions.fold(0, |position, (size, stride)| {
+                let along = index % size;
+                index /= size;
+                position + along * stride
+            })
+        };
+        Ok((0..self.len()).map(|index| stored[position(index)]).collect())
+    }
+}
+
+fn row_major(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1_usize; shape.len()];
+    for dimension in (1..shape.len()).rev() {
+        // one that is too large fits in no file
+        strides[dimension - 1] = strides[dimension].saturating_mul(shape[dimension]);
+    }
+    strides
+}
+
+/// Elements from the first to the last, or `None` where the array is no array: more dimensions than strides, or more elements
+/// than a machine can count.
+fn extent(shape: &[usize], strides: &[usize]) -> Option<usize> {
+    if shape.len() != strides.len() {
+        return None;
+    }
+    let elements = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size))?;
+    if elements == 0 {
+        return Some(0);
+    }
+    let last = shape
+        .iter()
+        .zip(strides)
+        .try_fold(0_usize, |last, (size, stride)| last.checked_add((size - 1).checked_mul(*stride)?))?;
+    // several elements in one place would make a large array of a small file
+    (last < usize::MAX && elements <= last + 1).then_some(last + 1)
+}
 
 /// The entries of a weights file, under official names.
 #[derive(Debug)]
 pub(super) struct Archive {
     pub(super) path: PathBuf,
     pub(super) entries: BTreeMap<String, Entry>,
+    file: File,
     meta: Option<String>,
 }
 
 impl Archive {
-    /// Reads a `.safetensors` or a `.pth`, told apart by content.
+    /// Reads the table of a `.safetensors` or a `.pth`, told apart by content.
     pub(super) fn read(path: &Path) -> Result<Self, WeightsError> {
-        let bytes = fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
-        if bytes.is_empty() {
-            return Err(WeightsError::not_weights(path, "the file is empty"));
+        let unreadable = |source| WeightsError::Read { path: path.to_owned(), source };
+        let damaged = |reason: String| WeightsError::not_weights(path, &reason);
+        let file = File::open(path).map_err(unreadable)?;
+        let about = file.metadata().map_err(unreadable)?;
+        // a pipe or a device may never end
+        if !about.is_file() {
+            return Err(damaged("it is no file".to_owned()));
         }
-        // A safetensors header is JSON behind eight bytes of length, which may be any bytes. A zip (PyTorch 1.6 and
-        // later) starts with "PK", an older pickle with its protocol opcode.
-        let is_safetensors = bytes.get(8) == Some(&b'{');
-        let is_pytorch = !is_safetensors && (bytes.starts_with(b"PK") || bytes[0] == 0x80);
-        let (raw, meta) = if is_pytorch { (read_pytorch(path)?, None) } else { read_safetensors(path, &bytes)? };
+        let mut start = Vec::new();
+        (&file).take(9).read_to_end(&mut start).map_err(unreadable)?;
+        let (raw, meta) = match &start[..] {
+            [] => return Err(damaged("the file is empty".to_owned())),
+            // A safetensors header is JSON behind eight bytes of length, which may be any bytes.
+            [.., b'{'] if start.len() == 9 => {
+                let (entries, mut metadata) = safetensors::entries(&file, about.len()).map_err(damaged)?;
+                (entries, metadata.remove(META))
+            }
+            [b'P', b'K', ..] => {
+                let entries = pytorch::entries(&file);
+                (entries.map_err(|reason| damaged(format!("not a complete PyTorch file: {reason}")))?, None)
+            }
+            [0x80, ..] => {
+                let reason =
+                    "it is a bare pickle, as PyTorch wrote before 1.6; load it there and save its `state_dict()` again";
+                return Err(damaged(reason.to_owned()));
+            }
+            _ => return Err(damaged("it is neither a .pth nor a .safetensors file".to_owned())),
+        };
+
         let mut entries = BTreeMap::new();
+        let mut claimed = 0_u64;
         for (name, entry) in raw {
             // nn.DataParallel's prefix and BatchNorm's counter carry nothing that we use
             let name = name.strip_prefix("module.").unwrap_or(&name);
-            if !name.ends_with("num_batches_tracked") {
-                entries.insert(name.to_owned(), entry);
+            if name.ends_with("num_batches_tracked") {
+                continue;
+            }
+            if name.len() > LONGEST_NAME || name.contains(char::is_control) {
+                return Err(damaged(format!("the name of an entry is no name: {name}")));
+            }
+            claimed = claimed.saturating_add(entry.place.length as u64);
+            if entries.insert(name.to_owned(), entry).is_some() {
+                return Err(damaged(format!("it has the entry `{name}` twice")));
             }
         }
-        if let Some((name, _)) = entries.iter().find(|(_, entry)| !entry.values.iter().all(|value| value.is_finite())) {
-            return Err(WeightsError::NotFinite { path: path.to_owned(), name: name.clone() });
+        if claimed > about.len() {
+            return Err(damaged(format!("its entries take {claimed} bytes, but it has {}: they overlap", about.len())));
         }
-        Ok(Self { path: path.to_owned(), entries, meta })
+        Ok(Self { path: path.to_owned(), entries, file, meta })
+    }
+
+    /// Number of values of all entries.
+    pub(super) fn values(&self) -> u64 {
+        self.entries.values().map(|entry| entry.len() as u64).sum()
+    }
+
+    /// Values of an entry, rows first, all of them finite.
+    pub(super) fn read_entry(&self, name: &str, entry: &Entry) -> Result<Vec<f32>, WeightsError> {
+        let values = entry
+            .read(&self.file)
+            .map_err(|reason| WeightsError::not_weights(&self.path, &format!("entry `{name}`: {reason}")))?;
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(WeightsError::NotFinite { path: self.path.clone(), name: name.to_owned() });
+        }
+        Ok(values)
     }
 
     /// Our description.
@@ -67,93 +220,6 @@ impl Archive {
             return Err(WeightsError::not_weights(&self.path, reason));
         };
         serde_json::from_str(meta)
-            .map_err(|error| WeightsError::not_weights(&self.path, format!("its description is damaged ({error})")))
+            .map_err(|error| WeightsError::not_weights(&self.path, &format!("its description is damaged ({error})")))
     }
-}
-
-fn read_safetensors(path: &Path, bytes: &[u8]) -> Result<(Entries, Option<String>), WeightsError> {
-    let damaged = |error: safetensors::SafeTensorError| {
-        WeightsError::not_weights(path, format!("neither a .pth nor a complete .safetensors file ({error})"))
-    };
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-    let meta = header.metadata().as_ref().and_then(|metadata| metadata.get(META).cloned());
-    let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-    let mut entries = Vec::new();
-    for (name, view) in tensors.tensors() {
-        let dtype = match view.dtype() {
-            Dtype::F32 => DType::F32,
-            Dtype::F64 => DType::F64,
-            Dtype::F16 => DType::F16,
-            Dtype::BF16 => DType::BF16,
-            _ => continue,
-        };
-        let values = to_f32(view.data().to_vec(), view.shape(), dtype)
-            .map_err(|reason| WeightsError::not_weights(path, format!("entry `{name}`: {reason}")))?;
-        entries.push((name, Entry { shape: view.shape().to_vec(), values }));
-    }
-    Ok((entries, meta))
-}
-
-fn read_pytorch(path: &Path) -> Result<Entries, WeightsError> {
-    let damaged = |error: String| WeightsError::not_weights(path, format!("not a complete PyTorch file ({error})"));
-    let bare = PytorchReader::new(path);
-    // A training checkpoint keeps the state dict under `net`, beside optimiser state that is none of ours.
-    let reader = match &bare {
-        Ok(reader) if !reader.keys().iter().any(|name| name.starts_with("net.")) => bare,
-        _ => PytorchReader::with_top_level_key(path, "net").or(bare),
-    };
-    let mut entries = Vec::new();
-    let tensors = reader.map_err(|error| damaged(error.to_string()))?.into_tensors();
-    // sorted, so that of several damaged entries always the same one is named
-    for (name, tensor) in BTreeMap::from_iter(tensors) {
-        let name = name.strip_prefix("net.").unwrap_or(&name).to_owned();
-        let tensor = burn::store::bridge::from_pytorch(tensor);
-        if !tensor.dtype.is_float() {
-            continue;
-        }
-        let (shape, dtype) = (tensor.shape.iter().copied().collect::<Vec<_>>(), tensor.dtype);
-        let bytes = tensor.into_bytes().map_err(|error| damaged(format!("entry `{name}`: {error}")))?;
-        let values =
-            to_f32(bytes.to_vec(), &shape, dtype).map_err(|reason| damaged(format!("entry `{name}`: {reason}")))?;
-        entries.push((name, Entry { shape, values }));
-    }
-    Ok(entries)
-}
-
-fn to_f32(bytes: Vec<u8>, shape: &[usize], dtype: DType) -> Result<Vec<f32>, String> {
-    TensorData::from_bytes_vec(bytes, shape.to_vec(), dtype)
-        .convert_dtype(DType::F32)
-        .try_into_vec::<f32>()
-        .map_err(|error| format!("{error:?}"))
-}
-
-/// Writes entries and description beside the target, syncs, and renames.
-pub(super) fn write(path: &Path, entries: &BTreeMap<String, Entry>, meta: &ModelMeta) -> Result<(), WeightsError> {
-    let failed = |source: std::io::Error| WeightsError::Write { path: path.to_owned(), source };
-    let invalid = |error: String| failed(std::io::Error::other(error));
-    let bytes: BTreeMap<&String, Vec<u8>> = entries
-        .iter()
-        .map(|(name, entry)| (name, entry.values.iter().flat_map(|value| value.to_le_bytes()).collect()))
-        .collect();
-    let mut views = Vec::with_capacity(entries.len());
-    for (name, entry) in entries {
-        let view = TensorView::new(Dtype::F32, entry.shape.clone(), &bytes[name]);
-        views.push((name, view.map_err(|error| invalid(error.to_string()))?));
-    }
-    let description = serde_json::to_string(meta).map_err(|error| invalid(error.to_string()))?;
-    // one key only: a map of two has no fixed order, and equal models must give equal files
-    let metadata = HashMap::from([(META.to_owned(), description)]);
-    let file = safetensors::serialize(views, Some(metadata)).map_err(|error| invalid(error.to_string()))?;
-
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".partial");
-    let aside = PathBuf::from(aside);
-    let written = fs::File::create(&aside)
-        .and_then(|mut out| out.write_all(&file).and_then(|()| out.sync_all()))
-        .and_then(|()| fs::rename(&aside, path));
-    written.map_err(|source| {
-        // best effort: the error that counts is the one above
-        let _ = fs::remove_file(&aside);
-        failed(source)
-    })
 }

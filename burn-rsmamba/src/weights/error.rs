@@ -60,10 +60,23 @@ pub enum WeightsError {
 }
 
 impl WeightsError {
-    pub(super) fn not_weights(path: &Path, reason: impl Into<String>) -> Self {
-        Self::NotWeights { path: path.to_owned(), reason: reason.into() }
+    pub(super) fn unwritable(path: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Write { path: path.to_owned(), source: std::io::Error::other(error) }
+    }
+
+    /// `reason` may quote the file: it becomes one line of printable text, and not a long one.
+    pub(super) fn not_weights(path: &Path, reason: &str) -> Self {
+        let mut printable: String = reason.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        if let Some((end, _)) = printable.char_indices().nth(LONGEST_REASON) {
+            printable.truncate(end);
+            printable.push('…');
+        }
+        Self::NotWeights { path: path.to_owned(), reason: printable }
     }
 }
+
+/// Most characters of a reason.
+const LONGEST_REASON: usize = 400;
 
 /// Entries of a file that are not the model's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

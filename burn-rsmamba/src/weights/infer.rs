@@ -5,7 +5,7 @@ use crate::models::{EncoderConfig, ModelConfig, Task};
 use burn_rsmamba_kernels::Directions;
 
 pub(super) fn config(archive: &Archive, directions: Option<Directions>) -> Result<ModelConfig, WeightsError> {
-    let fail = |reason: String| WeightsError::not_weights(&archive.path, reason);
+    let fail = |reason: String| WeightsError::not_weights(&archive.path, &reason);
     let Some(task) = names::task(archive) else {
         return Err(fail(format!(
             "no `{}.weight` or `{}.weight` among its {} entries: not an RS-Mamba checkpoint",

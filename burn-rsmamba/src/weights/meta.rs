@@ -1,3 +1,4 @@
+use crate::inference::Windows;
 use crate::models::ModelConfig;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,8 @@ impl Normalisation {
     }
 }
 
-/// What a weights file says about its model.
+/// What a weights file says about its model: all that mapping an image needs beside the values. A field that is added later
+/// has a default, so that every older file loads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelMeta {
     /// How to make the model.
@@ -31,15 +33,24 @@ pub struct ModelMeta {
     pub threshold: f32,
     /// Side of the crops that it was trained on, in pixels.
     pub crop: usize,
-    /// Where the weights come from.
+    /// How scenes are cut by default; files that do not say it yet have none, see [`windows`](Self::windows).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Windows>,
+    /// Where the weights come from: which program of which version made them, of which file or data.
     pub provenance: String,
 }
 
 impl ModelMeta {
-    /// The official code's defaults: ImageNet statistics, threshold 0.5, 256² crops.
+    /// The official code's defaults: ImageNet statistics, threshold 0.5, 256² crops and windows of the same size.
     pub fn new(config: ModelConfig, provenance: impl Into<String>) -> Self {
         let normalisation = Normalisation::imagenet(config.encoder.bands);
-        Self { config, normalisation, threshold: 0.5, crop: 256, provenance: provenance.into() }
+        let windows = Some(Windows::for_crop(256));
+        Self { config, normalisation, threshold: 0.5, crop: 256, windows, provenance: provenance.into() }
+    }
+
+    /// How scenes are cut where the user does not say: as the file says, else as it follows from the crops of the training.
+    pub fn windows(&self) -> Windows {
+        self.windows.unwrap_or(Windows::for_crop(self.crop.max(32)))
     }
 
     /// What is wrong with a description read from a file.
@@ -56,6 +67,6 @@ impl ModelMeta {
         if !(0.0..=1.0).contains(&self.threshold) {
             return Err(format!("its threshold {} is no probability", self.threshold));
         }
-        Ok(())
+        self.windows().check().map_err(|error| format!("its windows are not usable: {error}"))
     }
 }

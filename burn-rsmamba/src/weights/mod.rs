@@ -3,23 +3,31 @@
 //! Our file is a `.safetensors` with the official PyTorch names and shapes, plus one metadata entry ([`ModelMeta`]) that says
 //! all that is needed to make the model and feed it. So one set of rules (`names.rs`) serves loading, saving and import,
 //! and PyTorch can read what we write.
+//!
+//! Files are untrusted. Nothing in one is run, what it says of itself is checked against its length, and only the values that a
+//! model needs are read: a file costs no more than a small multiple of its own size.
 
 mod archive;
 mod error;
 mod infer;
 mod meta;
 mod names;
+mod pickle;
+mod pytorch;
+mod safetensors;
+mod transfer;
 
 pub use error::WeightsError;
 pub use meta::{ModelMeta, Normalisation};
 
-use crate::models::RsmModel;
+use crate::models::{ModelConfig, RsmModel, STRIDE, complexity};
 use archive::Archive;
 use burn::tensor::Device;
 use burn_rsmamba_kernels::Directions;
 use std::path::Path;
 
 pub use names::{OfficialTensor, official_tensor};
+pub use transfer::{Transferred, transfer};
 
 /// Writes a model and what is to be known about it. The file appears under its name only when it is complete.
 ///
@@ -27,7 +35,21 @@ pub use names::{OfficialTensor, official_tensor};
 ///
 /// [`WeightsError::Write`] when the file cannot be written; nothing is left behind then.
 pub fn save(model: &RsmModel, meta: &ModelMeta, path: &Path) -> Result<(), WeightsError> {
-    archive::write(path, &names::export(model), meta)
+    let description = serde_json::to_string(meta).map_err(|error| WeightsError::unwritable(path, error))?;
+    safetensors::write(path, &names::arrays(model), (archive::META, description))
+}
+
+/// Writes a model as a `.safetensors` that the official PyTorch code takes: its names, its layouts, and every entry that
+/// `load_state_dict(strict=True)` asks for.
+///
+/// # Errors
+///
+/// [`WeightsError::Write`] when the file cannot be written; nothing is left behind then.
+pub fn export(model: &RsmModel, path: &Path) -> Result<(), WeightsError> {
+    let mut arrays = names::arrays(model);
+    arrays.extend(names::batch_counters(&arrays));
+    // by this mark readers of safetensors know whose layouts they are
+    safetensors::write(path, &arrays, ("format", "pt".to_owned()))
 }
 
 /// Reads a file that [`save`] wrote.
@@ -39,13 +61,13 @@ pub fn save(model: &RsmModel, meta: &ModelMeta, path: &Path) -> Result<(), Weigh
 pub fn load(path: &Path, device: &Device) -> Result<(RsmModel, ModelMeta), WeightsError> {
     let archive = Archive::read(path)?;
     let meta = archive.meta()?;
-    meta.check().map_err(|reason| WeightsError::NotWeights { path: path.to_owned(), reason })?;
-    let model = names::apply(&archive, meta.config.init(device))?;
+    meta.check().map_err(|reason| WeightsError::not_weights(path, &reason))?;
+    let model = names::apply(&archive, init(&meta.config, &archive, device)?)?;
     Ok((model, meta))
 }
 
-/// Reads an official checkpoint, a `.pth` (a state dict, or a dict with one under `net`) or a `.safetensors`, and infers the
-/// model from names and shapes.
+/// Reads an official checkpoint, a `.pth` of PyTorch 1.6 or later (a state dict, or a dict with one under `net`) or a `.safetensors`,
+/// and infers the model from names and shapes.
 ///
 /// `directions` says which pixel orders the weights are for where their number alone should not decide.
 ///
@@ -59,9 +81,10 @@ pub fn import(
 ) -> Result<(RsmModel, ModelMeta), WeightsError> {
     let archive = Archive::read(path)?;
     let config = infer::config(&archive, directions)?;
-    let model = names::apply(&archive, config.init(device))?;
+    let model = names::apply(&archive, init(&config, &archive, device)?)?;
     let source = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok((model, ModelMeta::new(config, format!("imported from {source}"))))
+    let provenance = format!("imported from {source} by burn-rsmamba {}", env!("CARGO_PKG_VERSION"));
+    Ok((model, ModelMeta::new(config, provenance)))
 }
 
 /// Puts the weights of a file (ours or official) into a model that exists: all of them, or an error and the model is gone.
@@ -72,4 +95,16 @@ pub fn import(
 /// entries at fault.
 pub fn load_into(model: RsmModel, path: &Path) -> Result<RsmModel, WeightsError> {
     names::apply(&Archive::read(path)?, model)
+}
+
+/// A model for the weights of a file, unless the file is far too small for it: few bytes must not make a huge model.
+fn init(config: &ModelConfig, archive: &Archive, device: &Device) -> Result<RsmModel, WeightsError> {
+    /// Values that may be missing from a file before it counts as too small; below, the missing entries are named.
+    const SLACK: u64 = 1 << 20;
+    let (needed, there) = (complexity(config, STRIDE, STRIDE).parameters, archive.values());
+    if needed > there.saturating_add(SLACK) {
+        let reason = format!("it describes a model of {needed} parameters, but has {there} values");
+        return Err(WeightsError::not_weights(&archive.path, &reason));
+    }
+    Ok(config.init(device))
 }

@@ -2,14 +2,17 @@
 
 use super::{
     WeightsError,
-    archive::{Archive, Entry},
+    archive::Archive,
     error::Mismatch,
+    safetensors::Array,
+    transfer::{Plan, fit_bands},
 };
 use crate::models::{RsmModel, Task};
 use burn::{
     store::{ModuleSnapshot, burn_pack},
     tensor::{Bytes, DType, TensorData},
 };
+use safetensors::Dtype;
 use std::collections::BTreeMap;
 
 /// Where a module's tensor stands in an official state dict.
@@ -110,7 +113,7 @@ pub(super) fn task(archive: &Archive) -> Option<Task> {
 }
 
 /// All tensors of a model under official names.
-pub(super) fn export(model: &RsmModel) -> BTreeMap<String, Entry> {
+pub(super) fn arrays(model: &RsmModel) -> BTreeMap<String, Array> {
     model
         .collect(None, None, true)
         .into_iter()
@@ -123,42 +126,86 @@ pub(super) fn export(model: &RsmModel) -> BTreeMap<String, Entry> {
                 .convert_dtype(DType::F32)
                 .try_into_vec::<f32>()
                 .expect("converted to f32");
-            let entry = Entry { shape: official.shape(&shape), values: official.relayout(values, &shape) };
-            (official.name, entry)
+            let values = official.relayout(values, &shape);
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            (official.name.clone(), Array { dtype: Dtype::F32, shape: official.shape(&shape), bytes })
+        })
+        .collect()
+}
+
+/// The number of batches that each batch norm of a PyTorch model has seen, which `load_state_dict(strict=True)` asks for and
+/// nothing here uses: none.
+pub(super) fn batch_counters(arrays: &BTreeMap<String, Array>) -> Vec<(String, Array)> {
+    arrays
+        .keys()
+        .filter_map(|name| name.strip_suffix("running_var"))
+        .map(|norm| {
+            let counter = Array { dtype: Dtype::I64, shape: Vec::new(), bytes: 0_i64.to_le_bytes().to_vec() };
+            (format!("{norm}num_batches_tracked"), counter)
+        })
+        .collect()
+}
+
+/// Shapes of all tensors of a model under official names.
+pub(super) fn shapes(model: &RsmModel) -> BTreeMap<String, Vec<usize>> {
+    let tensors = model.collect(None, None, true).into_iter();
+    tensors
+        .map(|tensor| {
+            let official = official(&tensor.name, model.task());
+            let shape: Vec<usize> = tensor.shape.iter().copied().collect();
+            (official.name.clone(), official.shape(&shape))
         })
         .collect()
 }
 
 /// Puts every entry of a file into the model, or says which do not fit.
-pub(super) fn apply(archive: &Archive, mut model: RsmModel) -> Result<RsmModel, WeightsError> {
+pub(super) fn apply(archive: &Archive, model: RsmModel) -> Result<RsmModel, WeightsError> {
     if let Some(found) = task(archive).filter(|found| *found != model.task()) {
         return Err(WeightsError::OtherTask { path: archive.path.clone(), expected: model.task(), found });
     }
+    apply_as(archive, model, &Plan::default())
+}
+
+/// Puts the entries of a file into the model as the plan says, or says which do not fit.
+pub(super) fn apply_as(archive: &Archive, mut model: RsmModel, plan: &Plan) -> Result<RsmModel, WeightsError> {
     let mut mismatch = Mismatch::default();
-    let mut unused: Vec<&String> = archive.entries.keys().collect();
-    let mut tensors = Vec::new();
+    let mut unused: Vec<&String> = archive.entries.keys().filter(|name| !plan.left.contains(*name)).collect();
+    let mut needed = Vec::new();
     for own in model.collect(None, None, true) {
         let official = official(&own.name, model.task());
+        if plan.initial.contains(&official.name) {
+            continue;
+        }
         unused.retain(|name| **name != official.name);
         let Some(entry) = archive.entries.get(&official.name) else {
             mismatch.missing.push(official.name);
             continue;
         };
         let shape: Vec<usize> = own.shape.iter().copied().collect();
-        if entry.shape != official.shape(&shape) {
+        let is_fitted = plan.fitted == Some(official.name.as_str());
+        if entry.shape != official.shape(&shape) && !is_fitted {
             mismatch.misshapen.push((official.name.clone(), official.shape(&shape), entry.shape.clone()));
             continue;
         }
-        let values = official.relayout(entry.values.clone(), &entry.shape);
-        tensors.push(burn_pack::Tensor::new(own.name, DType::F32, shape, None, Bytes::from_elems(values)));
+        needed.push((own.name, shape, official, entry, is_fitted));
     }
     mismatch.unknown = unused.into_iter().cloned().collect();
     if !mismatch.is_empty() {
         return Err(WeightsError::Mismatch { path: archive.path.clone(), mismatch });
     }
+    // only now, when all of it is known to fit
+    let mut tensors = Vec::new();
+    for (name, shape, official, entry, is_fitted) in needed {
+        let values = archive.read_entry(&official.name, entry)?;
+        let values = match is_fitted {
+            true => fit_bands(&values, &entry.shape, &shape),
+            false => official.relayout(values, &entry.shape),
+        };
+        tensors.push(burn_pack::Tensor::new(name, DType::F32, shape, None, Bytes::from_elems(values)));
+    }
     let result = model.apply(tensors, None, None, true);
     assert!(
-        result.errors.is_empty() && result.missing.is_empty() && result.unused.is_empty(),
+        result.errors.is_empty() && result.missing.len() == plan.initial.len() && result.unused.is_empty(),
         "names and shapes were checked, yet: {result}"
     );
     Ok(model)

@@ -47,3 +47,43 @@ fn training_takes_what_stats_measures() {
     assert_eq!(description["normalisation"]["mean"], stats["mean"]);
     assert_eq!(description["normalisation"]["std"], stats["std"]);
 }
+
+#[test]
+fn counts_that_differ_are_warned_of_and_change_nothing() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    let ran = fixture.run(&["data", "check", "--data", "seg", "--task", "ss"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let warning = "train: 4 scenes, where WHU Building has 4736; check the download, unless this is meant";
+    assert_eq!(lines(&ran.stdout)[0]["warnings"][0], warning);
+    let ran = fixture.run(&train("ss", "seg", "run", &["--epochs", "1"]));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("warning: {warning}")), "{}", ran.stderr);
+    let ran = fixture.run(&["eval", "--model", "run", "--data", "seg", "--split", "test"]);
+    assert!(ran.stderr.contains("warning: test: 2 scenes, where WHU Building has 2416"), "{}", ran.stderr);
+}
+
+#[test]
+fn unpaired_files_are_an_error_unless_they_are_allowed() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    fixture.json(&train("ss", "seg", "whole", &["--epochs", "1"]));
+    for split in ["train", "test"] {
+        fs::remove_file(fixture.path(&format!("seg/{split}/label/s1.png"))).expect("there");
+    }
+    let check = ["data", "check", "--data", "seg", "--task", "ss"];
+    let eval = ["eval", "--model", "whole", "--data", "seg", "--split", "test"];
+    let trained = train("ss", "seg", "run", &["--epochs", "1"]);
+    for arguments in [&check[..], &eval[..], &trained[..]] {
+        let error = fixture.error(1, arguments);
+        assert!(error.contains("label has no label for s1; add what is missing, remove the others or"), "{error}");
+        let ran = fixture.run(&[arguments, &["--allow-unpaired"]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains("label has no label for s1; left out"), "{said}");
+    }
+    let config = fs::read_to_string(fixture.path("run/config.toml")).expect("a config");
+    assert!(config.contains("allow_unpaired = true"), "{config}");
+    // a run goes on as it began
+    fixture.json(&train("ss", "seg", "run", &["--resume", "--epochs", "2"]));
+}

@@ -10,7 +10,7 @@ use tiff::tags::Tag;
 fn a_folder_of_odd_sizes_gives_masks_probabilities_and_overlays_of_the_same_sizes() {
     let fixture = Fixture::new();
     let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1", "--threshold", "0.5"]));
     let sizes = [("wide", 90, 33), ("tall", 31, 70), ("small", 20, 17)];
     for (name, width, height) in sizes {
         let image = imageops::resize(&scene(1).0, width, height, imageops::FilterType::Nearest);
@@ -96,7 +96,7 @@ fn change_detection_takes_two_dates() {
 fn a_geotiff_gives_maps_that_lie_where_it_lies() {
     let fixture = Fixture::new();
     let data = fixture.change("change");
-    fixture.json(&train("cd", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    fixture.json(&train("cd", data.to_str().expect("text"), "run", &["--epochs", "1", "--threshold", "0.5"]));
     let georeference = |x: f64| GeoReference {
         transform: [x, 0.5, 0.0, 5_900_000.0, 0.0, -0.5],
         keys: vec![1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 32633],

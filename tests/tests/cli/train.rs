@@ -1,6 +1,7 @@
 //! Training: run folder, repeatability, resume, interruption.
 
-use super::fixture::{Fixture, train};
+use super::fixture::{Fixture, train, write, write_label};
+use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::Value;
 use std::{fs, path::Path, time::Duration};
 
@@ -151,4 +152,66 @@ fn evaluation_repeats_the_score_of_the_training_report() {
     assert_eq!(pixels, 2 * 64 * 64, "every pixel counts once");
     let file: Value = serde_json::from_slice(&fs::read(fixture.path("scores.json")).expect("written")).expect("JSON");
     assert_eq!(file, scores);
+}
+
+/// Loss and gradient norm of every step.
+fn steps(run: &Path) -> Vec<(f64, f64)> {
+    let text = fs::read_to_string(run.join("steps.jsonl")).expect("steps");
+    let number = |row: &Value, key: &str| row[key].as_f64().unwrap_or_else(|| panic!("{key} in {row}"));
+    let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a JSON line"));
+    rows.map(|row| (number(&row, "loss"), number(&row, "grad_norm"))).collect()
+}
+
+/// Where all crops are equal, so are all batches, and the mean of their gradients is the gradient of any.
+#[test]
+fn accumulated_gradients_are_the_mean_over_the_batches() {
+    let fixture = Fixture::new();
+    for split in ["train", "val", "test"] {
+        for name in ["a.png", "b.png"] {
+            let folder = fixture.path("equal").join(split);
+            let image = RgbImage::from_fn(64, 64, |x, y| Rgb([(x % 32 * 8) as u8, (y % 32 * 5) as u8, 90]));
+            let label = GrayImage::from_fn(64, 64, |x, y| Luma([if x % 32 + y % 32 < 20 { 255 } else { 0 }]));
+            write(&folder.join("image").join(name), &image);
+            write_label(&folder.join("label").join(name), &label);
+        }
+    }
+    let run = |out: &str, accumulate: &str| {
+        let flags = ["--batch", "2", "--accumulate", accumulate, "--augment", "false", "--epochs", "1"];
+        let mut arguments = train("ss", "equal", out, &flags);
+        arguments.extend(["--set", "model.drop_path=0", "--set", "log_every=1"]);
+        fixture.json(&arguments);
+        steps(&fixture.path(out))
+    };
+    let (single, double) = (run("single", "1"), run("double", "2"));
+    assert_eq!((single.len(), double.len()), (4, 2), "eight crops");
+    for (single, double) in single.iter().zip(&double) {
+        for (single, double) in [(single.0, double.0), (single.1, double.1)] {
+            assert!((single - double).abs() <= 1e-5 * single, "{single} and {double}");
+        }
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_or_is_left_out() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    let explosive = ["--epochs", "2", "--lr", "1e30", "--clip-norm", "1e30"];
+    let mut arguments = train("ss", "seg", "run", &explosive);
+    let error = fixture.error(1, &arguments);
+    assert!(error.contains("step") && error.contains("(s") && error.contains("--lr"), "the images are named: {error}");
+    arguments.extend(["--nonfinite", "skip", "--force"]);
+    let ran = fixture.run(&arguments);
+    assert!(ran.stderr.contains("the step is left out"), "{}", ran.stderr);
+}
+
+#[test]
+fn training_ends_early_when_validation_stops_getting_better() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    // nothing is learned, so no validation beats the first
+    let frozen = ["--epochs", "50", "--lr", "1e-30", "--early-stop", "2", "--warmup-steps", "0"];
+    let ran = fixture.run(&train("ss", "seg", "run", &frozen));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("no better F1 for 2 validations"), "{}", ran.stderr);
+    assert!(metrics(&fixture.path("run")).len() < 10);
 }

@@ -44,6 +44,29 @@ fn an_official_checkpoint_becomes_a_weights_file_that_everything_takes() {
 }
 
 #[test]
+fn a_model_is_exported_for_the_official_code() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    fixture.json(&train("ss", "seg", "run", &["--epochs", "1"]));
+    let report = fixture.json(&["export", "--model", "run", "--to", "out/official.safetensors"]);
+    assert_eq!((&report["to"], &report["task"]), (&"out/official.safetensors".into(), &"ss".into()));
+    // what went out comes in again
+    fixture.json(&["import", "--from", "out/official.safetensors", "--to", "again.safetensors"]);
+    let scores = |model| {
+        fixture.json(&["eval", "--model", model, "--data", "seg", "--split", "test", "--crop", "32"])["f1"].clone()
+    };
+    assert_eq!(scores("run"), scores("again.safetensors"));
+
+    let error = fixture.error(2, &["export", "--model", "run", "--to", "out/official.safetensors"]);
+    assert!(error.contains("--force"), "{error}");
+    let error = fixture.error(2, &["export", "--model", "run", "--to", "official.pth"]);
+    assert!(error.contains("torch.save"), "{error}");
+    let official = golden_path("rsm_ss_micro.pth");
+    let error = fixture.error(1, &["export", "--model", official.to_str().expect("text"), "--to", "x.safetensors"]);
+    assert!(error.contains("import"), "{error}");
+}
+
+#[test]
 fn a_wrong_checkpoint_is_refused_by_name() {
     let fixture = Fixture::new();
     fixture.segmentation("seg");
@@ -53,8 +76,6 @@ fn a_wrong_checkpoint_is_refused_by_name() {
     let official = official.to_str().expect("text");
 
     // the other task
-    let error = fixture.error(1, &train("cd", "change", "x", &["--init-from", "run", "--epochs", "1"]));
-    assert!(error.contains("best.safetensors") && error.contains("task ss, not cd"), "{error}");
     let error =
         fixture.error(2, &["predict", "--model", "run", "--input", "seg/test/image", "--input2", "y", "--out", "m"]);
     assert!(error.contains("ss"), "{error}");
@@ -79,10 +100,56 @@ fn a_wrong_checkpoint_is_refused_by_name() {
     fs::write(&weights, &broken).expect("written");
     let error = fixture.error(1, &["eval", "--model", "run", "--data", "seg", "--split", "test"]);
     assert!(error.contains("best.safetensors") && error.contains("not finite"), "{error}");
-    // a damaged training state
-    let state = fixture.path("run/last.state");
-    let whole = fs::read(&state).expect("read");
-    fs::write(&state, &whole[..whole.len() - 9]).expect("cut");
-    let error = fixture.error(1, &["train", "--out", "run", "--resume", "--epochs", "2"]);
-    assert!(error.contains("last.state") && error.contains("damaged"), "{error}");
+}
+
+#[test]
+fn weights_for_other_bands_classes_or_task_are_taken_as_far_as_they_go() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    fixture.change("change");
+    fixture.json(&train("ss", "seg", "run", &["--epochs", "1"]));
+    // the encoder serves the other task
+    let ran = fixture.run(&train("cd", "change", "cd", &["--init-from", "run", "--epochs", "1"]));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("best.safetensors") && ran.stderr.contains("start from initial values"),
+        "{}",
+        ran.stderr
+    );
+    // one band in place of three
+    grey(&fixture.path("seg"));
+    let ran = fixture.run(&train("ss", "seg", "grey", &["--init-from", "run", "--epochs", "1"]));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("reads 3 bands and was fitted to 1"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_frozen_encoder_stays_as_it_was() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    fixture.json(&train("ss", "seg", "base", &["--epochs", "1"]));
+    fixture.json(&train("ss", "seg", "tuned", &["--init-from", "base", "--freeze-encoder", "--epochs", "2"]));
+    let [base, tuned] = ["base/best.safetensors", "tuned/last.safetensors"].map(|name| {
+        let bytes = fs::read(fixture.path(name)).expect("weights");
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+        let owned = |(name, view): (String, safetensors::tensor::TensorView<'_>)| (name, view.data().to_vec());
+        tensors.tensors().into_iter().map(owned).collect::<std::collections::BTreeMap<_, _>>()
+    });
+    let mut moved = 0;
+    for (name, values) in &base {
+        let encoder = name.starts_with("patch_embed") || name.starts_with("encoder_block");
+        assert!(!encoder || values == &tuned[name], "{name} moved");
+        moved += usize::from(values != &tuned[name]);
+    }
+    assert!(moved > 5, "the rest was trained, {moved} tensors moved");
+}
+
+/// Makes every image of a dataset a grey one.
+fn grey(root: &std::path::Path) {
+    for split in ["train", "val", "test"] {
+        for entry in fs::read_dir(root.join(split).join("image")).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            image::open(&path).expect("an image").to_luma8().save(&path).expect("written");
+        }
+    }
 }

@@ -1,6 +1,11 @@
 mod complexity;
+mod export;
+mod inference;
 mod layers;
+mod losses;
+mod metrics;
 mod parity;
+mod seeded;
 mod shapes;
 mod summary;
 mod upsample;

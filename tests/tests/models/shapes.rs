@@ -1,22 +1,11 @@
 //! Any size, bands, classes and direction set; training mode; seeds.
 
-use burn::{
-    Tensor,
-    module::Module,
-    tensor::{Distribution, TensorData},
-};
-use burn_rsmamba::{
-    Directions, ModelConfig, RsmCdConfig, RsmSsConfig, Task,
-    inference::{Blend, ImageView, InferenceError, Windows, predict},
-    weights::Normalisation,
-};
-use burn_rsmamba_tests::{
-    compare::{Failures, values},
-    device, trainable,
-};
+use burn::{Tensor, module::Module, tensor::Distribution};
+use burn_rsmamba::{Directions, ModelConfig, RsmCdConfig, RsmSsConfig, Task};
+use burn_rsmamba_tests::{compare::values, device, trainable};
 
 /// As small as a model gets.
-fn smallest(task: Task) -> ModelConfig {
+pub(crate) fn smallest(task: Task) -> ModelConfig {
     let mut config = ModelConfig::preset(task, "micro").expect("a preset");
     config.encoder.dims = [4, 8, 16, 32];
     config.encoder.depths = [1, 1, 1, 1];
@@ -126,35 +115,4 @@ fn bad_configurations_are_refused_with_the_field() {
     check(|c| c.encoder.ssm_ratio = 0.3, "ssm_ratio");
     check(|c| c.encoder.drop_path = 1.0, "drop_path");
     check(|c| c.encoder.d_state = 0, "d_state");
-}
-
-#[test]
-fn prediction_by_windows_covers_any_size_and_agrees_with_the_model() {
-    let device = device();
-    let model = smallest(Task::Ss).init(&device);
-    let normalisation = Normalisation { mean: vec![0.0; 3], std: vec![1.0; 3] };
-    let (height, width) = (50, 81);
-    let data: Vec<f32> = (0..3 * height * width).map(|i| (i % 97) as f32 / 97.0).collect();
-    let view = ImageView { bands: 3, height, width, data: &data };
-    let whole = predict(&model, &[view], &normalisation, Windows::WHOLE, &device).expect("fits");
-    let image = Tensor::<4>::from_data(TensorData::new(data.clone(), [1, 3, height, width]), &device);
-    let mut failures = Failures::default();
-    failures.absolute("whole image", &whole, &values(burn::tensor::activation::sigmoid(model.forward(&[image]))), 1e-6);
-
-    let windows = Windows { size: Some(32), overlap: 8, blend: Blend::Cosine };
-    let tiled = predict(&model, &[view], &normalisation, windows, &device).expect("fits");
-    assert_eq!(tiled.len(), height * width);
-    assert!(tiled.iter().all(|p| (0.0..=1.0).contains(p)));
-    let large = Windows { size: Some(512), overlap: 8, blend: Blend::Cosine };
-    let by_one = predict(&model, &[view], &normalisation, large, &device).expect("fits");
-    failures.absolute("a window larger than the image", &by_one, &whole, 1e-6);
-    failures.finish();
-
-    let error = predict(&model, &[view, view], &normalisation, windows, &device).expect_err("two dates");
-    assert_eq!(error, InferenceError::Dates { task: Task::Ss, expected: 1, actual: 2 });
-    let bad = Windows { size: Some(32), overlap: 32, blend: Blend::None };
-    assert!(matches!(
-        predict(&model, &[view], &normalisation, bad, &device),
-        Err(InferenceError::Window { size: 32, overlap: 32 })
-    ));
 }

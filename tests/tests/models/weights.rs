@@ -3,6 +3,7 @@
 use burn::Tensor;
 use burn_rsmamba::{
     Directions, ModelConfig, ModelMeta, Task,
+    inference::{Blend, Windows},
     weights::{self, WeightsError},
 };
 use burn_rsmamba_tests::{compare::values, device, fixtures::golden_path};
@@ -96,7 +97,7 @@ fn our_file_has_the_official_names_and_imports_like_an_official_one() {
     let (again, meta) = weights::import(&path, Some(Directions::Eight), &device()).expect("imported");
     let image = [Tensor::<4>::ones([1, 3, 32, 32], &device())];
     assert_eq!(values(again.forward(&image)), values(model.forward(&image)));
-    assert_eq!(meta.provenance, "imported from official.safetensors");
+    assert!(meta.provenance.starts_with("imported from official.safetensors by burn-rsmamba "), "{}", meta.provenance);
 }
 
 #[test]
@@ -218,6 +219,21 @@ fn a_description_that_cannot_be_is_refused() {
 }
 
 #[test]
+fn a_description_of_the_first_version_loads() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("model.safetensors");
+    let (entries, mut metadata) = entries(Task::Ss);
+    // as it was written then: do not change it
+    let description = r#"{"config":{"task":"ss","classes":1,"encoder":{"bands":3,"dims":[16,32,64,128],"depths":[1,1,2,1],
+        "d_state":4,"ssm_ratio":2.0,"mlp_ratio":2.0,"drop_path":0.1,"directions":8}},"normalisation":{"mean":[0.485,0.456,0.406],
+        "std":[0.229,0.224,0.225]},"threshold":0.5,"crop":256,"provenance":"test"}"#;
+    metadata.insert("burn-rsmamba".to_owned(), description.to_owned());
+    write(&path, &entries, Some(metadata));
+    let (_, meta) = weights::load(&path, &device()).expect("loaded");
+    assert_eq!(meta, ModelMeta::new(ModelConfig::preset(Task::Ss, "micro").expect("a preset"), "test"));
+}
+
+#[test]
 fn an_unwritable_place_is_an_error_that_leaves_nothing() {
     let folder = tempdir().expect("a folder");
     let config = ModelConfig::preset(Task::Ss, "micro").expect("a preset");
@@ -225,4 +241,31 @@ fn an_unwritable_place_is_an_error_that_leaves_nothing() {
     let error = weights::save(&config.init(&device()), &ModelMeta::new(config, "test"), &path).expect_err("no folder");
     assert!(matches!(error, WeightsError::Write { .. }));
     one_line(&error, "model.safetensors");
+}
+
+#[test]
+fn a_file_without_windows_has_those_of_its_crops_and_one_with_windows_keeps_them() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("model.safetensors");
+    let (entries, mut metadata) = entries(Task::Ss);
+    let (name, description) = metadata.iter_mut().next().expect("one entry");
+    assert_eq!(name, "burn-rsmamba");
+    let mut description_now: serde_json::Value = serde_json::from_str(description).expect("JSON");
+    description_now["crop"] = 192.into();
+    description_now["windows"] = serde_json::json!({ "size": 640, "overlap": 100, "blend": "linear" });
+    let read = |description: &serde_json::Value| {
+        let metadata = std::collections::HashMap::from([("burn-rsmamba".to_owned(), description.to_string())]);
+        write(&path, &entries, Some(metadata));
+        weights::load(&path, &device())
+    };
+    let windows = read(&description_now).expect("read").1.windows();
+    assert_eq!(windows, Windows { size: Some(640), overlap: 100, blend: Blend::Linear });
+
+    description_now["windows"]["overlap"] = 640.into();
+    let error = read(&description_now).expect_err("a window that does not move on");
+    assert!(error.to_string().contains("640"), "{error}");
+
+    description_now.as_object_mut().expect("an object").remove("windows");
+    let windows = read(&description_now).expect("an older file").1.windows();
+    assert_eq!(windows, Windows { size: Some(192), overlap: 48, blend: Blend::Cosine });
 }

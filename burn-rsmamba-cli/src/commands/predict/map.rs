@@ -1,124 +1,105 @@
 //! One place mapped, whatever its size: windows are read ahead, rows are written as they are finished.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Mutex;
-
 use anyhow::Context;
-use burn_rsmamba::inference::{Area, SceneSize, map_scene};
-use burn_rsmamba_datasets::{Raster, RasterFile, read_raster};
+use burn_rsmamba::inference::{SceneSource, Step};
+use burn_rsmamba_datasets::{DatasetError, read_raster};
 
+use super::journal::{Journal, NO_DATA, Origin, Stamp};
 use super::outputs::Outputs;
+use super::source::{Nodata, Source};
 use super::{Job, Report};
 use crate::cli::PredictArgs;
 use crate::error::Failure;
+use crate::interrupt;
 use crate::model_file;
 use crate::pictures;
+use crate::progress::Progress;
 use crate::training::evaluate::Mapper;
 
 /// Maps a place and writes what was asked for; files appear when they are complete.
-pub(super) fn map<'a>(job: &'a Job, mapper: &Mapper<'_>, args: &PredictArgs) -> Result<Report<'a>, Failure> {
-    let mut files: Vec<RasterFile> = job.images.iter().map(|path| RasterFile::open(path)).collect::<Result<_, _>>()?;
-    check(&files, mapper, args)?;
-    let (height, width) = (files[0].height(), files[0].width());
-    let size = SceneSize { bands: files[0].bands(), height, width };
-    let has_nodata = files.iter().any(|file| file.nodata().is_some());
+pub(super) fn map<'a>(
+    job: &'a Job,
+    mapper: &Mapper<'_>,
+    args: &PredictArgs,
+    what: &str,
+    progress: &mut Progress,
+) -> Result<Report<'a>, Failure> {
     let nodata = Nodata::default();
-    let read = |date: usize, area: Area| -> anyhow::Result<Vec<f32>> {
-        let file: &mut RasterFile = &mut files[date];
-        let raster = file.window(area.top, area.left, area.height, area.width)?;
-        if let Some(value) = file.nodata() {
-            nodata.note(&raster, value, area, width);
-        }
-        Ok(raster.to_chw_f32())
-    };
-    let outputs = Outputs::new(job, width, height, has_nodata);
+    let source = Source::open(job, mapper, args, &nodata)?;
+    let (height, width) = (source.size().height, source.size().width);
+    let outputs = Outputs::new(job, width, height, source.has_nodata());
+    let mut journal = Journal::new(&job.journal, origin(job, mapper, args)?);
     let (mut mapped, mut marked_pixels) = (0_usize, 0_usize);
     let mut overlay = job.overlay.is_some().then(Vec::new);
     let mapped_all = std::thread::scope(|scope| {
         let mut writers = outputs.start(scope);
-        let write = |top: usize, rows: &[f32]| -> anyhow::Result<()> {
-            let blank = nodata.take(top, rows.len() / width, width);
+        // Rows as the journal holds them.
+        let mut write = |_top: usize, rows: &[f32]| -> anyhow::Result<()> {
+            let blank: Vec<bool> = rows.iter().map(|&value| value < 0.0).collect();
             let marked: Vec<bool> = rows.iter().map(|&value| value >= mapper.threshold).collect();
             mapped += blank.iter().filter(|&&blank| !blank).count();
-            marked_pixels += marked.iter().zip(&blank).filter(|&(&marked, &blank)| marked && !blank).count();
+            marked_pixels += marked.iter().filter(|&&marked| marked).count();
             if let Some(overlay) = &mut overlay {
-                overlay.extend(marked.iter().zip(&blank).map(|(&marked, &blank)| marked && !blank));
+                overlay.extend(&marked);
             }
             writers.send(rows, &marked, &blank)
         };
-        let normalisation = &mapper.meta.normalisation;
-        let done = map_scene(mapper.model, size, normalisation, mapper.windows, mapper.device, read, write);
+        let run = || -> anyhow::Result<()> {
+            let known = if args.resume { journal.resume(width, &mut write)? } else { 0 };
+            mapper.predictor().map_from(known, source, |step| match step {
+                Step::Window { .. } if interrupt::requested() => {
+                    anyhow::bail!("interrupted; finished rows are kept, go on with --resume")
+                }
+                Step::Window { done, count } => {
+                    if done == 1 {
+                        progress.start_long(what, count);
+                    }
+                    progress.advance_long();
+                    Ok(())
+                }
+                Step::Rows { top, values } => {
+                    let count = values.len() / width;
+                    let blank = nodata.take(top, count, width);
+                    let rows: Vec<f32> =
+                        values.iter().zip(blank).map(|(&value, blank)| if blank { NO_DATA } else { value }).collect();
+                    // With the last rows the outputs are complete.
+                    if top + count < height {
+                        journal.append(&rows)?;
+                    }
+                    write(top, &rows)
+                }
+            })
+        };
+        let done = run();
         // A writer that failed says why; that it went away is only what was noticed first.
         writers.finish()?;
         done.with_context(|| job.images[0].display().to_string())
     });
     if let Err(error) = mapped_all.and_then(|()| outputs.publish()) {
         outputs.discard();
+        // What cannot be read will not be read next time either.
+        if error.downcast_ref::<DatasetError>().is_some() {
+            journal.remove();
+        }
         return Err(error.into());
     }
     if let (Some(path), Some(marked), Some(latest)) = (&job.overlay, overlay, job.images.last()) {
         pictures::write_overlay(path, &read_raster(latest)?, &marked)?;
     }
+    journal.remove();
     let share = if mapped == 0 { 0.0 } else { marked_pixels as f64 / mapped as f64 };
     Ok(Report { image: &job.images[0], mask: &job.mask, width, height, marked: share })
 }
 
-/// The images fit the model and each other.
-fn check(files: &[RasterFile], mapper: &Mapper<'_>, args: &PredictArgs) -> Result<(), Failure> {
-    let first = &files[0];
-    for file in files {
-        model_file::expect_bands(&args.model, mapper.meta, file.bands())
-            .map_err(|failure| Failure::run(format!("{}: {failure}", file.path().display())))?;
-        if (file.width(), file.height()) != (first.width(), first.height()) {
-            return Err(Failure::run(format!(
-                "{} is {}x{} pixels but {} is {}x{}; give both dates the same size",
-                file.path().display(),
-                file.width(),
-                file.height(),
-                first.path().display(),
-                first.width(),
-                first.height()
-            )));
-        }
-        let grids = first.georeference().zip(file.georeference());
-        if let Some(why) = grids.and_then(|(first, other)| first.difference(other)) {
-            return Err(not_one_grid(first.path(), file.path(), &why));
-        }
-    }
-    Ok(())
-}
-
-fn not_one_grid(first: &Path, second: &Path, why: &str) -> Failure {
-    Failure::run(format!(
-        "{} and {} do not lie on one grid: {why}; resample one onto the other, for instance with gdalwarp",
-        first.display(),
-        second.display()
-    ))
-}
-
-/// Which pixels have no data, of rows that are read and not yet written.
-#[derive(Default)]
-struct Nodata {
-    rows: Mutex<BTreeMap<usize, Vec<bool>>>,
-}
-
-impl Nodata {
-    /// Notes pixels of an area all of whose bands have the value of no data.
-    fn note(&self, raster: &Raster, value: f64, area: Area, width: usize) {
-        let mut rows = self.rows.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for row in 0..area.height {
-            let blank = rows.entry(area.top + row).or_insert_with(|| vec![false; width]);
-            for column in 0..area.width {
-                // No date takes back what the other lacks.
-                blank[area.left + column] |= raster.is_nodata(row, column, value);
-            }
-        }
-    }
-
-    /// Rows that are finished; pixels that nobody noted have data.
-    fn take(&self, top: usize, count: usize, width: usize) -> Vec<bool> {
-        let mut rows = self.rows.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        (top..top + count).flat_map(|row| rows.remove(&row).unwrap_or_else(|| vec![false; width])).collect()
-    }
+/// All that the probabilities of a place depend on.
+fn origin(job: &Job, mapper: &Mapper<'_>, args: &PredictArgs) -> Result<Origin, Failure> {
+    Ok(Origin {
+        program: env!("CARGO_PKG_VERSION").into(),
+        model: Stamp::of(&model_file::find(&args.model)?)?,
+        images: job.images.iter().map(|path| Stamp::of(path)).collect::<anyhow::Result<_>>()?,
+        windows: mapper.windows,
+        tta: mapper.augmented,
+        align: args.align.map(|how| how.to_string()),
+        device: args.device.clone(),
+    })
 }

@@ -1,7 +1,10 @@
 //! `predict`: masks, probabilities and overlays of images of any size.
 
+mod budget;
+mod journal;
 mod map;
 mod outputs;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,7 +20,7 @@ use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
 use crate::report::print_json;
 use crate::training::evaluate::Mapper;
-use crate::{device, model_file};
+use crate::{device, interrupt, model_file};
 
 /// One place to map: an image a date, where it lies, and what is written.
 struct Job {
@@ -26,6 +29,14 @@ struct Job {
     mask: PathBuf,
     prob: Option<PathBuf>,
     overlay: Option<PathBuf>,
+    /// Where finished rows are kept meanwhile.
+    journal: PathBuf,
+}
+
+impl Job {
+    fn outputs(&self) -> impl Iterator<Item = &PathBuf> {
+        [Some(&self.mask), self.prob.as_ref(), self.overlay.as_ref()].into_iter().flatten()
+    }
 }
 
 /// A line on stdout.
@@ -43,31 +54,51 @@ struct Report<'a> {
 pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     let device = device::named(&args.device)?;
     let (model, meta) = model_file::load(&args.model, &device)?;
-    let jobs = jobs(args, model.task())?;
-    let windows = windows(args.windows, &meta, meta.crop / 4)?;
+    if meta.config.classes > 1 {
+        return Err(Failure::run(format!(
+            "{} tells {} classes apart, and maps are of one; name a model of one class",
+            args.model.display(),
+            meta.config.classes
+        )));
+    }
+    let mut jobs = jobs(args, model.task())?;
+    let windows = windows(args.windows, meta.windows())?;
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder {}; choose another --out", args.out.display()))?;
-    let mapper = Mapper {
+    let mut mapper = Mapper {
         model: &model,
         meta: &meta,
         windows,
+        augmented: args.windows.tta,
         threshold: args.threshold.unwrap_or(meta.threshold),
         device: &device,
     };
+    if args.resume {
+        let all = jobs.len();
+        jobs.retain(|job| job.journal.exists() || !job.outputs().all(|path| path.exists()));
+        if jobs.len() < all {
+            progress.info(format!("{} of {all} are mapped already", all - jobs.len()));
+        }
+    }
+    if let Some(most) = args.max_memory {
+        mapper.windows = budget::windows(most, &jobs, &mapper, args)?;
+    }
+    progress.info(format!("{}, threshold {}", mapper.windows, mapper.threshold));
+    interrupt::install()?;
     let mut failed = Vec::new();
-    progress.start("mapping", jobs.len());
-    for job in &jobs {
-        match map::map(job, &mapper, args) {
+    for (index, job) in jobs.iter().enumerate() {
+        let what = format!("mapping {} of {}, {}", index + 1, jobs.len(), job.images[0].display());
+        let mapped = map::map(job, &mapper, args, &what, progress);
+        progress.finish();
+        match mapped {
             Ok(report) => print_json(&report)?,
-            Err(failure) if jobs.len() == 1 => return Err(failure),
+            Err(failure) if jobs.len() == 1 || interrupt::requested() => return Err(failure),
             Err(failure) => {
                 progress.warn(format!("left out: {failure}"));
                 failed.push(failure.to_string());
             }
         }
-        progress.advance("");
     }
-    progress.finish();
     if failed.is_empty() {
         return Ok(());
     }
@@ -76,17 +107,17 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
 
 /// What there is to do, checked against what is there already.
 fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
-    let first = list_images(&args.input)?;
-    let images: Vec<Vec<PathBuf>> = match (task, &args.input2) {
-        (Task::Ss, None) => first.into_iter().map(|image| vec![image]).collect(),
-        (Task::Cd, Some(second)) => pairs(args, first, list_images(second)?)?,
-        (Task::Ss, Some(_)) => {
+    let first = list(&args.input)?;
+    let images: Vec<Vec<PathBuf>> = match (task, &args.input2[..]) {
+        (Task::Ss, []) => first.into_iter().map(|image| vec![image]).collect(),
+        (Task::Cd, [_, ..]) => pairs(args, first, list(&args.input2)?)?,
+        (Task::Ss, _) => {
             return Err(Failure::usage(format!(
                 "--input2 is for change detection, but {} is a model of task ss; leave it out",
                 args.model.display()
             )));
         }
-        (Task::Cd, None) => {
+        (Task::Cd, []) => {
             return Err(Failure::usage(format!(
                 "{} is a model of task cd: give the second date with --input2",
                 args.model.display()
@@ -103,6 +134,7 @@ fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
             mask: output(if georeference.is_some() { "mask.tif" } else { "mask.png" }),
             prob: args.prob.then(|| output("prob.tif")),
             overlay: args.overlay.then(|| output("overlay.png")),
+            journal: output("unfinished"),
             images,
             georeference,
         };
@@ -113,12 +145,14 @@ fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
                 job.mask.display()
             )));
         }
-        let outputs = [Some(&job.mask), job.prob.as_ref(), job.overlay.as_ref()];
-        if let Some(existing) = outputs.into_iter().flatten().find(|path| path.exists() && !args.force) {
-            return Err(Failure::usage(format!(
-                "{} exists already: overwrite it with --force, or name another --out",
-                existing.display()
-            )));
+        if !args.force && !args.resume {
+            journal::refuse_leftover(&job.journal)?;
+            if let Some(existing) = job.outputs().find(|path| path.exists()) {
+                return Err(Failure::usage(format!(
+                    "{} exists already: overwrite it with --force, or name another --out",
+                    existing.display()
+                )));
+            }
         }
         jobs.push(job);
     }
@@ -132,11 +166,11 @@ fn georeference(images: &[PathBuf]) -> Option<GeoReference> {
 
 /// Each image of the first date with that of the same name of the second.
 fn pairs(args: &PredictArgs, first: Vec<PathBuf>, second: Vec<PathBuf>) -> Result<Vec<Vec<PathBuf>>, Failure> {
-    let folder = args.input2.as_deref().unwrap_or(&args.input);
-    match (args.input.is_dir(), folder.is_dir()) {
-        (false, false) => return Ok(vec![first.into_iter().chain(second).collect()]),
-        (true, true) => {}
-        _ => return Err(Failure::usage("--input and --input2 must both be images, or both be folders")),
+    let is_image = |paths: &[PathBuf]| paths.len() == 1 && !paths[0].is_dir();
+    match (is_image(&args.input), is_image(&args.input2)) {
+        (true, true) => return Ok(vec![first.into_iter().chain(second).collect()]),
+        (false, false) => {}
+        _ => return Err(Failure::usage("--input and --input2 must both be one image, or both be several or folders")),
     }
     let mut by_stem: BTreeMap<String, PathBuf> = second.into_iter().map(|path| (stem(&path), path)).collect();
     let mut pairs = Vec::with_capacity(first.len());
@@ -145,7 +179,7 @@ fn pairs(args: &PredictArgs, first: Vec<PathBuf>, second: Vec<PathBuf>) -> Resul
             return Err(Failure::run(format!(
                 "{} has no image of the same name in {}; add it, or take the first one away",
                 image.display(),
-                folder.display()
+                spell(&args.input2)
             )));
         };
         pairs.push(vec![image, partner]);
@@ -154,10 +188,20 @@ fn pairs(args: &PredictArgs, first: Vec<PathBuf>, second: Vec<PathBuf>) -> Resul
         return Err(Failure::run(format!(
             "{} has no image of the same name in {}; add it, or take the second one away",
             image.display(),
-            args.input.display()
+            spell(&args.input)
         )));
     }
     Ok(pairs)
+}
+
+/// The images of these files and folders.
+fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let lists = paths.iter().map(|path| list_images(path)).collect::<Result<Vec<_>, _>>()?;
+    Ok(lists.into_iter().flatten().collect())
+}
+
+fn spell(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn stem(path: &Path) -> String {

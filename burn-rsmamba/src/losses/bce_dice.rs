@@ -1,6 +1,8 @@
-//! Training objectives.
+//! The objective of the official training code, for one logit a pixel.
 
 use burn::{Tensor, tensor::activation::sigmoid};
+
+use super::{sums::total, targets::Targets};
 
 /// The official objective and its two parts, each of shape `[1]`.
 #[derive(Debug, Clone)]
@@ -13,7 +15,7 @@ pub struct BceDice {
     pub dice: Tensor<1>,
 }
 
-const SMOOTH: f64 = 1e-5;
+pub(super) const SMOOTH: f64 = 1e-5;
 
 /// Binary cross-entropy plus soft Dice, equally weighted, over the whole batch (the official training code's objective).
 ///
@@ -29,19 +31,23 @@ pub fn bce_dice(logits: Tensor<4>, labels: Tensor<4>) -> BceDice {
         logits.dims(),
         labels.dims()
     );
-    let count: usize = logits.dims().iter().product();
-    let probabilities = sigmoid(logits.clone());
+    forward(logits, Targets::new(labels, None), 1.0)
+}
+
+pub(super) fn forward(logits: Tensor<4>, targets: Targets, pos_weight: f64) -> BceDice {
+    let labels = targets.classes.clone();
     // -[t ln p + (1 - t) ln(1 - p)] = max(x, 0) - x t + ln(1 + exp(-|x|))
-    let pixels = logits.clone().clamp_min(0.0) - logits.clone() * labels.clone() + (-logits.abs()).exp().log1p();
-    let bce = total(pixels) / count as f64;
+    let pixels =
+        logits.clone().clamp_min(0.0) - logits.clone() * labels.clone() + (-logits.clone().abs()).exp().log1p();
+    let weighted = if (pos_weight - 1.0).abs() < f64::EPSILON {
+        pixels
+    } else {
+        pixels * (labels.clone() * (pos_weight - 1.0) + 1.0)
+    };
+    let bce = targets.mean(weighted);
+    let probabilities = targets.keep(sigmoid(logits));
     let overlap = total(probabilities.clone() * labels.clone());
     let areas = total(probabilities) + total(labels);
     let dice = -(overlap * 2.0 + SMOOTH) / (areas + SMOOTH) + 1.0;
     BceDice { total: bce.clone() + dice.clone(), bce, dice }
-}
-
-/// Sum of all elements, row by row first: one huge sum on Flex adds in an order that depends on the thread count.
-fn total(x: Tensor<4>) -> Tensor<1> {
-    let [batch, channels, height, width] = x.dims();
-    x.reshape([batch * channels * height, width]).sum_dim(1).sum()
 }

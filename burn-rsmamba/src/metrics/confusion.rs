@@ -1,4 +1,4 @@
-//! Scores counted over a split.
+//! Two classes: a mask against its truth.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,100 @@
+//! The window that `--max-memory` allows.
+
+use burn_rsmamba::inference::{ImageView, Windows};
+use burn_rsmamba_datasets::RasterFile;
+
+use super::Job;
+use crate::cli::PredictArgs;
+use crate::device;
+use crate::error::Failure;
+use crate::memory::{self, PeakWatch};
+use crate::training::evaluate::Mapper;
+
+/// Side of the window that memory is measured with.
+const MEASURED: usize = 256;
+/// Sides that are looked at: multiples of the model's step.
+const STEP: usize = 32;
+const LARGEST: usize = 8192;
+/// Windows that are in memory as floats besides the one in the model: read, and waiting.
+const WAITING: usize = 3;
+/// Rows on their way to the files, and bytes a pixel that they take there.
+const ROWS: usize = 512;
+const ROW_BYTES: usize = 12;
+
+/// The largest windows with which the process stays below `most` bytes at every place, by memory measured now.
+///
+/// # Errors
+///
+/// A usage error where not even a small window fits, or where memory cannot be measured.
+pub(super) fn windows(most: u64, jobs: &[Job], mapper: &Mapper<'_>, args: &PredictArgs) -> Result<Windows, Failure> {
+    if args.device != device::DEFAULT {
+        return Err(Failure::usage("--max-memory knows the memory of the cpu only; give --window on a GPU"));
+    }
+    let before = memory::resident();
+    let Some((before, pixel)) = before.zip(bytes_per_pixel(mapper)?) else {
+        return Err(Failure::usage("--max-memory: this system does not tell how much memory is taken; give --window"));
+    };
+    let places: Vec<Place> = jobs.iter().filter_map(Place::of).collect();
+    let need = |side: usize| before + places.iter().map(|place| place.bytes(side, pixel)).max().unwrap_or_default();
+    let longest = places.iter().map(|place| place.height.max(place.width)).max().unwrap_or(LARGEST);
+    let largest = longest.next_multiple_of(STEP).min(LARGEST);
+    match (2..=largest / STEP).map(|steps| steps * STEP).rev().find(|&side| need(side) <= most) {
+        Some(side) => Ok(Windows {
+            overlap: args.windows.overlap.unwrap_or(mapper.windows.resized(side).overlap),
+            ..mapper.windows.resized(side)
+        }),
+        None => Err(Failure::usage(format!(
+            "--max-memory: windows of {} pixels already take {} MB ({:.0} bytes a pixel of the window); allow more",
+            2 * STEP,
+            need(2 * STEP).div_ceil(1_000_000),
+            pixel
+        ))),
+    }
+}
+
+/// What counts of a place.
+struct Place {
+    height: usize,
+    width: usize,
+    /// Bytes of a pixel of all dates as floats.
+    pixel: usize,
+    /// Bytes that readers hold.
+    readers: u64,
+}
+
+impl Place {
+    /// `None` for files that cannot be opened: that is reported when they are mapped.
+    fn of(job: &Job) -> Option<Self> {
+        let files = job.images.iter().map(|path| RasterFile::open(path).ok()).collect::<Option<Vec<_>>>()?;
+        let first = files.first()?;
+        Some(Self {
+            height: first.height(),
+            width: first.width(),
+            pixel: files.iter().map(|file| 4 * file.bands()).sum(),
+            readers: files.iter().map(RasterFile::most_bytes).sum(),
+        })
+    }
+
+    /// Memory above the loaded model with windows of this side.
+    fn bytes(&self, side: usize, pixel: f64) -> u64 {
+        let (rows, columns) = (side.min(self.height), side.min(self.width));
+        let window = rows * columns;
+        let model = (window as f64 * pixel) as u64;
+        let read = window * self.pixel * WAITING;
+        // A sum and a flag of no data a pixel.
+        let strip = rows * self.width * 5 + ROWS.min(self.height) * self.width * ROW_BYTES;
+        self.readers + model + (read + strip) as u64
+    }
+}
+
+/// Peak memory of one pass of the model, a pixel of its window.
+fn bytes_per_pixel(mapper: &Mapper<'_>) -> Result<Option<f64>, Failure> {
+    let Some(watch) = PeakWatch::start() else { return Ok(None) };
+    let bands = mapper.meta.config.encoder.bands;
+    let data = vec![0.0; bands * MEASURED * MEASURED];
+    let view = ImageView { bands, height: MEASURED, width: MEASURED, data: &data };
+    let mut predictor = mapper.predictor();
+    predictor.windows = Windows::WHOLE;
+    predictor.predict(&vec![view; mapper.model.task().dates()])?;
+    Ok(Some(watch.stop() as f64 / (MEASURED * MEASURED) as f64))
+}

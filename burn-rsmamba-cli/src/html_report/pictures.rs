@@ -1,0 +1,69 @@
+//! Which predictions a page shows, and their bytes.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use image::ImageFormat;
+
+use crate::report::ImageScores;
+use crate::run_folder::RunFolder;
+
+/// Pictures of each kind.
+const COUNT: usize = 4;
+/// Columns of a picture; wider ones are made smaller.
+const WIDEST: u32 = 1200;
+
+/// A prediction as it stands in the page.
+pub(super) struct Picture<'a> {
+    pub(super) scores: &'a ImageScores,
+    /// A `data:` address.
+    pub(super) source: String,
+}
+
+/// The pictures of a page.
+pub(super) struct Pictures<'a> {
+    /// Those with the largest share of wrong pixels, the worst first.
+    pub(super) worst: Vec<Picture<'a>>,
+    /// The first of the others.
+    pub(super) samples: Vec<Picture<'a>>,
+}
+
+/// Chooses among the images that were drawn.
+pub(super) fn choose<'a>(images: &'a [ImageScores], run: &RunFolder) -> anyhow::Result<Pictures<'a>> {
+    let folder = run.predictions()?;
+    let path = |scores: &ImageScores| folder.join(format!("{}.png", scores.image));
+    let mut drawn: Vec<&ImageScores> = images.iter().filter(|scores| path(scores).is_file()).collect();
+    drawn.sort_by(|one, other| wrong(other).total_cmp(&wrong(one)));
+    // Of few images half are samples.
+    let mut samples = drawn.split_off(COUNT.min(drawn.len().div_ceil(2)));
+    samples.sort_by(|one, other| one.image.cmp(&other.image));
+    let embed = |scores: &'a ImageScores| -> anyhow::Result<Picture<'a>> {
+        Ok(Picture { scores, source: data_address(&path(scores))? })
+    };
+    Ok(Pictures {
+        worst: drawn.into_iter().map(embed).collect::<Result<_, _>>()?,
+        samples: samples.into_iter().take(COUNT).map(embed).collect::<Result<_, _>>()?,
+    })
+}
+
+/// The share of pixels that are wrong: F1 would say nothing of an image without a target.
+fn wrong(scores: &ImageScores) -> f64 {
+    let counts = &scores.counts;
+    (counts.fp + counts.fn_) as f64 / counts.total().max(1) as f64
+}
+
+/// The picture itself, as text that stands where its address would.
+fn data_address(path: &Path) -> anyhow::Result<String> {
+    let read = || -> image::ImageResult<Vec<u8>> {
+        let picture = image::open(path)?;
+        let picture = if picture.width() > WIDEST { picture.thumbnail(WIDEST, u32::MAX) } else { picture };
+        let mut bytes = Vec::new();
+        picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)?;
+        Ok(bytes)
+    };
+    let bytes = read().with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(format!("data:image/png;base64,{}", STANDARD.encode(bytes)))
+}

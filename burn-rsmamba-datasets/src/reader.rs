@@ -1,0 +1,177 @@
+//! A scene that is read window by window.
+
+use std::sync::Arc;
+
+use crate::mask::mask_of;
+use crate::scene::Size;
+use crate::{DatasetError, LabelRule, LoadedScene, Mask, Raster, RasterFile, Scene, SceneSource, Window};
+
+/// Decoded blocks that are kept of each file. Two rows of tiles of 256 pixels, 32507 pixels wide and of three bands, are
+/// 50 MB.
+const CACHE_BYTES: usize = 96 << 20;
+
+/// An open [`Scene`] of any size, of which windows are decoded: see [`RasterFile`].
+pub struct SceneReader {
+    name: String,
+    source: Source,
+    region: Window,
+    bands: usize,
+}
+
+enum Source {
+    Files { images: Vec<RasterFile>, label: Option<LabelFile> },
+    Memory { images: Vec<Arc<Raster>>, label: Arc<Mask> },
+}
+
+struct LabelFile {
+    file: RasterFile,
+    rule: LabelRule,
+}
+
+impl SceneReader {
+    /// Opens the files of a scene, and checks that they fit; at most `cache` bytes of decoded blocks are kept of each.
+    pub(crate) fn open(scene: &Scene, cache: usize) -> Result<Self, DatasetError> {
+        let (source, region) = match &scene.source {
+            SceneSource::Files { images, label, rule, region } => {
+                let images = images.iter().map(|path| RasterFile::with_cache(path, cache));
+                let images = images.collect::<Result<Vec<_>, _>>()?;
+                let label = label.as_ref().map(|path| RasterFile::with_cache(path, cache)).transpose()?;
+                let label = label.map(|file| LabelFile { file, rule: rule.clone() });
+                (Source::Files { images, label }, *region)
+            }
+            SceneSource::Memory { images, label } => {
+                (Source::Memory { images: images.clone(), label: label.clone() }, None)
+            }
+        };
+        let (images, label) = source.sizes();
+        scene.check(&images, label)?;
+        let Some(&Size { width, height, bands }) = images.first() else {
+            return Err(DatasetError::Missing { path: scene.path(Some(0)) });
+        };
+        let whole = Window { top: 0, left: 0, bottom: height, right: width };
+        let region = region.unwrap_or(whole);
+        if region.top >= region.bottom || region.left >= region.right || region.bottom > height || region.right > width
+        {
+            return Err(DatasetError::Region { path: scene.path(Some(0)), region, width, height });
+        }
+        Ok(Self { name: scene.name.clone(), source, region, bands })
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.region.right - self.region.left
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.region.bottom - self.region.top
+    }
+
+    /// Bands of an image, without alpha.
+    pub fn bands(&self) -> usize {
+        self.bands
+    }
+
+    /// Strips and tiles decoded so far, of all files.
+    pub fn decoded_blocks(&self) -> usize {
+        match &self.source {
+            Source::Files { images, label } => {
+                let files = images.iter().chain(label.as_ref().map(|label| &label.file));
+                files.map(RasterFile::decoded_blocks).sum()
+            }
+            Source::Memory { .. } => 0,
+        }
+    }
+
+    /// The pixels of a window; those without data are 0 in every band.
+    ///
+    /// With [`LabelRule::Auto`] the first window that is not the whole scene takes a look at all values of the label.
+    ///
+    /// # Errors
+    /// A block that is damaged or cut off, or compressed in a way that is not supported; a label that its rule refuses.
+    ///
+    /// # Panics
+    /// When the window is empty or reaches beyond the scene.
+    pub fn window(
+        &mut self,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<LoadedScene, DatasetError> {
+        assert!(
+            height > 0 && width > 0 && top + height <= self.height() && left + width <= self.width(),
+            "SceneReader: window {height}x{width} at ({top}, {left}) is not inside {}x{} (height x width)",
+            self.height(),
+            self.width()
+        );
+        let whole = (height, width) == (self.height(), self.width());
+        let (y, x) = (self.region.top + top, self.region.left + left);
+        let (images, label) = match &mut self.source {
+            Source::Files { images, label } => {
+                let images = images.iter_mut().map(|file| {
+                    let mut image = file.window(y, x, height, width)?;
+                    image.clear_nodata(file.nodata());
+                    Ok(Arc::new(image))
+                });
+                let images = images.collect::<Result<_, DatasetError>>()?;
+                let label = label.as_mut().map(|label| {
+                    if !whole {
+                        label.settle(self.region)?;
+                    }
+                    let values = label.file.window(y, x, height, width)?;
+                    mask_of(label.file.path(), &values, &label.rule, &mut Vec::new()).map(Arc::new)
+                });
+                (images, label.transpose()?)
+            }
+            Source::Memory { images, label } => {
+                let images = images.iter().map(|image| Arc::new(image.window(y, x, height, width))).collect();
+                let row = |row: usize| &label.data[row * label.width + x..][..width];
+                let label = Mask { width, height, data: (y..y + height).flat_map(row).copied().collect() };
+                (images, Some(Arc::new(label)))
+            }
+        };
+        Ok(LoadedScene { name: self.name.clone(), images, label })
+    }
+}
+
+impl LabelFile {
+    /// Lets a rule that judges a label by all its values do so, and makes it one that can be applied to a part.
+    fn settle(&mut self, region: Window) -> Result<(), DatasetError> {
+        let Some(settled) = self.rule.settled() else { return Ok(()) };
+        let (rows, width) = (self.file.block().0.max(256), region.right - region.left);
+        let mut seen = Vec::new();
+        for top in (region.top..region.bottom).step_by(rows) {
+            let part = self.file.window(top, region.left, rows.min(region.bottom - top), width)?;
+            mask_of(self.file.path(), &part, &self.rule, &mut seen)?;
+        }
+        self.rule = settled;
+        Ok(())
+    }
+}
+
+impl Source {
+    /// The sizes of the images, and the columns and rows of the label.
+    fn sizes(&self) -> (Vec<Size>, Option<(usize, usize)>) {
+        match self {
+            Self::Files { images, label } => {
+                let size = |file: &RasterFile| Size { width: file.width(), height: file.height(), bands: file.bands() };
+                let label = label.as_ref().map(|label| (label.file.width(), label.file.height()));
+                (images.iter().map(size).collect(), label)
+            }
+            Self::Memory { images, label } => {
+                (images.iter().map(|image| Size::of(image)).collect(), Some((label.width, label.height)))
+            }
+        }
+    }
+}
+
+impl Scene {
+    /// Opens the scene to read windows of it, without decoding anything but what has no windows (PNG, JPEG, BMP).
+    ///
+    /// # Errors
+    /// Files that are missing or no images; images or a label that differ in size or bands.
+    pub fn reader(&self) -> Result<SceneReader, DatasetError> {
+        SceneReader::open(self, CACHE_BYTES)
+    }
+}

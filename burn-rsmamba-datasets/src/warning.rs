@@ -1,0 +1,49 @@
+//! What a user should know of a dataset but need not mend.
+
+use std::path::PathBuf;
+
+use crate::{Names, Split};
+
+/// Something about the files of a split that may be meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetWarning {
+    /// Another number of scenes than the published dataset has.
+    #[error("{split}: {found} scenes, where {}; check the download, unless this is meant", published(.known))]
+    Count {
+        /// The split.
+        split: Split,
+        /// How many scenes are there.
+        found: usize,
+        /// How many the datasets that are published in this layout have, by name.
+        known: Vec<(&'static str, usize)>,
+    },
+    /// Files that were left out because their partners are not there.
+    #[error("{0}; left out")]
+    Unpaired(Unpaired),
+    /// Files that are neither images nor sidecars of images.
+    #[error("{folder}: ignored {names} (not a PNG, JPEG, BMP or TIFF name)")]
+    Ignored {
+        /// Where they are.
+        folder: PathBuf,
+        /// Their names.
+        names: Names,
+    },
+}
+
+/// A folder or list that lacks files which belong to others.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place} has no {what} for {names}")]
+pub struct Unpaired {
+    /// The folder without the files, or the list that names them.
+    pub place: PathBuf,
+    /// What is not there: an image, a label, or a file that was listed.
+    pub what: &'static str,
+    /// Names without extension, or paths as a list gives them.
+    pub names: Names,
+}
+
+fn published(known: &[(&str, usize)]) -> String {
+    let known: Vec<String> = known.iter().map(|(name, count)| format!("{name} has {count}")).collect();
+    known.join(" and ")
+}

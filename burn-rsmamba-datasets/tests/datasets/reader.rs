@@ -1,0 +1,100 @@
+//! Scenes by windows, and pixels without data.
+
+use std::fs::File;
+
+use burn_rsmamba_datasets::{
+    CropOptions, Crops, GeoTiff, LabelRule, Pixels, Raster, Scene, SceneSource, Window, statistics,
+};
+
+use super::support::{at, folder, label, message, numbered, pattern, scene, scene_set};
+
+fn files(root: &tempfile::TempDir, region: Option<Window>, values: &[u8]) -> Scene {
+    let (first, mask) = (at(root, "image.tif"), at(root, "label.tif"));
+    super::rasters::save_tiff(&first, &pattern(60, 50).into());
+    super::rasters::save_tiff(&mask, &label(60, 50, values).into());
+    let source = SceneSource::Files { images: vec![first], label: Some(mask), rule: LabelRule::Auto, region };
+    Scene { name: "s".into(), source }
+}
+
+#[test]
+fn windows_of_a_part_are_those_of_the_whole() {
+    let root = folder();
+    let whole = files(&root, None, &[0, 255]).load().unwrap();
+    let part = files(&root, Some(Window { top: 5, left: 10, bottom: 45, right: 50 }), &[0, 255]);
+    let mut reader = part.reader().unwrap();
+    assert_eq!((reader.height(), reader.width(), reader.bands()), (40, 40, 3));
+    let loaded = part.load().unwrap();
+    for (top, left, height, width) in [(0, 0, 40, 40), (0, 0, 1, 1), (39, 39, 1, 1), (7, 3, 20, 30)] {
+        let window = reader.window(top, left, height, width).unwrap();
+        let expected = whole.images[0].crop_chw_f32(5 + top, 10 + left, height, width);
+        assert_eq!(window.images[0].to_chw_f32(), expected);
+        assert_eq!(loaded.images[0].crop_chw_f32(top, left, height, width), expected);
+        let mask = window.label.unwrap();
+        let at =
+            |row: usize, column: usize| whole.label.as_ref().unwrap().data[(5 + top + row) * 60 + 10 + left + column];
+        let expected: Vec<u8> = (0..height * width).map(|pixel| at(pixel / width, pixel % width)).collect();
+        assert_eq!(mask.data, expected);
+    }
+}
+
+#[test]
+fn scenes_in_memory_have_windows_too() {
+    let scene = scene("m", numbered(6, 5), (0..30).map(|index| index % 2).collect());
+    let window = scene.reader().unwrap().window(1, 2, 2, 3).unwrap();
+    assert_eq!(window.images[0].pixels, Pixels::U16(vec![9, 10, 11, 15, 16, 17]));
+    assert_eq!(window.label.unwrap().data, [0, 1, 0, 0, 1, 0]);
+}
+
+#[test]
+fn a_part_beyond_the_files_is_refused() {
+    let root = folder();
+    let scene = files(&root, Some(Window { top: 0, left: 0, bottom: 51, right: 60 }), &[0, 1]);
+    let text = message(scene.load().map(|_| ()), &root.path().join("image.tif"));
+    assert_eq!(text, "rows 0..51 and columns 0..60 are not a part of PATH, which is 60x50; change the region");
+}
+
+#[test]
+fn auto_judges_the_whole_label_before_a_window() {
+    let root = folder();
+    // one window of 1 and 2 alone would pass for a label of one value
+    let scene = files(&root, None, &[1, 2]);
+    let text = message(scene.reader().unwrap().window(0, 0, 1, 1).map(|_| ()), &root.path().join("label.tif"));
+    assert!(text.contains("is not a binary label: it holds the values 1, 2;"), "{text}");
+    let scene = files(&root, None, &[0, 1]);
+    assert_eq!(scene.reader().unwrap().window(0, 1, 1, 2).unwrap().label.unwrap().data, [1, 0]);
+}
+
+#[test]
+fn pixels_without_data_are_found_counted_and_skipped() {
+    let root = folder();
+    let (image, mask) = (at(&root, "image.tif"), at(&root, "label.png"));
+    let values: Vec<u8> = (0..64 * 128).map(|pixel| if pixel % 128 < 64 { 7 } else { 90 }).collect();
+    let rows = |top: usize, count: usize| Ok::<_, tiff::TiffError>(values[top * 128..][..count * 128].to_vec());
+    let geotiff = GeoTiff { width: 128, height: 64, georeference: None, nodata: Some("7".into()) };
+    geotiff.write(File::create(&image).unwrap(), rows).unwrap();
+    label(128, 64, &[0, 255]).save(&mask).unwrap();
+    let source = SceneSource::Files { images: vec![image], label: Some(mask), rule: LabelRule::Auto, region: None };
+    let set = scene_set(vec![Scene { name: "half".into(), source }]);
+
+    let loaded = set.scenes[0].load().unwrap();
+    assert_eq!(loaded.images[0].pixels, Pixels::U8(values.iter().map(|&v| if v == 7 { 0 } else { v }).collect()));
+    let measured = statistics(std::slice::from_ref(&loaded));
+    assert_eq!((measured.blank, measured.pixels), (64 * 64, 64 * 64));
+    assert!((measured.mean[0] - 90.0 / 255.0).abs() < 1e-6);
+    let crops = |skip_blank| Crops::new(&set, CropOptions { size: 64, overlap: 0, skip_blank }).unwrap();
+    assert_eq!(crops(true).skipped_blank(), 1);
+    assert_eq!(crops(false).skipped_blank(), 0);
+}
+
+#[test]
+fn not_a_number_is_no_data() {
+    let root = folder();
+    let path = at(&root, "image.tif");
+    let values = [f32::NAN, 0.5, -9999.0, 1.0];
+    let rows = |_: usize, _: usize| Ok::<_, tiff::TiffError>(values.to_vec());
+    let geotiff = GeoTiff { width: 4, height: 1, georeference: None, nodata: Some("-9999".into()) };
+    geotiff.write(File::create(&path).unwrap(), rows).unwrap();
+    let source = SceneSource::Files { images: vec![path], label: None, rule: LabelRule::Auto, region: None };
+    let Raster { pixels, .. } = (*Scene { name: "n".into(), source }.load().unwrap().images[0]).clone();
+    assert_eq!(pixels, Pixels::F32(vec![0.0, 0.5, 0.0, 1.0]));
+}

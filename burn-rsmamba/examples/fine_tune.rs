@@ -1,0 +1,96 @@
+//! Fine-tunes weights on one's own folder: the encoder stays as it is, decoder and head learn.
+//!
+//! `cargo run --release -p burn-rsmamba --example fine_tune -- WEIGHTS DATA OUT.safetensors [EPOCHS]`
+//!
+//! WEIGHTS is a `.pth` of the official code or a weights file of ours. DATA is `{train,val}/{image,label}`, or any other layout that
+//! `burn_rsmamba_datasets` knows. For the whole recipe take `burn-rsmamba-cli train --init-from`.
+#![expect(clippy::print_stdout, reason = "printing is what this example is for")]
+
+use std::error::Error;
+use std::path::Path;
+
+use burn::Tensor;
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{Device, TensorData};
+use burn_dataset::Dataset;
+use burn_rsmamba::losses::bce_dice;
+use burn_rsmamba::metrics::Confusion;
+use burn_rsmamba::{ModelMeta, Normalisation, RsmModel, weights};
+use burn_rsmamba_datasets::{CropOptions, Crops, Dates, Sample, Split, open};
+
+const BATCH: usize = 4;
+const LEARNING_RATE: f64 = 1e-3;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [from, data, to, rest @ ..] = &arguments[..] else { return Err("give WEIGHTS, DATA and OUT".into()) };
+    let epochs: usize = rest.first().map_or(Ok(5), |epochs| epochs.parse())?;
+
+    // The folder, cut into crops of the size that the weights were trained on.
+    let device = Device::flex();
+    device.seed(42);
+    let (model, mut meta) = read(Path::new(from), &device.clone().autodiff())?;
+    let crops = |split| {
+        Crops::new(&open(data.as_ref(), Dates::One, split)?, CropOptions { size: meta.crop, ..Default::default() })
+    };
+    let (train, val) = (crops(Split::Train)?, crops(Split::Val)?);
+    println!("{} crops to train on, {} to validate on", train.len(), val.len());
+    println!("before: F1 {:.3}", score(&model.valid(), &val, &meta, &device)?.f1());
+
+    // A tensor that asks for no gradient is left alone by the optimiser.
+    let RsmModel::Ss(mut network) = model else { return Err("these weights are for two dates".into()) };
+    network.encoder = network.encoder.no_grad();
+    let mut model = RsmModel::Ss(network);
+    let mut optimizer = AdamWConfig::new().with_weight_decay(1e-3).init();
+    for epoch in 1..=epochs {
+        let mut losses = Vec::new();
+        for start in (0..train.len()).step_by(BATCH) {
+            let samples = train.get_many((start..train.len().min(start + BATCH)).collect())?;
+            let (images, labels) = batch(&samples, &meta.normalisation, &device.clone().autodiff());
+            let loss = bce_dice(model.forward(&[images]), labels).total;
+            losses.push(loss.clone().into_scalar::<f32>());
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            model = optimizer.step(LEARNING_RATE, model, gradients);
+        }
+        let loss = losses.iter().sum::<f32>() / losses.len() as f32;
+        println!("epoch {epoch}: loss {loss:.3}, F1 {:.3}", score(&model.valid(), &val, &meta, &device)?.f1());
+    }
+
+    meta.provenance = format!("{from}, its decoder fine-tuned on {data}");
+    weights::save(&model.valid(), &meta, to.as_ref())?;
+    Ok(())
+}
+
+/// Our own file, or else an official one.
+fn read(path: &Path, device: &Device) -> Result<(RsmModel, ModelMeta), Box<dyn Error>> {
+    Ok(weights::load(path, device).or_else(|_| weights::import(path, None, device))?)
+}
+
+/// Images `[B, bands, H, W]` as the model was trained on them, and labels `[B, 1, H, W]`.
+fn batch(samples: &[Sample], normalisation: &Normalisation, device: &Device) -> (Tensor<4>, Tensor<4>) {
+    let Sample { height, width, bands, .. } = samples[0];
+    let bandwise = |values: &[f32]| Tensor::<1>::from_floats(values, device).reshape([1, bands, 1, 1]);
+    let values: Vec<f32> = samples.iter().flat_map(|sample| sample.images[0].iter().copied()).collect();
+    let images = Tensor::<4>::from_data(TensorData::new(values, [samples.len(), bands, height, width]), device);
+    let images = (images - bandwise(&normalisation.mean)) / bandwise(&normalisation.std);
+    let labels: Vec<f32> = samples.iter().flat_map(|sample| sample.label.iter().map(|&value| value.into())).collect();
+    (images, Tensor::from_data(TensorData::new(labels, [samples.len(), 1, height, width]), device))
+}
+
+/// Counts every pixel of a split once.
+fn score(model: &RsmModel, crops: &Crops, meta: &ModelMeta, device: &Device) -> Result<Confusion, Box<dyn Error>> {
+    let (mut marked, mut truth) = (Vec::new(), Vec::new());
+    for index in 0..crops.len() {
+        let sample = crops.get(index)?;
+        let (image, _) = batch(std::slice::from_ref(&sample), &meta.normalisation, device);
+        let probabilities = burn::tensor::activation::sigmoid(model.forward(&[image]));
+        let probabilities: Vec<f32> = probabilities.into_data().try_into_vec().map_err(|error| format!("{error:?}"))?;
+        // crops at the rim of a scene overlap their neighbours
+        for pixel in sample.counted.indices(sample.width) {
+            marked.push(probabilities[pixel] >= meta.threshold);
+            truth.push(sample.label[pixel] == 1);
+        }
+    }
+    Ok(Confusion::count(marked.into_iter(), truth.into_iter()))
+}

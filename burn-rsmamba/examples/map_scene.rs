@@ -1,0 +1,73 @@
+//! Maps a GeoTIFF of any size: probabilities as a GeoTIFF in the same place, in bounded memory.
+//!
+//! ```sh
+//! cargo run --release -p burn-rsmamba --example map_scene -- MODEL SCENE.tif PROBABILITIES.tif
+//! ```
+
+#![expect(clippy::print_stdout, reason = "it says how fast it was")]
+
+use burn::tensor::Device;
+use burn_rsmamba::inference::{Area, Predictor, SceneSize, SceneSource, Step};
+use burn_rsmamba::weights;
+use burn_rsmamba_datasets::{GeoTiff, RasterFile};
+use std::error::Error;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Instant;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// A file as a source of pixels: only the blocks that a window touches are decoded.
+struct Scene(RasterFile);
+
+impl SceneSource for Scene {
+    type Error = Failure;
+
+    fn size(&self) -> SceneSize {
+        SceneSize { bands: self.0.bands(), height: self.0.height(), width: self.0.width() }
+    }
+
+    fn read(&mut self, _date: usize, area: Area) -> Result<Vec<f32>, Failure> {
+        Ok(self.0.window(area.top, area.left, area.height, area.width)?.to_chw_f32())
+    }
+}
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let [model, scene, out] = &arguments[..] else { return Err("give a model, a scene and an output".into()) };
+
+    let device = Device::flex();
+    let (model, meta) = weights::load(model, &device)?;
+    let predictor = Predictor::new(&model, &meta, &device);
+    let scene = Scene(RasterFile::open(scene)?);
+    let SceneSize { height, width, .. } = scene.size();
+    let geotiff = GeoTiff { width, height, georeference: scene.0.georeference().cloned(), nodata: None };
+    println!("{height}x{width} pixels, {}", predictor.windows);
+
+    let started = Instant::now();
+    let (send, receive) = sync_channel::<Vec<f32>>(2);
+    std::thread::scope(|scope| -> Result<(), Failure> {
+        let writer = scope.spawn(|| write(&geotiff, out, receive));
+        let mapped = predictor.map(scene, move |step| match step {
+            Step::Window { .. } => Ok(()),
+            Step::Rows { values, .. } => send.send(values.to_vec()).map_err(|_| "the output cannot be written".into()),
+        });
+        // A writer that failed knows better why.
+        writer.join().map_err(|_| "the writer panicked")?.and(mapped)
+    })?;
+    println!("{:.0} pixels a second", (height * width) as f64 / started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Writes rows as they come.
+fn write(geotiff: &GeoTiff, out: &PathBuf, rows: Receiver<Vec<f32>>) -> Result<(), Failure> {
+    let mut waiting = Vec::new();
+    geotiff.write(BufWriter::new(File::create(out)?), |_top, count| {
+        while waiting.len() < count * geotiff.width {
+            waiting.extend(rows.recv()?);
+        }
+        Ok(waiting.drain(..count * geotiff.width).collect())
+    })
+}

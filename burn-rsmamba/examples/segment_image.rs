@@ -1,0 +1,30 @@
+//! One image of any size in, one mask out.
+//!
+//! `cargo run --release -p burn-rsmamba --example segment_image -- WEIGHTS.safetensors IMAGE.png MASK.png`
+//!
+//! WEIGHTS is what `burn-rsmamba-cli train` or `import` wrote; it says how the image has to be scaled and cut.
+
+use std::error::Error;
+
+use burn::tensor::Device;
+use burn_rsmamba::inference::{Blend, ImageView, Windows, predict};
+use burn_rsmamba::weights;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [file, input, output] = &arguments[..] else { return Err("give WEIGHTS, IMAGE and MASK".into()) };
+
+    let device = Device::flex();
+    let (model, meta) = weights::load(file.as_ref(), &device)?;
+    let image = image::open(input)?.to_rgb32f(); // 0..1
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let data: Vec<f32> = (0..3).flat_map(|band| image.pixels().map(move |pixel| pixel[band])).collect();
+    let view = ImageView { bands: 3, height, width, data: &data };
+
+    let windows = Windows { size: Some(meta.crop), overlap: meta.crop / 4, blend: Blend::Cosine };
+    let probabilities = predict(&model, &[view], &meta.normalisation, windows, &device)?;
+
+    let mask = probabilities.iter().map(|&p| if p >= meta.threshold { 255 } else { 0 }).collect();
+    image::GrayImage::from_raw(width as u32, height as u32, mask).expect("a value a pixel").save(output)?;
+    Ok(())
+}

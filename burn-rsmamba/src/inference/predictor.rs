@@ -1,0 +1,230 @@
+//! A model at work on scenes of any size, from top to bottom.
+
+use super::turns::{TURNS, turn, turn_back};
+use super::{Area, ImageView, InferenceError, SceneSize, SceneSource, Windows};
+use crate::{
+    models::RsmModel,
+    weights::{ModelMeta, Normalisation},
+};
+use burn::{
+    Tensor,
+    tensor::{Device, TensorData, activation::sigmoid},
+};
+use std::sync::mpsc::sync_channel;
+
+/// Windows that are read ahead while the model works.
+const AHEAD: usize = 2;
+/// Rows that are handed out at a time: what is done with them should hold no more.
+const ROWS: usize = 64;
+
+/// A model with the way it is put to work on images and scenes.
+#[derive(Debug, Clone, Copy)]
+pub struct Predictor<'a> {
+    /// The model, for inference ([`Module::valid`](burn::module::Module::valid)).
+    pub model: &'a RsmModel,
+    /// How its input is scaled.
+    pub normalisation: &'a Normalisation,
+    /// How scenes are cut.
+    pub windows: Windows,
+    /// Test-time augmentation: the mean probability of the eight flips and rotations of each window, of two dates also in
+    /// reversed order. It takes 8 or 16 times as long, and no more memory.
+    pub augmented: bool,
+    /// Where the model is.
+    pub device: &'a Device,
+}
+
+/// How far a scene is mapped.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Step<'a> {
+    /// A window went through the model.
+    Window {
+        /// Windows that are done.
+        done: usize,
+        /// All windows.
+        count: usize,
+    },
+    /// Rows are finished, a few at a time.
+    Rows {
+        /// The first of them.
+        top: usize,
+        /// The probabilities of whole rows, row-major.
+        values: &'a [f32],
+    },
+}
+
+impl<'a> Predictor<'a> {
+    /// A predictor with the defaults of the model's file.
+    pub fn new(model: &'a RsmModel, meta: &'a ModelMeta, device: &'a Device) -> Self {
+        Self { model, normalisation: &meta.normalisation, windows: meta.windows(), augmented: false, device }
+    }
+
+    /// Probability of the first class at every pixel, `height * width` row-major, from one image or two dates in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError`] when images, windows and model do not fit together.
+    pub fn predict(&self, dates: &[ImageView<'_>]) -> Result<Vec<f32>, InferenceError> {
+        self.check_views(dates)?;
+        let mut result = Vec::with_capacity(dates[0].height * dates[0].width);
+        self.map(dates, |step| {
+            if let Step::Rows { values, .. } = step {
+                result.extend_from_slice(values);
+            }
+            Ok(())
+        })?;
+        Ok(result)
+    }
+
+    /// Maps a scene of any size in bounded memory: probabilities of the first class, from top to bottom.
+    ///
+    /// The source is read on a thread of its own, one row of windows after the other, each from left to right, while the model
+    /// works; `report` is called on this thread. At most one row of windows is held as floats. Results do not depend on how rows
+    /// are handed out.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError`] when scene, windows and model do not fit together, before anything is read; what the source and
+    /// `report` return.
+    pub fn map<S: SceneSource>(
+        &self,
+        source: S,
+        report: impl FnMut(Step<'_>) -> Result<(), S::Error>,
+    ) -> Result<(), S::Error> {
+        self.map_from(0, source, report)
+    }
+
+    /// [`map`](Self::map) of the rows from `first` on, to go on with a map that was interrupted: they are the same bits as in a map
+    /// from the beginning, where the model repeats its results.
+    ///
+    /// Windows above that reach into these rows are run again.
+    ///
+    /// # Errors
+    ///
+    /// As [`map`](Self::map).
+    pub fn map_from<S: SceneSource>(
+        &self,
+        first: usize,
+        mut source: S,
+        mut report: impl FnMut(Step<'_>) -> Result<(), S::Error>,
+    ) -> Result<(), S::Error> {
+        let size = source.size();
+        self.check_size(size)?;
+        let (rows, columns) = (self.windows.axis(size.height), self.windows.axis(size.width));
+        let skipped = rows.starts.partition_point(|start| start + rows.window <= first);
+        let area = |top, left| Area { top, left, height: rows.window, width: columns.window };
+        let dates = self.model.task().dates();
+        let (send, receive) = sync_channel(AHEAD);
+        std::thread::scope(|scope| {
+            let (tops, lefts) = (&rows.starts[skipped..], &columns.starts);
+            scope.spawn(move || {
+                for area in tops.iter().flat_map(|&top| lefts.iter().map(move |&left| area(top, left))) {
+                    let images: Result<Vec<_>, _> = (0..dates).map(|date| source.read(date, area)).collect();
+                    let failed = images.is_err();
+                    // Nobody listens any more where reporting failed.
+                    if send.send(images).is_err() || failed {
+                        return;
+                    }
+                }
+            });
+            let (mut done, count) = (0, tops.len() * lefts.len());
+            // Sums of the rows from the first unfinished one on.
+            let mut sums = vec![0.0f32; rows.window * size.width];
+            for (row, &top) in rows.starts.iter().enumerate().skip(skipped) {
+                for (column, &left) in columns.starts.iter().enumerate() {
+                    let images = receive.recv().expect("the reader sends every window")?;
+                    let probabilities = self.window(images, size.bands, area(top, left));
+                    let down = rows.weights(row).iter().zip(probabilities.chunks_exact(columns.window));
+                    for (line, (down, values)) in sums.chunks_exact_mut(size.width).zip(down) {
+                        let across = line[left..].iter_mut().zip(columns.weights(column).iter().zip(values));
+                        across.for_each(|(sum, (across, value))| *sum += down * across * value);
+                    }
+                    done += 1;
+                    report(Step::Window { done, count })?;
+                }
+                let finished = rows.finished_by(row);
+                let known = first.clamp(finished.start, finished.end);
+                for top in (known..finished.end).step_by(ROWS) {
+                    let end = finished.end.min(top + ROWS);
+                    let values = &sums[(top - finished.start) * size.width..(end - finished.start) * size.width];
+                    report(Step::Rows { top, values })?;
+                }
+                let finished = finished.len() * size.width;
+                sums.copy_within(finished.., 0);
+                let unfinished = sums.len() - finished;
+                sums[unfinished..].fill(0.0);
+            }
+            Ok(())
+        })
+    }
+
+    /// What the model says of one window, row-major.
+    fn window(&self, images: Vec<Vec<f32>>, bands: usize, area: Area) -> Vec<f32> {
+        let Normalisation { mean, std } = self.normalisation;
+        let mut inputs: Vec<_> = images
+            .into_iter()
+            .map(|mut values| {
+                let planes = values.chunks_exact_mut(area.height * area.width);
+                for (plane, (mean, std)) in planes.zip(mean.iter().zip(std)) {
+                    for value in plane {
+                        *value = (*value - mean) / std;
+                    }
+                }
+                let values = TensorData::new(values, [1, bands, area.height, area.width]);
+                Tensor::<4>::from_data(values, self.device)
+            })
+            .collect();
+        let probabilities = if self.augmented { self.mean_of_turns(&mut inputs) } else { self.probabilities(&inputs) };
+        probabilities.into_data().convert::<f32>().try_into_vec().expect("f32 probabilities")
+    }
+
+    /// The mean over all turns, in either order of the dates.
+    fn mean_of_turns(&self, inputs: &mut [Tensor<4>]) -> Tensor<4> {
+        let mut sum: Option<Tensor<4>> = None;
+        for _ in 0..inputs.len() {
+            for number in 0..TURNS {
+                let turned: Vec<_> = inputs.iter().map(|input| turn(input.clone(), number)).collect();
+                let here = turn_back(self.probabilities(&turned), number);
+                sum = Some(sum.map_or(here.clone(), |sum| sum + here));
+            }
+            inputs.reverse();
+        }
+        sum.expect("at least one date") / (TURNS * inputs.len()) as f32
+    }
+
+    fn probabilities(&self, inputs: &[Tensor<4>]) -> Tensor<4> {
+        sigmoid(self.model.forward(inputs).narrow(1, 0, 1))
+    }
+
+    fn check_views(&self, dates: &[ImageView<'_>]) -> Result<(), InferenceError> {
+        let task = self.model.task();
+        if dates.len() != task.dates() {
+            return Err(InferenceError::Dates { task, expected: task.dates(), actual: dates.len() });
+        }
+        let first = (dates[0].height, dates[0].width);
+        for date in dates {
+            let ImageView { bands, height, width, data } = *date;
+            self.check_bands(bands)?;
+            if (height, width) != first {
+                return Err(InferenceError::Sizes { first, second: (height, width) });
+            }
+            if data.len() != bands * height * width {
+                return Err(InferenceError::Values { bands, height, width, actual: data.len() });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_size(&self, size: SceneSize) -> Result<(), InferenceError> {
+        let SceneSize { bands, height, width } = size;
+        self.check_bands(bands)?;
+        if height == 0 || width == 0 {
+            return Err(InferenceError::Values { bands, height, width, actual: 0 });
+        }
+        self.windows.check()
+    }
+
+    fn check_bands(&self, actual: usize) -> Result<(), InferenceError> {
+        let expected = self.normalisation.mean.len();
+        if actual == expected { Ok(()) } else { Err(InferenceError::Bands { expected, actual }) }
+    }
+}

@@ -1,0 +1,78 @@
+//! Where the pixels of a scene come from.
+
+use super::InferenceError;
+
+/// Size of a scene.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SceneSize {
+    /// Bands of every date.
+    pub bands: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+/// A rectangle of a scene.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Area {
+    /// First row.
+    pub top: usize,
+    /// First column.
+    pub left: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+/// A raster of one or more dates that is read area by area: a file, an array, a service.
+pub trait SceneSource: Send {
+    /// What can go wrong.
+    type Error: From<InferenceError> + Send;
+
+    /// Its size, the same at every date.
+    fn size(&self) -> SceneSize;
+
+    /// The values of 0..1 of an area at a date, not yet normalised: `[bands, height, width]` of the area, row-major.
+    ///
+    /// # Errors
+    ///
+    /// What the source says; mapping ends with it.
+    fn read(&mut self, date: usize, area: Area) -> Result<Vec<f32>, Self::Error>;
+}
+
+/// An image in memory, as values of 0..1, not yet normalised: `[bands, height, width]`, row-major.
+#[derive(Debug, Clone, Copy)]
+pub struct ImageView<'a> {
+    /// Bands.
+    pub bands: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// `bands * height * width` values.
+    pub data: &'a [f32],
+}
+
+/// One view a date, of one size.
+impl SceneSource for &[ImageView<'_>] {
+    type Error = InferenceError;
+
+    fn size(&self) -> SceneSize {
+        let ImageView { bands, height, width, .. } = self[0];
+        SceneSize { bands, height, width }
+    }
+
+    fn read(&mut self, date: usize, area: Area) -> Result<Vec<f32>, InferenceError> {
+        let view = &self[date];
+        let mut values = Vec::with_capacity(view.bands * area.height * area.width);
+        for band in 0..view.bands {
+            for row in area.top..area.top + area.height {
+                let start = (band * view.height + row) * view.width + area.left;
+                values.extend_from_slice(&view.data[start..start + area.width]);
+            }
+        }
+        Ok(values)
+    }
+}

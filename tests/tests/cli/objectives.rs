@@ -1,0 +1,168 @@
+//! Losses, thresholds, ignored pixels and several classes, from training to evaluation; what a run leaves for people.
+
+use super::fixture::{Fixture, scene, train, write, write_label};
+use image::Luma;
+use serde_json::Value;
+use std::{fs, path::PathBuf};
+
+/// Squares of class 2 on ground of class 0, with a stripe of class 1 below; the first columns hold 255 in place of a class.
+fn classes(fixture: &Fixture) -> PathBuf {
+    let root = fixture.path("classes");
+    for (split, count) in [("train", 4), ("val", 2), ("test", 2)] {
+        for index in 0..count {
+            let (mut image, mut label) = scene(index);
+            for (x, y, pixel) in label.enumerate_pixels_mut() {
+                let class = if y >= 52 { 1 } else { pixel.0[0] / 255 * 2 };
+                *pixel = Luma([if x < 4 { 255 } else { class }]);
+                if y >= 52 {
+                    image.get_pixel_mut(x, y).0 = [20, 40, 200];
+                }
+            }
+            write(&root.join(split).join("image").join(format!("s{index}.png")), &image);
+            write_label(&root.join(split).join("label").join(format!("s{index}.png")), &label);
+        }
+    }
+    root
+}
+
+fn number(value: &Value, key: &str) -> f64 {
+    value[key].as_f64().unwrap_or_else(|| panic!("{key} in {value}"))
+}
+
+/// The epochs of a run.
+fn metrics(fixture: &Fixture, run: &str) -> Vec<Value> {
+    let text = fs::read_to_string(fixture.path(run).join("metrics.jsonl")).expect("metrics");
+    text.lines().map(|row| serde_json::from_str(row).expect("JSON")).collect()
+}
+
+#[test]
+fn the_best_threshold_of_the_validation_goes_with_the_weights() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    let data = data.to_str().expect("text");
+    let report = fixture.json(&train("ss", data, "best", &["--epochs", "3"]));
+    let rows = metrics(&fixture, "best");
+    let best = rows.iter().find(|row| row["epoch"] == report["best_epoch"]).expect("the best epoch");
+    assert_eq!(best["threshold"], report["threshold"]);
+    // On the validation split itself no other threshold does better.
+    let at = |threshold: Option<&str>| {
+        let mut arguments = vec!["eval", "--model", "best", "--data", data, "--split", "val"];
+        arguments.extend(threshold.iter().flat_map(|threshold| ["--threshold", threshold]));
+        number(&fixture.json(&arguments), "f1")
+    };
+    let found = at(None);
+    assert!((found - number(best, "f1")).abs() < 1e-9, "{found} {best}");
+    for other in ["0.1", "0.3", "0.5", "0.7", "0.9"] {
+        assert!(at(Some(other)) <= found + 1e-9, "{other}");
+    }
+    let fixed = fixture.json(&train("ss", data, "fixed", &["--epochs", "1", "--threshold", "0.25"]));
+    assert_eq!(fixed["threshold"], 0.25);
+}
+
+#[test]
+fn every_loss_trains_and_each_is_another() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    let data = data.to_str().expect("text");
+    let mut losses = Vec::new();
+    for (run, flags) in [
+        ("official", &["--loss", "bce-dice"][..]),
+        ("weighted", &["--pos-weight", "3"]),
+        ("focal", &["--loss", "focal"]),
+        ("balanced", &["--loss", "focal", "--class-weights", "0.25,0.75", "--set", "focal_gamma=1"]),
+    ] {
+        fixture.json(&train("ss", data, run, &[&["--epochs", "1"], flags].concat()));
+        losses.push(number(&metrics(&fixture, run)[0], "valid_loss"));
+    }
+    for (index, loss) in losses.iter().enumerate() {
+        assert!(loss.is_finite() && *loss > 0.0, "{losses:?}");
+        assert!(losses[..index].iter().all(|other| (other - loss).abs() > 1e-4), "{losses:?}");
+    }
+    let mistakes: [(&[&str], &str); 5] = [
+        (&["--loss", "ce-dice"], "two classes"),
+        (&["--classes", "3"], "ce-dice"),
+        (&["--pos-weight=-1"], "pos_weight"),
+        (&["--loss", "focal", "--pos-weight", "2"], "class_weights"),
+        (&["--threshold", "worst"], "best"),
+    ];
+    for (flags, expected) in mistakes {
+        let ran = fixture.run(&train("ss", data, "no", flags));
+        assert_eq!(ran.code, 2, "{flags:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{flags:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn several_classes_and_ignored_pixels_from_training_to_scores() {
+    let fixture = Fixture::new();
+    let data = classes(&fixture);
+    let data = data.to_str().expect("text");
+    let flags = ["--epochs", "12", "--classes", "3", "--loss", "ce-dice", "--lr", "0.01"];
+    // Without a word about them, 255 is no class.
+    let error = fixture.error(1, &train("ss", data, "run", &flags));
+    assert!(error.contains("255") && error.contains("ignore:255:classes:3"), "{error}");
+    let report = fixture.json(&train("ss", data, "run", &[&flags[..], &["--ignore-index", "255"]].concat()));
+    let classes = report["classes"].as_array().expect("classes");
+    let mean = classes.iter().map(|class| number(class, "iou")).sum::<f64>() / 3.0;
+    assert!((mean - number(&report, "iou")).abs() < 1e-12, "{report}");
+    assert!(number(&report, "accuracy") > 0.6, "it learns something: {report}");
+    assert_eq!(report["threshold"], Value::Null);
+
+    let eval = ["eval", "--model", "run", "--data", data, "--split", "test", "--ignore-index", "255"];
+    let scores = fixture.json(&eval);
+    assert_eq!(scores["confusion"], report["confusion"]);
+    let confusion: Vec<Vec<u64>> = serde_json::from_value(scores["confusion"].clone()).expect("rows of counts");
+    let pixels: u64 = confusion.concat().iter().sum();
+    assert_eq!(pixels, 2 * 64 * 60, "four columns of each image count nowhere");
+    let error = fixture.error(2, &[&eval[..], &["--csv", "x.csv"]].concat());
+    assert!(error.contains("--csv"), "{error}");
+    let error = fixture.error(2, &[&eval[..], &["--label-rule", "nonzero"]].concat());
+    assert!(error.contains("nonzero") && error.contains("classes:3"), "{error}");
+    let error = fixture.error(1, &["predict", "--model", "run", "--input", data, "--out", "maps"]);
+    assert!(error.contains("3 classes"), "{error}");
+}
+
+#[test]
+fn evaluation_writes_a_table_and_maps_of_errors() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    let data = data.to_str().expect("text");
+    fixture.json(&train("ss", data, "run", &["--epochs", "1"]));
+    let eval = ["eval", "--model", "run", "--data", data, "--split", "test", "--csv", "images.csv", "--maps", "errors"];
+    let scores = fixture.json(&[&eval[..], &["--overlap", "8"]].concat());
+    assert_eq!((&scores["crop"], &scores["overlap"]), (&32.into(), &8.into()));
+    let table = fs::read_to_string(fixture.path("images.csv")).expect("a table");
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows[0][..2], ["image", "precision"]);
+    assert_eq!(rows[0][11..], ["threshold", "crop", "overlap"]);
+    assert_eq!((rows.len(), rows[1][0], rows[2][0]), (3, "s0", "s1"));
+    assert_eq!(rows[1][12..], ["32", "8"]);
+    let errors: u64 =
+        rows[1..].iter().flat_map(|row| &row[8..10]).map(|count| count.parse::<u64>().expect("a count")).sum();
+    let wrong = |name: &str| {
+        let map = image::open(fixture.path("errors").join(name)).expect("a map").to_rgb8();
+        map.pixels().filter(|pixel| pixel.0[0] != pixel.0[1]).count() as u64
+    };
+    assert_eq!(wrong("s0_errors.png") + wrong("s1_errors.png"), errors, "coloured pixels are the wrong ones");
+    assert_eq!(errors, scores["fp"].as_u64().expect("fp") + scores["fn"].as_u64().expect("fn"));
+}
+
+#[test]
+fn a_run_ends_with_a_page_that_can_be_written_again() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "2"]));
+    let read = || fs::read_to_string(fixture.path("run/report.html")).expect("a page");
+    let page = read();
+    for part in ["<polyline", "data:image/png;base64,", "best_threshold", "preset = ", "s1: F1"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(fixture.path("run/curves.svg").is_file() && fixture.path("run/scores.json").is_file());
+    fs::remove_file(fixture.path("run/report.html")).expect("removed");
+    let report = fixture.json(&["report", "--run", "run"]);
+    assert_eq!(report["report"], "run/report.html");
+    assert_eq!(read(), page);
+    let error = fixture.error(1, &["report", "--run", "absent"]);
+    assert!(error.contains("absent") && error.contains("config.toml"), "{error}");
+    assert!(!fixture.path("absent").exists());
+}

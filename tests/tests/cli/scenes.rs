@@ -1,0 +1,224 @@
+//! Scenes: interrupted and resumed, of several files, aligned, within a limit of memory.
+
+use super::fixture::{Fixture, scene, train, write};
+use burn_rsmamba_datasets::{GeoReference, Pixels, RasterFile};
+use image::RgbImage;
+use std::{
+    fs,
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+use tiff::tags::Tag;
+
+/// A picture of many rows of windows of 32.
+fn tall() -> RgbImage {
+    let scenes: Vec<RgbImage> = (0..4).map(|index| scene(index).0).collect();
+    RgbImage::from_fn(64, 1600, |x, y| *scenes[y as usize / 64 % 4].get_pixel(x, y % 64))
+}
+
+fn same_files(left: &Path, right: &Path, names: &[&str]) {
+    for name in names {
+        let read = |folder: &Path| fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(read(left) == read(right), "{name} differs");
+    }
+}
+
+#[test]
+fn a_killed_run_goes_on_and_leaves_the_same_bytes() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    write(&fixture.path("input/tall.png"), &tall());
+    write(&fixture.path("input/a.png"), &scene(0).0);
+    let outputs = ["tall_mask.png", "tall_prob.tif", "tall_overlay.png"];
+    let predict = |out: &'static str, more: &[&'static str]| {
+        [&["predict", "--model", "run", "--input", "input", "--out", out, "--prob", "--overlay"][..], more].concat()
+    };
+    let begun = Instant::now();
+    let whole = fixture.json(&predict("whole", &[]));
+    let took = begun.elapsed();
+
+    // killed as soon as some rows of the second scene are finished
+    let journal = fixture.path("maps/tall_unfinished");
+    let mut child =
+        fixture.command(&predict("maps", &[])).stderr(Stdio::null()).stdout(Stdio::null()).spawn().expect("starts");
+    let deadline = Instant::now() + took * 20 + Duration::from_secs(10);
+    while fs::metadata(&journal).map_or(0, |file| file.len()) < 40 * 64 * 4 {
+        assert!(
+            Instant::now() < deadline && child.try_wait().expect("a child").is_none(),
+            "it never got to the middle"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    assert!(
+        outputs.iter().all(|name| !fixture.path("maps").join(name).exists()),
+        "outputs appear when they are complete"
+    );
+    let left = fs::read(&journal).expect("a journal");
+    let first = fs::metadata(fixture.path("maps/a_mask.png")).and_then(|file| file.modified()).expect("finished");
+
+    let error = fixture.error(2, &predict("maps", &[]));
+    assert!(error.contains("--resume") && error.contains("tall_unfinished"), "{error}");
+    let error = fixture.error(1, &predict("maps", &["--resume", "--window", "64"]));
+    assert!(error.contains("windows of 32 pixels, 8 shared") && error.contains("windows of 64"), "{error}");
+    assert!(fs::read(&journal).expect("a journal") == left, "a refusal leaves it");
+
+    // also from a record that was cut off, and from one that is damaged
+    fs::create_dir(fixture.path("cut")).expect("made");
+    fs::create_dir(fixture.path("damaged")).expect("made");
+    fs::write(fixture.path("cut/tall_unfinished"), &left[..left.len() - 5]).expect("written");
+    let mut damaged = left.clone();
+    let middle = left.len() - 3000;
+    damaged[middle] ^= 1;
+    fs::write(fixture.path("damaged/tall_unfinished"), &damaged).expect("written");
+    for folder in ["maps", "cut", "damaged"] {
+        let resumed = fixture.json(&predict(folder, &["--resume"]));
+        assert_eq!(resumed["marked"], whole["marked"], "{folder}");
+        same_files(&fixture.path("whole"), &fixture.path(folder), &outputs);
+        let mut names: Vec<_> =
+            fs::read_dir(fixture.path(folder)).expect("there").map(|e| e.expect("readable").file_name()).collect();
+        names.sort();
+        assert_eq!(names.len(), 6, "{folder}: nothing is left beside: {names:?}");
+    }
+    let again = fs::metadata(fixture.path("maps/a_mask.png")).and_then(|file| file.modified()).expect("there");
+    assert_eq!(first, again, "what was finished is left alone");
+    let ran = fixture.run(&predict("maps", &["--resume"]));
+    assert!(ran.code == 0 && ran.stdout.is_empty() && ran.stderr.contains("2 of 2"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_journal_of_other_images_or_weights_is_refused() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    let data = data.to_str().expect("text");
+    fixture.json(&train("ss", data, "run", &["--epochs", "1"]));
+    write(&fixture.path("tall.png"), &tall());
+    let predict = ["predict", "--model", "run", "--input", "tall.png", "--out", "maps", "--resume"];
+    let interrupt = || {
+        let mut child = fixture.command(&predict).stderr(Stdio::null()).stdout(Stdio::null()).spawn().expect("starts");
+        while !fixture.path("maps/tall_unfinished").exists() {
+            assert!(child.try_wait().expect("a child").is_none(), "it never got to the middle");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().expect("killed");
+        child.wait().expect("gone");
+    };
+    interrupt();
+    write(&fixture.path("tall.png"), &tall());
+    let error = fixture.error(1, &predict);
+    assert!(error.contains("tall.png") && error.contains("--force"), "{error}");
+
+    fs::remove_file(fixture.path("maps/tall_unfinished")).expect("there");
+    interrupt();
+    fixture.json(&train("ss", data, "run", &["--epochs", "1", "--force"]));
+    let error = fixture.error(1, &predict);
+    assert!(error.contains("best.safetensors"), "{error}");
+    let mut anew = predict[..predict.len() - 1].to_vec();
+    anew.push("--force");
+    assert_eq!(fixture.run(&anew).code, 0);
+    assert!(!fixture.path("maps/tall_unfinished").exists());
+}
+
+#[test]
+fn several_files_are_mapped_past_a_bad_one_with_the_windows_said() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    write(&fixture.path("a.png"), &scene(0).0);
+    write(&fixture.path("c.png"), &scene(1).0);
+    fs::write(fixture.path("b.png"), "no image").expect("written");
+    let ran =
+        fixture.run(&["predict", "--model", "run", "--input", "a.png", "b.png", "c.png", "--out", "maps", "--tta"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let last = ran.stderr.lines().last().expect("an error");
+    assert!(last.starts_with("error: 1 of 3") && last.contains("b.png"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("windows of 32 pixels, 8 shared, blend cosine"), "{}", ran.stderr);
+    assert!(fixture.path("maps/a_mask.png").exists() && fixture.path("maps/c_mask.png").exists());
+}
+
+#[test]
+fn a_limit_of_memory_chooses_the_window() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    write(&fixture.path("tall.png"), &tall());
+    let predict =
+        |amount| ["predict", "--model", "run", "--input", "tall.png", "--out", "maps", "--max-memory", amount];
+    let error = fixture.error(2, &predict("1MB"));
+    assert!(error.contains("bytes a pixel") && error.contains("MB"), "{error}");
+    assert!(fixture.error(2, &predict("much")).contains("800MB"));
+    let ran = fixture.run(&predict("8GB"));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("windows of 1600 pixels, 400 shared"), "all of it fits: {}", ran.stderr);
+}
+
+/// Three bands with a georeference, which only the encoder of the `tiff` crate writes here.
+fn write_geotiff(path: &Path, picture: &RgbImage, x: f64, pixel: f64, epsg: u16) {
+    let mut encoder = tiff::encoder::TiffEncoder::new(fs::File::create(path).expect("made")).expect("an encoder");
+    let (width, height) = picture.dimensions();
+    let mut image = encoder.new_image::<tiff::encoder::colortype::RGB8>(width, height).expect("an image");
+    let directory = image.encoder();
+    directory.write_tag(Tag::ModelPixelScaleTag, &[pixel, pixel, 0.0][..]).expect("written");
+    directory.write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, x, 5_900_000.0, 0.0][..]).expect("written");
+    let keys = [1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, epsg];
+    directory.write_tag(Tag::GeoKeyDirectoryTag, &keys[..]).expect("written");
+    image.write_data(picture.as_raw()).expect("written");
+}
+
+#[test]
+fn a_second_date_on_another_grid_is_resampled_when_asked_for() {
+    let fixture = Fixture::new();
+    let data = fixture.change("change");
+    fixture.json(&train("cd", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let (before, after) = (scene(0).0, scene(1).0);
+    // the same picture in a frame of ten pixels at the left, and without its last ten columns
+    let framed =
+        RgbImage::from_fn(64, 64, |x, y| if x < 10 { *after.get_pixel(0, y) } else { *after.get_pixel(x - 10, y) });
+    write_geotiff(&fixture.path("before.tif"), &before, 400_000.0, 0.5, 32633);
+    write_geotiff(&fixture.path("after.tif"), &after, 400_000.0, 0.5, 32633);
+    write_geotiff(&fixture.path("framed.tif"), &framed, 399_995.0, 0.5, 32633);
+    write_geotiff(&fixture.path("elsewhere.tif"), &after, 500_000.0, 0.5, 32633);
+    write_geotiff(&fixture.path("zone.tif"), &after, 400_000.0, 0.5, 32634);
+    let predict = |second, out, more: &[&'static str]| {
+        let fixed = [
+            "predict",
+            "--model",
+            "run",
+            "--input",
+            "before.tif",
+            "--input2",
+            second,
+            "--out",
+            out,
+            "--prob",
+            "--whole",
+        ];
+        [&fixed[..], more].concat()
+    };
+    let error = fixture.error(1, &predict("framed.tif", "maps", &[]));
+    assert!(error.contains("(400000, 5900000) and (399995, 5900000)") && error.contains("--align"), "{error}");
+    let error = fixture.error(1, &predict("elsewhere.tif", "maps", &["--align"]));
+    assert!(error.contains("(500000, 5900000)") && error.contains("(400000, 5900000)"), "{error}");
+    let error = fixture.error(1, &predict("zone.tif", "maps", &["--align"]));
+    assert!(error.contains("EPSG:32634") && error.contains("EPSG:32633"), "{error}");
+
+    for how in ["--align", "--align=nearest"] {
+        fixture.json(&predict("framed.tif", "aligned", &[how, "--force"]));
+        let mut file = RasterFile::open(&fixture.path("aligned/before_prob.tif")).expect("a map");
+        let georeference = file.georeference().map(GeoReference::corner_transform).expect("a place");
+        assert!((georeference[0] - 400_000.0).abs() < 1e-9, "on the grid of the first date");
+        let Pixels::F32(probability) = file.window(0, 0, 64, 64).expect("its pixels").pixels else { panic!("floats") };
+        let outside = |index: usize| index % 64 >= 54;
+        assert!(
+            (0..64 * 64).all(|index| probability[index].is_nan() == outside(index)),
+            "{how}: outside there is nothing"
+        );
+    }
+    // on the grid itself nothing is resampled
+    fixture.json(&predict("after.tif", "plain", &[]));
+    fixture.json(&predict("after.tif", "same", &["--align"]));
+    same_files(&fixture.path("plain"), &fixture.path("same"), &["before_mask.tif", "before_prob.tif"]);
+}

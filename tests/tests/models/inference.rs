@@ -1,0 +1,165 @@
+//! Images and scenes by windows, from any row on, with test-time augmentation.
+
+use burn::{
+    Tensor,
+    tensor::{Device, TensorData, activation::sigmoid},
+};
+use burn_rsmamba::{
+    ModelMeta, RsmModel, Task,
+    inference::{Blend, ImageView, InferenceError, Predictor, Step, Windows},
+    weights::Normalisation,
+};
+use burn_rsmamba_tests::{
+    compare::{Failures, values},
+    device,
+};
+
+use super::shapes::smallest;
+
+/// A model with what its file would say; values go into it as they are.
+fn subject(task: Task) -> (RsmModel, ModelMeta, Device) {
+    let device = device();
+    device.seed(7);
+    let mut meta = ModelMeta::new(smallest(task), "a test");
+    meta.normalisation = Normalisation { mean: vec![0.0; 3], std: vec![1.0; 3] };
+    (meta.config.init(&device), meta, device)
+}
+
+fn picture(height: usize, width: usize, step: usize) -> Vec<f32> {
+    (0..3 * height * width).map(|i| (i * step % 97) as f32 / 97.0).collect()
+}
+
+fn view(data: &[f32], height: usize, width: usize) -> ImageView<'_> {
+    ImageView { bands: 3, height, width, data }
+}
+
+#[test]
+fn windows_cover_any_size_and_agree_with_the_model() {
+    let (model, meta, device) = subject(Task::Ss);
+    let (height, width) = (50, 81);
+    let data = picture(height, width, 1);
+    let view = view(&data, height, width);
+    let predict = |windows, dates: &[ImageView<'_>]| {
+        Predictor { windows, ..Predictor::new(&model, &meta, &device) }.predict(dates)
+    };
+    let whole = predict(Windows::WHOLE, &[view]).expect("fits");
+    let image = Tensor::<4>::from_data(TensorData::new(data.clone(), [1, 3, height, width]), &device);
+    let mut failures = Failures::default();
+    failures.absolute("whole image", &whole, &values(sigmoid(model.forward(&[image]))), 1e-6);
+
+    let windows = Windows { size: Some(32), overlap: 8, blend: Blend::Cosine };
+    let tiled = predict(windows, &[view]).expect("fits");
+    assert_eq!(tiled.len(), height * width);
+    assert!(tiled.iter().all(|p| (0.0..=1.0).contains(p)));
+    let large = Windows { size: Some(512), overlap: 8, blend: Blend::Cosine };
+    failures.absolute("a window larger than the image", &predict(large, &[view]).expect("fits"), &whole, 1e-6);
+    failures.finish();
+
+    let error = predict(windows, &[view, view]).expect_err("two dates");
+    assert_eq!(error, InferenceError::Dates { task: Task::Ss, expected: 1, actual: 2 });
+    let bad = Windows { size: Some(32), overlap: 32, blend: Blend::None };
+    assert!(matches!(predict(bad, &[view]), Err(InferenceError::Window { size: 32, overlap: 32 })));
+}
+
+#[test]
+fn a_map_from_any_row_on_is_the_rest_of_the_whole_map() {
+    let (model, meta, device) = subject(Task::Ss);
+    let (height, width) = (150, 40);
+    let data = picture(height, width, 3);
+    let dates = [view(&data, height, width)];
+    // Overlaps of more than half a window reach into the window after the next.
+    for overlap in [0, 8, 21] {
+        let windows = Windows { size: Some(32), overlap, blend: Blend::Cosine };
+        let predictor = Predictor { windows, ..Predictor::new(&model, &meta, &device) };
+        let whole = predictor.predict(&dates).expect("fits");
+        for first in [0, 1, 24, 63, 100, 149, 150] {
+            let (mut rest, mut last) = (Vec::new(), None);
+            predictor
+                .map_from(first, &dates[..], |step| {
+                    match step {
+                        Step::Rows { top, values } => {
+                            assert_eq!(top, first + rest.len() / width, "rows come in order");
+                            rest.extend_from_slice(values);
+                        }
+                        Step::Window { done, count } => last = Some((done, count)),
+                    }
+                    Ok(())
+                })
+                .expect("fits");
+            assert!(rest == whole[first * width..], "overlap {overlap}, from row {first}");
+            assert_eq!(last.is_none(), first == height, "every window is told of");
+            assert!(last.is_none_or(|(done, count)| done == count));
+        }
+    }
+}
+
+#[test]
+fn augmentation_is_the_mean_of_eight_turns_and_two_orders() {
+    for task in [Task::Ss, Task::Cd] {
+        let (model, meta, device) = subject(task);
+        let (height, width) = (40, 64);
+        let pictures: Vec<Vec<f32>> = (1..=task.dates()).map(|step| picture(height, width, step)).collect();
+        let dates: Vec<_> = pictures.iter().map(|data| view(data, height, width)).collect();
+        let augmented =
+            Predictor { windows: Windows::WHOLE, augmented: true, ..Predictor::new(&model, &meta, &device) };
+        let actual = augmented.predict(&dates).expect("fits");
+
+        // by loops over pixels
+        let mut expected = vec![0.0; height * width];
+        let mut passes = 0.0;
+        for reversed in 0..task.dates() {
+            for (flip_rows, flip_columns, transpose) in (0..8).map(|n| (n & 1 != 0, n & 2 != 0, n & 4 != 0)) {
+                let (h, w) = if transpose { (width, height) } else { (height, width) };
+                let place = |row: usize, column: usize| {
+                    let (row, column) = if transpose { (column, row) } else { (row, column) };
+                    let row = if flip_rows { height - 1 - row } else { row };
+                    let column = if flip_columns { width - 1 - column } else { column };
+                    row * width + column
+                };
+                let pixels: Vec<usize> =
+                    (0..h).flat_map(|row| (0..w).map(move |c| (row, c))).map(|(r, c)| place(r, c)).collect();
+                let mut turned: Vec<Tensor<4>> = pictures
+                    .iter()
+                    .map(|data| {
+                        let values: Vec<f32> = data
+                            .chunks_exact(height * width)
+                            .flat_map(|plane| pixels.iter().map(|&p| plane[p]))
+                            .collect();
+                        Tensor::from_data(TensorData::new(values, [1, 3, h, w]), &device)
+                    })
+                    .collect();
+                if reversed == 1 {
+                    turned.reverse();
+                }
+                for (&pixel, value) in pixels.iter().zip(values(sigmoid(model.forward(&turned)))) {
+                    expected[pixel] += value;
+                }
+                passes += 1.0;
+            }
+        }
+        expected.iter_mut().for_each(|sum| *sum /= passes);
+        let mut failures = Failures::default();
+        failures.absolute(&format!("{task}"), &actual, &expected, 1e-5);
+        failures.finish();
+        let plain = Predictor { augmented: false, ..augmented }.predict(&dates).expect("fits");
+        assert!(plain.iter().zip(&actual).any(|(a, b)| (a - b).abs() > 1e-4), "{task}: it does something");
+    }
+}
+
+#[test]
+fn a_scene_of_constant_colour_gives_a_map_without_a_grid() {
+    let (model, meta, device) = subject(Task::Ss);
+    let (side, rim) = (300, 48);
+    let data: Vec<f32> = (0..3 * side * side).map(|index| [0.4, 0.5, 0.3][index / (side * side)]).collect();
+    // The largest step between neighbours, beside the border of the scene, where a whole image has one too.
+    let step = |windows| {
+        let predictor = Predictor { windows, ..Predictor::new(&model, &meta, &device) };
+        let map = predictor.predict(&[view(&data, side, side)]).expect("fits");
+        let inner = || (rim..side - rim).flat_map(|row| (rim..side - rim).map(move |column| row * side + column));
+        inner().map(|at| (map[at] - map[at + 1]).abs().max((map[at] - map[at + side]).abs())).fold(0.0, f32::max)
+    };
+    let default = step(Windows::for_crop(128));
+    let plain = step(Windows { size: Some(128), overlap: 0, blend: Blend::None });
+    assert!(plain > 1e-4, "windows side by side show: {plain}");
+    assert!(default < 0.02 * plain, "the default does not: {default} of {plain}");
+}

@@ -1,0 +1,4 @@
+mod geo_json;
+mod mask;
+mod polygons;
+mod sieve;
