@@ -34,9 +34,11 @@ def main():
     parser.add_argument("clone", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="of ours; `libtorch` in a build with the feature `tch`")
     args = parser.parse_args()
     bound = pathlib.Path(__file__).with_name("pytorch_bound.py")
 
+    ours = [args.ours, "bench", "--preset", "tiny", "--device", args.device, "--json", "-q"]
     print("| model | pass | image | ours, s | PyTorch without a scan, s | ratio | ours, MB | PyTorch, MB | ratio |")
     print("|---|---|---|---|---|---|---|---|---|")
     for task, mode, size, repeats in CASES:
@@ -44,7 +46,7 @@ def main():
         common += ["--threads", str(args.threads)]
         found = {"ours": [], "torch": []}
         for _ in range(args.rounds):
-            found["ours"].append(report([args.ours, "bench", "--preset", "tiny", "--json", "-q", *common]))
+            found["ours"].append(report([*ours, *common]))
             found["torch"].append(report([sys.executable, bound, args.clone, *common]))
         seconds = {who: statistics.median(r["median_s"] for r in runs) for who, runs in found.items()}
         memory = {who: statistics.median(r["peak_bytes"] for r in runs) / 1e6 for who, runs in found.items()}
