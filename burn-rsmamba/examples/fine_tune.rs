@@ -74,7 +74,8 @@ fn batch(samples: &[Sample], normalisation: &Normalisation, device: &Device) -> 
     let values: Vec<f32> = samples.iter().flat_map(|sample| sample.images[0].iter().copied()).collect();
     let images = Tensor::<4>::from_data(TensorData::new(values, [samples.len(), bands, height, width]), device);
     let images = (images - bandwise(&normalisation.mean)) / bandwise(&normalisation.std);
-    let labels: Vec<f32> = samples.iter().flat_map(|sample| sample.label.iter().map(|&value| f32::from(value))).collect();
+    let labels: Vec<f32> =
+        samples.iter().flat_map(|sample| sample.label.iter().map(|&value| f32::from(value))).collect();
     (images, Tensor::from_data(TensorData::new(labels, [samples.len(), 1, height, width]), device))
 }
 

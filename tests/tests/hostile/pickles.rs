@@ -44,7 +44,8 @@ fn growth() -> Vec<Case> {
     let name = "x".repeat(1_000_000);
     let long_name =
         Pickle::new().global("collections", &name).code(b"q\x00").code(&b"h\x00".repeat(250_000)).code(b".");
-    let long_key = Pickle::new().code(b"}").text("k").storage(&name).code(b"q\x00s").code(&b"Nh\x00s".repeat(250_000)).code(b".");
+    let long_key =
+        Pickle::new().code(b"}").text("k").storage(&name).code(b"q\x00s").code(&b"Nh\x00s".repeat(250_000)).code(b".");
     let sizes = vec![1; 90_000];
     let dimensions = Pickle::state("conv_out_seg.weight", "0", 0, &sizes, &sizes);
     let own = Pickle::new().code(b"}q\x00").text("net").code(b"h\x00s.");
