@@ -134,6 +134,9 @@ fn extent(shape: &[usize], strides: &[usize]) -> Option<usize> {
     (last < usize::MAX && elements <= last + 1).then_some(last + 1)
 }
 
+/// Entries as a file names them.
+pub(super) type Entries = Vec<(String, Entry)>;
+
 /// The entries of a weights file, under official names.
 #[derive(Debug)]
 pub(super) struct Archive {

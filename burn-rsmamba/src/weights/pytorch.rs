@@ -1,7 +1,7 @@
 //! The entries of a `.pth`: a zip of one pickle and the tensors' bytes, as PyTorch writes it since 1.6.
 
 use super::{
-    archive::{Entry, Place, read_at},
+    archive::{Entries, Entry, Place, read_at},
     pickle,
 };
 use std::{fs::File, io::BufReader};
@@ -16,7 +16,7 @@ const LARGEST_PICKLE: usize = 2 << 20;
 /// # Errors
 ///
 /// What is wrong with the file.
-pub(super) fn entries(file: &File) -> Result<Vec<(String, Entry)>, String> {
+pub(super) fn entries(file: &File) -> Result<Entries, String> {
     let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| error.to_string())?;
     // the other members stand beside it
     let folder = zip

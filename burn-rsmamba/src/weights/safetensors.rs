@@ -2,7 +2,7 @@
 
 use super::{
     WeightsError,
-    archive::{Entry, Place, read_at},
+    archive::{Entries, Entry, Place, read_at},
 };
 use burn::tensor::DType;
 use safetensors::{
@@ -31,7 +31,7 @@ const LENGTH: u64 = 8;
 pub(super) fn entries(
     file: &File,
     file_length: u64,
-) -> Result<(Vec<(String, Entry)>, HashMap<String, String>), String> {
+) -> Result<(Entries, HashMap<String, String>), String> {
     let incomplete = || "neither a .pth nor a complete .safetensors file".to_owned();
     let read = |start, length| read_at(file, &Place { start, length, crc32: None }).map_err(|error| error.to_string());
     if file_length < LENGTH {
@@ -50,7 +50,8 @@ pub(super) fn entries(
         return Err(format!("{} (its tensors and its length do not agree)", incomplete()));
     }
     let mut entries = Vec::new();
-    for (name, info) in header.tensors() {
+    for name in header.offset_keys() {
+        let Some(info) = header.info(&name) else { continue };
         let dtype = match info.dtype {
             Dtype::F32 => DType::F32,
             Dtype::F64 => DType::F64,

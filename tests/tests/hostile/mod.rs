@@ -81,7 +81,10 @@ fn hostile_files_end_in_an_error() {
         let mut results = Vec::new();
         let memory = peak(|| {
             results.push(weights::import(&path, None, &device).err());
-            results.push(weights::load(&path, &device).err());
+            // of a .pth both read the same
+            if name.ends_with("safetensors") {
+                results.push(weights::load(&path, &device).err());
+            }
         });
         let time = start.elapsed();
         slowest = (time, name.clone()).max(slowest);

@@ -11,8 +11,8 @@ impl<'a> Machine<'a> {
                 // protocol
                 0x80 => drop(self.take::<1>()?),
                 b'.' => return self.pop(),
-                // scalars
-                b'N' | 0x88 | 0x89 => self.push(Value::Other),
+                // scalars, and lists, whose items are dropped: none holds weights
+                b'N' | 0x88 | 0x89 | b']' => self.push(Value::Other),
                 b'G' => {
                     self.take::<8>()?;
                     self.push(Value::Other);
@@ -44,7 +44,6 @@ impl<'a> Machine<'a> {
                 // containers
                 b'}' => self.push(Value::Dict(Vec::new())),
                 b')' => self.push(Value::Tuple(Vec::new())),
-                b']' => self.push(Value::Other),
                 b'(' => self.marks.push(self.stack.len()),
                 b't' => {
                     let items = self.pop_to_mark()?;
@@ -63,8 +62,8 @@ impl<'a> Machine<'a> {
                     let items = self.pop_to_mark()?;
                     self.insert(&items)?;
                 }
-                // no list holds weights: its items are dropped
-                b'a' => drop(self.pop()?),
+                // an item of a list; or attributes of the object below, such as a state dict's versions
+                b'a' | b'b' => drop(self.pop()?),
                 b'e' => drop(self.pop_to_mark()?),
                 // memo
                 b'q' => {
@@ -97,8 +96,6 @@ impl<'a> Machine<'a> {
                     let (arguments, callable) = (self.pop()?, self.pop()?);
                     self.call(callable, arguments)?;
                 }
-                // attributes of the object below, such as a state dict's versions
-                b'b' => drop(self.pop()?),
                 other => {
                     return Err(format!(
                         "its pickle has the opcode {other:#04x}, which `torch.save` does not write for a state dict; \
