@@ -28,10 +28,7 @@ const LENGTH: u64 = 8;
 /// # Errors
 ///
 /// What is wrong with the file.
-pub(super) fn entries(
-    file: &File,
-    file_length: u64,
-) -> Result<(Entries, HashMap<String, String>), String> {
+pub(super) fn entries(file: &File, file_length: u64) -> Result<(Entries, HashMap<String, String>), String> {
     let incomplete = || "neither a .pth nor a complete .safetensors file".to_owned();
     let read = |start, length| read_at(file, &Place { start, length, crc32: None }).map_err(|error| error.to_string());
     if file_length < LENGTH {
