@@ -142,7 +142,7 @@ fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
             journal::refuse_leftover(&job.journal)?;
             if let Some(existing) = job.outputs().find(|path| path.exists()) {
                 return Err(Failure::usage(format!(
-                    "{} exists already: overwrite it with --force, or name another --out",
+                    "{} exists already: overwrite it with --force, keep it and map the rest with --resume, or name another --out",
                     existing.display()
                 )));
             }
