@@ -19,7 +19,7 @@ mod windows;
 use clap::{Parser, Subcommand};
 
 pub(crate) use bench::{BenchArgs, BenchMode};
-pub(crate) use data::{DataArgs, DataCommand};
+pub(crate) use data::{CompareArgs, DataArgs, DataCommand, PreviewArgs, SampleArgs, SourceArgs, SplitArgs, TileArgs};
 pub(crate) use eval::EvalArgs;
 pub(crate) use export::ExportArgs;
 pub(crate) use import::ImportArgs;
@@ -72,7 +72,7 @@ pub(crate) enum Command {
     Info(InfoArgs),
     /// Time a model on this machine and measure its memory.
     Bench(BenchArgs),
-    /// Look at a dataset: is everything there and readable, what are its values like?
+    /// Look at a dataset and prepare it: check, tile, split, sample, preview, compare.
     #[command(subcommand)]
     Data(DataCommand),
     /// List what this build can run on.

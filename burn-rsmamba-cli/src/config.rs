@@ -109,8 +109,22 @@ pub(crate) struct RunConfig {
     pub(crate) skip_blank: bool,
     /// Part of the crops without any marked pixel that an epoch takes, drawn anew each epoch.
     pub(crate) keep_empty: f64,
+    /// Part of the crops of an epoch that have a marked pixel, in place of what the data has; crops come again for it.
+    pub(crate) positive: Option<f64>,
+    /// Move each crop at random, by up to half a crop each way.
+    pub(crate) shift: bool,
+    /// Ratio by which images and labels are made smaller first.
+    pub(crate) downsample: usize,
     /// Random flips and transposes; for change detection also a random swap of the dates.
     pub(crate) augment: bool,
+    /// Strength of random changes of brightness and contrast, of each date by itself.
+    pub(crate) jitter: f64,
+    /// Threads that decode crops while the model is trained; the batches are the same for any number.
+    pub(crate) workers: usize,
+    /// MiB of decoded images of a split that stay in memory; the others are decoded again.
+    pub(crate) memory_mb: usize,
+    /// Folder for decoded images, as large as all of them; crops are then read from there.
+    pub(crate) decoded: Option<PathBuf>,
 
     /// What training minimises.
     pub(crate) loss: LossName,
@@ -194,7 +208,14 @@ impl RunConfig {
             crop: 256,
             skip_blank: true,
             keep_empty: 1.0,
+            positive: None,
+            shift: false,
+            downsample: 1,
             augment: true,
+            jitter: 0.0,
+            workers: 2,
+            memory_mb: 1024,
+            decoded: None,
             loss: LossName::BceDice,
             pos_weight: 1.0,
             class_weights: Vec::new(),
@@ -313,6 +334,7 @@ impl RunConfig {
             ("validate_every", self.validate_every as f64),
             ("checkpoint_every", self.checkpoint_every as f64),
             ("patience", self.patience as f64),
+            ("downsample", self.downsample as f64),
             ("lr", self.lr),
             ("clip_norm", self.clip_norm),
             ("max_minutes", self.max_minutes.unwrap_or(1.0)),
@@ -326,7 +348,13 @@ impl RunConfig {
         if self.crop < 32 {
             return Err(Failure::usage(format!("a crop of {} is too small for the model; use 32 or more", self.crop)));
         }
-        for (key, part) in [("cooldown", self.cooldown), ("keep_empty", self.keep_empty)] {
+        let parts = [
+            ("cooldown", self.cooldown),
+            ("keep_empty", self.keep_empty),
+            ("positive", self.positive.unwrap_or(0.0)),
+            ("jitter", self.jitter),
+        ];
+        for (key, part) in parts {
             if !(0.0..=1.0).contains(&part) {
                 return Err(Failure::usage(format!("{key} must lie between 0 and 1, not {part}")));
             }
@@ -336,6 +364,11 @@ impl RunConfig {
                 "threshold must lie between 0 and 1, not {}",
                 self.threshold.initial()
             )));
+        }
+        if self.positive.is_some() && self.keep_empty < 1.0 {
+            return Err(Failure::usage(
+                "positive and keep_empty both say how many empty crops there are; give one of them",
+            ));
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
-//! From what the user calls data to crops in memory.
+//! From what the user calls data to crops.
 
 use burn_rsmamba::Task;
-use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, DatasetFolder, Dates, LabelRule, SceneSet, Split, demo};
+use burn_rsmamba_datasets::{
+    CropOptions, Crops, DatasetError, DatasetFolder, Dates, LabelRule, SceneSet, Split, Storage, demo,
+};
 
 use crate::config::DEMO;
 use crate::progress::Progress;
@@ -23,31 +25,44 @@ pub(crate) fn scenes(data: &str, task: Task, split: Split, allow_unpaired: bool)
     }
 }
 
-/// A split in memory, cut into crops; what the reader ought to know goes to `progress`.
-pub(crate) fn crops(
-    data: &str,
-    task: Task,
-    split: Split,
-    rule: &LabelRule,
-    allow_unpaired: bool,
-    options: CropOptions,
-    progress: &Progress,
-) -> Result<Crops, DatasetError> {
-    let set = scenes(data, task, split, allow_unpaired)?.with_label_rule(rule);
-    for warning in &set.warnings {
-        progress.warn(warning.to_string());
+/// The scenes that are trained on or scored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    /// A dataset folder, or `demo`.
+    pub(crate) data: &'a str,
+    /// What is looked for.
+    pub(crate) task: Task,
+    /// What the pixels of a label mean.
+    pub(crate) rule: &'a LabelRule,
+    /// Whether files without partners are left out in place of refused.
+    pub(crate) allow_unpaired: bool,
+}
+
+impl Source<'_> {
+    /// A split cut into crops; what the reader ought to know goes to `progress`.
+    pub(crate) fn crops(
+        &self,
+        split: Split,
+        options: CropOptions,
+        storage: Storage,
+        progress: &Progress,
+    ) -> Result<Crops, DatasetError> {
+        let set = scenes(self.data, self.task, split, self.allow_unpaired)?.with_label_rule(self.rule);
+        for warning in &set.warnings {
+            progress.warn(warning.to_string());
+        }
+        let crops = Crops::with_storage(&set, options, storage)?;
+        let skipped = match crops.skipped_blank() {
+            0 => String::new(),
+            count => format!(", {count} blank ones left out"),
+        };
+        progress.info(format!(
+            "{split}: {} scenes ({}), {} crops of {} pixels{skipped}",
+            crops.scene_count(),
+            set.layout,
+            burn_dataset::Dataset::len(&crops),
+            options.size,
+        ));
+        Ok(crops)
     }
-    let crops = Crops::new(&set, options)?;
-    let skipped = match crops.skipped_blank() {
-        0 => String::new(),
-        count => format!(", {count} blank ones left out"),
-    };
-    progress.info(format!(
-        "{split}: {} scenes ({}), {} crops of {} pixels{skipped}",
-        crops.scenes().len(),
-        set.layout,
-        burn_dataset::Dataset::len(&crops),
-        options.size,
-    ));
-    Ok(crops)
 }

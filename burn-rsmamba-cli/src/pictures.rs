@@ -8,7 +8,8 @@ use anyhow::Context;
 use burn_rsmamba_datasets::Raster;
 use image::{GrayImage, ImageFormat, Rgb, RgbImage};
 
-use quicklook::{ReducedMask, rgb};
+use quicklook::ReducedMask;
+pub(crate) use quicklook::rgb;
 
 use crate::training::evaluate::ScoredScene;
 
@@ -101,6 +102,11 @@ pub(crate) fn write_overlay(path: &Path, image: &Path, mask: &Path) -> anyhow::R
 /// When the image cannot be read.
 pub(crate) fn overlay(image: &Path, mask: &ReducedMask, side: usize) -> anyhow::Result<RgbImage> {
     Ok(mask.over(quicklook::image(image, side)?))
+}
+
+/// An image in memory with what is marked over it.
+pub(crate) fn overlay_of(raster: &Raster, marked: &[bool]) -> RgbImage {
+    ReducedMask::whole(raster.width, marked).over(rgb(raster))
 }
 
 fn save<E: Into<anyhow::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> anyhow::Result<()> {

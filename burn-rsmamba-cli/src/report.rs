@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use burn_rsmamba::metrics::{Confusion, ConfusionMatrix};
-use burn_rsmamba_datasets::{Crops, baselines};
+use burn_rsmamba_datasets::{Crops, DatasetError, baselines};
 use serde::Serialize;
 
 pub(crate) use images::{ImageScores, write_csv};
@@ -191,9 +191,13 @@ pub(crate) struct Baseline {
 
 impl Baselines {
     /// Measures the rules on the pixels of these crops.
-    pub(crate) fn measure(crops: &Crops) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// When a crop cannot be read.
+    pub(crate) fn measure(crops: &Crops) -> Result<Self, DatasetError> {
         let (mut all_positive, mut best_threshold) = (Baseline::default(), Baseline::default());
-        for found in baselines::measure(crops) {
+        for found in baselines::measure(crops)? {
             let place = if found.threshold.is_none() { &mut all_positive } else { &mut best_threshold };
             // The best comes first.
             if place.rule.is_empty() {
@@ -207,7 +211,7 @@ impl Baselines {
                 };
             }
         }
-        Self { all_positive, best_threshold }
+        Ok(Self { all_positive, best_threshold })
     }
 }
 

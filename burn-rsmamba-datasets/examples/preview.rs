@@ -23,11 +23,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{dates}: drawn in {:.2} s", start.elapsed().as_secs_f64());
         let set = demo::scenes(dates, Split::Test, &options);
         let crops = Crops::new(&set, CropOptions { size: options.size, ..Default::default() })?;
-        for baseline in baselines::measure(&crops) {
+        for baseline in baselines::measure(&crops)? {
             println!("  {:40} F1 {:.3}", baseline.name, baseline.f1);
         }
-        for scene in crops.scenes() {
-            side_by_side(scene).save(folder.join(format!("{}_{}.png", dates.count(), scene.name)))?;
+        for index in 0..crops.scene_count() {
+            let scene = crops.scene(index)?;
+            side_by_side(&scene).save(folder.join(format!("{}_{}.png", dates.count(), scene.name)))?;
         }
     }
     Ok(())

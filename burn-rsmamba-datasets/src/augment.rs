@@ -25,6 +25,27 @@ pub fn augment(sample: &mut Sample, rng: &mut impl Rng) {
     }
 }
 
+/// Changes the light of a sample, of each date by itself: brightness and contrast, and the brightness of each band.
+///
+/// With a `strength` of 0.2, brightness moves by up to 0.2 of the range 0..1 and contrast, about the mean of the date,
+/// changes by up to a fifth; each band moves by up to half as much again. Values may leave 0..1.
+pub fn jitter(sample: &mut Sample, strength: f32, rng: &mut impl Rng) {
+    let area = sample.height * sample.width;
+    let mut draw = |most: f32| most * (2.0 * rng.random::<f32>() - 1.0);
+    for image in &mut sample.images {
+        let (brightness, contrast) = (draw(strength), 1.0 + draw(strength));
+        let finite = image.iter().filter(|value| value.is_finite());
+        let (sum, count) = finite.fold((0.0_f64, 0_u32), |(sum, count), &value| (sum + f64::from(value), count + 1));
+        let mean = (sum / f64::from(count.max(1))) as f32;
+        for plane in image.chunks_exact_mut(area) {
+            let offset = mean + brightness + draw(0.5 * strength);
+            for value in plane {
+                *value = (*value - mean) * contrast + offset;
+            }
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Turn {
     LeftRight,

@@ -5,7 +5,7 @@
 use burn_dataset::Dataset;
 use rayon::prelude::*;
 
-use crate::{Crops, Dates, Mask, Sample};
+use crate::{Crops, DatasetError, Dates, Mask, Sample};
 
 /// The score of one rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,22 +30,27 @@ pub struct Baseline {
 /// green-blue and excess green. Two dates: the absolute difference of each band, the mean of these, and the same mean
 /// after each band of each date was brought to the same mean and deviation over the crop. Values are looked at in 256
 /// steps between 0 and 1, from both sides.
-pub fn measure(crops: &Crops) -> Vec<Baseline> {
+///
+/// # Errors
+/// A file that can no longer be read.
+pub fn measure(crops: &Crops) -> Result<Vec<Baseline>, DatasetError> {
     let features = features(crops.dates(), crops.bands());
     let empty = || vec![Histogram::default(); features.len()];
     let histograms = (0..crops.len())
         .into_par_iter()
-        .fold(empty, |mut histograms, index| {
-            count(&crops.sample(index), &features, &mut histograms);
-            histograms
+        .try_fold(empty, |mut histograms, index| {
+            count(&crops.get(index)?, &features, &mut histograms);
+            Ok(histograms)
         })
-        .reduce(empty, |left, right| left.into_iter().zip(right).map(|(left, right)| left.plus(&right)).collect());
+        .try_reduce(empty, |left, right| {
+            Ok(left.into_iter().zip(right).map(|(left, right)| left.plus(&right)).collect())
+        })?;
 
     let all_positive = features.first().zip(histograms.first()).map(|(_, histogram)| histogram.all_positive());
     let mut baselines: Vec<_> = features.iter().zip(&histograms).map(|(feature, h)| h.best(feature)).collect();
     baselines.extend(all_positive);
     baselines.sort_by(|left, right| right.f1.total_cmp(&left.f1));
-    baselines
+    Ok(baselines)
 }
 
 struct Feature {

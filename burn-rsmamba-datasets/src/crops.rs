@@ -1,10 +1,15 @@
 //! A split, cut into square crops of one size.
 
+use std::sync::Arc;
+
 use burn_dataset::Dataset;
 use rayon::prelude::*;
 
-use crate::grid::{Span, spans};
-use crate::{DatasetError, Dates, LoadedScene, SceneSet, Window};
+use crate::grid::Span;
+use crate::reader::SceneReader;
+use crate::scene::Size;
+use crate::store::Store;
+use crate::{DatasetError, Dates, Edge, Grid, LoadedScene, Mask, Pixels, Raster, SceneSet, Storage, Window};
 
 /// The smallest crop: the models halve their input five times.
 const SMALLEST: usize = 32;
@@ -16,6 +21,11 @@ pub struct CropOptions {
     pub size: usize,
     /// Rows and columns that neighbours share.
     pub overlap: usize,
+    /// What happens at the bottom and right border of a scene.
+    pub edge: Edge,
+    /// Scenes are made smaller by this ratio first: image pixels are the mean of squares of so many pixels, labels the
+    /// nearest pixel. 1 leaves them as they are.
+    pub downsample: usize,
     /// Whether crops that are blank for more than half are left out.
     ///
     /// A pixel is blank where every band of one date is 0, or at the largest value of its type, or not a number.
@@ -24,7 +34,7 @@ pub struct CropOptions {
 
 impl Default for CropOptions {
     fn default() -> Self {
-        Self { size: 256, overlap: 0, skip_blank: true }
+        Self { size: 256, overlap: 0, edge: Edge::Shift, downsample: 1, skip_blank: true }
     }
 }
 
@@ -54,48 +64,95 @@ pub struct Sample {
     pub counted: Window,
 }
 
+/// One crop in the type of its file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tile {
+    /// The index of the scene.
+    pub scene: usize,
+    /// The crop's first row in the scene.
+    pub y: usize,
+    /// The crop's first column in the scene.
+    pub x: usize,
+    /// One square raster a date.
+    pub images: Vec<Raster>,
+    /// The label.
+    pub label: Mask,
+}
+
 /// The crops of a split as a [`Dataset`], scene by scene and row by row.
 ///
-/// Crops lie on a grid; the last one of a row or column is shifted back to end with the scene. A scene smaller than a
-/// crop is padded at the bottom and right by repeating its last row and column. All scenes are kept in memory, decoded,
-/// in the type of their files.
+/// Crops lie on a grid. One that reaches beyond its scene is padded at the bottom and right by repeating the last row and
+/// column. Of scenes in files no more is held in memory than [`Storage`] allows. A clone shares everything.
 #[derive(Clone, Debug)]
 pub struct Crops {
-    scenes: Vec<LoadedScene>,
-    cells: Vec<Cell>,
+    store: Arc<Store>,
+    sizes: Arc<[Size]>,
+    cells: Arc<[Cell]>,
     options: CropOptions,
+    dates: Dates,
+    eight_bit: bool,
     skipped_blank: usize,
 }
 
+/// Where a crop lies, and what the first look at it found.
 #[derive(Clone, Copy, Debug)]
 struct Cell {
     scene: usize,
     rows: Span,
     columns: Span,
+    blank: bool,
+    marked: bool,
+}
+
+/// What the first look at a scene found.
+struct Seen {
+    size: Size,
+    eight_bit: bool,
+    cells: Vec<Cell>,
 }
 
 impl Crops {
-    /// Decodes all scenes, on all cores, and lays the grid.
+    /// Looks at every pixel once, on all cores, and lays the grid; [`with_storage`](Self::with_storage) by default.
     ///
     /// # Errors
-    /// Crop options that make no sense, a scene that cannot be loaded or has no label, scenes that differ in bands, and
-    /// a split of which nothing is left.
+    /// As [`with_storage`](Self::with_storage).
     pub fn new(set: &SceneSet, options: CropOptions) -> Result<Self, DatasetError> {
-        check(options)?;
-        let loaded: Vec<_> = set.scenes.par_iter().map(crate::Scene::load).collect();
-        let scenes = loaded.into_iter().collect::<Result<Vec<_>, _>>()?;
-        check_scenes(set, &scenes)?;
+        Self::with_storage(set, options, Storage::default())
+    }
 
-        let cells: Vec<_> = scenes.iter().enumerate().flat_map(|(index, scene)| cells(index, scene, options)).collect();
+    /// Looks at every pixel once, on all cores, and lays the grid.
+    ///
+    /// # Errors
+    /// Crop options that make no sense, a scene that cannot be read or has no label, scenes that differ in bands, and
+    /// a split of which nothing is left; a storage folder that cannot be written.
+    pub fn with_storage(set: &SceneSet, options: CropOptions, storage: Storage) -> Result<Self, DatasetError> {
+        check(options)?;
+        let mut store = Store::new(set.scenes.clone(), options.downsample, storage);
+        let seen: Vec<_> = (0..set.scenes.len()).into_par_iter().map(|scene| look(&store, scene, options)).collect();
+        let seen = seen.into_iter().collect::<Result<Vec<_>, _>>()?;
+        check_scenes(set, &seen)?;
+        store.settle_labels();
+
+        let cells: Vec<Cell> = seen.iter().flat_map(|scene| &scene.cells).copied().collect();
+        if cells.is_empty() {
+            return Err(DatasetError::NoWholeCrop { split: set.split, size: options.size });
+        }
         let total = cells.len();
-        let cells: Vec<_> =
-            cells.into_par_iter().filter(|cell| !(options.skip_blank && cell.is_blank(&scenes[cell.scene]))).collect();
+        let cells: Arc<[Cell]> = cells.into_iter().filter(|cell| !(options.skip_blank && cell.blank)).collect();
         let skipped_blank = total - cells.len();
         if cells.is_empty() {
             let first = set.scenes.first().map(|scene| scene.path(Some(0)).display().to_string());
             return Err(DatasetError::AllBlank { first: first.unwrap_or_default(), skipped: skipped_blank });
         }
-        Ok(Self { scenes, cells, options, skipped_blank })
+        Ok(Self {
+            store: Arc::new(store),
+            sizes: seen.iter().map(|scene| scene.size).collect(),
+            cells,
+            options,
+            dates: if set.scenes[0].dates() == 1 { Dates::One } else { Dates::Two },
+            eight_bit: seen.iter().all(|scene| scene.eight_bit),
+            skipped_blank,
+        })
     }
 
     /// How many crops were left out because they are blank.
@@ -103,9 +160,44 @@ impl Crops {
         self.skipped_blank
     }
 
-    /// The scenes the crops are cut from.
-    pub fn scenes(&self) -> &[LoadedScene] {
-        &self.scenes
+    /// How many scenes the crops are cut from.
+    pub fn scene_count(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// All pixels of a scene, downsampled as its crops are.
+    ///
+    /// # Errors
+    /// A file that can no longer be read.
+    ///
+    /// # Panics
+    /// When there is no such scene.
+    pub fn scene(&self, index: usize) -> Result<LoadedScene, DatasetError> {
+        self.store.load(index)
+    }
+
+    /// The scene that a crop is cut from, and the pixels of it that count in this crop and in no other.
+    ///
+    /// # Panics
+    /// When there is no such crop.
+    pub fn counted(&self, index: usize) -> (usize, Window) {
+        let Cell { scene, rows, columns, .. } = self.cells[index];
+        let window = Window {
+            top: rows.start + rows.from,
+            left: columns.start + columns.from,
+            bottom: rows.start + rows.to,
+            right: columns.start + columns.to,
+        };
+        (scene, window)
+    }
+
+    /// A crop's first row and column in its scene.
+    ///
+    /// # Panics
+    /// When there is no such crop.
+    pub fn origin(&self, index: usize) -> (usize, usize) {
+        let Cell { rows, columns, .. } = self.cells[index];
+        (rows.start, columns.start)
     }
 
     /// How they are cut.
@@ -115,35 +207,77 @@ impl Crops {
 
     /// Values a pixel.
     pub fn bands(&self) -> usize {
-        self.scenes[0].images[0].bands
+        self.sizes[0].bands
     }
 
     /// How many images make a sample.
     pub fn dates(&self) -> Dates {
-        if self.scenes[0].images.len() == 1 { Dates::One } else { Dates::Two }
+        self.dates
     }
 
-    pub(crate) fn sample(&self, index: usize) -> Sample {
-        let Cell { scene, rows, columns } = self.cells[index];
-        let (y, x, size) = (rows.start, columns.start, self.options.size);
-        let scene = &self.scenes[scene];
-        Sample {
-            name: scene.name.clone(),
-            y,
-            x,
+    /// Whether all images have 8-bit samples.
+    pub fn is_eight_bit(&self) -> bool {
+        self.eight_bit
+    }
+
+    /// Whether a crop has a target pixel.
+    ///
+    /// # Panics
+    /// When there is no such crop.
+    pub fn is_marked(&self, index: usize) -> bool {
+        self.cells[index].marked
+    }
+
+    /// A crop as it is in its files.
+    ///
+    /// # Errors
+    /// A file that can no longer be read.
+    ///
+    /// # Panics
+    /// When there is no such crop.
+    pub fn tile(&self, index: usize) -> Result<Tile, DatasetError> {
+        let Cell { scene, rows, columns, .. } = self.cells[index];
+        let (size, window) = (self.options.size, inside(rows, columns));
+        let (images, label) = self.store.window(scene, window, SceneReader::stored_window)?;
+        let images = images.into_iter().map(|image| Arc::unwrap_or_clone(image).padded(size, size)).collect();
+        let label = label.crop(0, 0, size, size);
+        Ok(Tile { scene, y: rows.start, x: columns.start, images, label })
+    }
+
+    /// A crop, moved by so many rows and columns as far as its scene allows; what is moved counts wholly.
+    ///
+    /// # Errors
+    /// A file that can no longer be read.
+    ///
+    /// # Panics
+    /// When there is no such crop.
+    pub fn sample(&self, index: usize, (down, right): (isize, isize)) -> Result<Sample, DatasetError> {
+        let Cell { scene, rows, columns, .. } = self.cells[index];
+        let (size, Size { height, width, bands }) = (self.options.size, self.sizes[scene]);
+        let moved = |span: Span, by: isize, length: usize| {
+            let start = span.start.saturating_add_signed(by).min(length.saturating_sub(size).max(span.start));
+            if start == span.start { span } else { Span { start, from: 0, to: size.min(length - start) } }
+        };
+        let (rows, columns) = (moved(rows, down, height), moved(columns, right, width));
+        let window = inside(rows, columns);
+        let (images, label) = self.store.window(scene, window, SceneReader::window)?;
+        Ok(Sample {
+            name: self.store.scenes()[scene].name.clone(),
+            y: rows.start,
+            x: columns.start,
             height: size,
             width: size,
-            bands: self.bands(),
-            images: scene.images.iter().map(|image| image.crop_chw_f32(y, x, size, size)).collect(),
-            label: scene.label.as_ref().map(|label| label.crop(y, x, size, size)).unwrap_or_default(),
+            bands,
+            images: images.iter().map(|image| image.crop_chw_f32(0, 0, size, size)).collect(),
+            label: label.crop(0, 0, size, size).data,
             counted: Window { top: rows.from, left: columns.from, bottom: rows.to, right: columns.to },
-        }
+        })
     }
 }
 
 impl Dataset<Sample, DatasetError> for Crops {
     fn get(&self, index: usize) -> Result<Sample, DatasetError> {
-        Ok(self.sample(index))
+        self.sample(index, (0, 0))
     }
 
     fn len(&self) -> usize {
@@ -151,31 +285,39 @@ impl Dataset<Sample, DatasetError> for Crops {
     }
 }
 
-impl Cell {
-    /// Whether more than half of the crop's pixels of some date hold no picture; padding is not looked at.
-    fn is_blank(&self, scene: &LoadedScene) -> bool {
-        let (rows, columns) = (self.rows, self.columns);
-        scene.images.iter().any(|image| {
-            let blank: usize = (rows.start..rows.start + rows.to)
-                .map(|row| {
-                    (columns.start..columns.start + columns.to).filter(|&column| image.is_blank(row, column)).count()
-                })
-                .sum();
-            2 * blank > rows.to * columns.to
-        })
+/// The part of a crop that lies within its scene.
+fn inside(rows: Span, columns: Span) -> Window {
+    Window { top: rows.start, left: columns.start, bottom: rows.start + rows.to, right: columns.start + columns.to }
+}
+
+/// Reads a scene, one row of crops at a time.
+fn look(store: &Store, scene: usize, options: CropOptions) -> Result<Seen, DatasetError> {
+    let size = store.size(scene)?;
+    let grid = Grid { size: options.size, stride: options.size - options.overlap, edge: options.edge };
+    let columns = grid.spans(size.width);
+    let mut seen = Seen { size, eight_bit: true, cells: Vec::new() };
+    for rows in grid.spans(size.height) {
+        let whole = Span { start: 0, from: 0, to: size.width };
+        let (images, label) = store.window(scene, inside(rows, whole), SceneReader::window)?;
+        seen.eight_bit &= images.iter().all(|image| matches!(image.pixels, Pixels::U8(_)));
+        seen.cells.extend(columns.iter().map(|&columns| {
+            let pixels =
+                || (0..rows.to).flat_map(|row| (columns.start..columns.start + columns.to).map(move |c| (row, c)));
+            let blank = |image: &Raster| pixels().filter(|&(row, column)| image.is_blank(row, column)).count();
+            Cell {
+                scene,
+                rows,
+                columns,
+                blank: images.iter().any(|image| 2 * blank(image) > rows.to * columns.to),
+                marked: pixels().any(|(row, column)| Mask::is_target(label.data[row * label.width + column])),
+            }
+        }));
     }
+    Ok(seen)
 }
 
-fn cells(index: usize, scene: &LoadedScene, CropOptions { size, overlap, .. }: CropOptions) -> Vec<Cell> {
-    let image = &scene.images[0];
-    let columns = spans(image.width, size, overlap);
-    spans(image.height, size, overlap)
-        .into_iter()
-        .flat_map(|rows| columns.iter().map(move |&columns| Cell { scene: index, rows, columns }))
-        .collect()
-}
-
-fn check(CropOptions { size, overlap, .. }: CropOptions) -> Result<(), DatasetError> {
+fn check(options: CropOptions) -> Result<(), DatasetError> {
+    let CropOptions { size, overlap, .. } = options;
     match size {
         0 => Err(DatasetError::CropZero { smallest: SMALLEST }),
         1..SMALLEST => Err(DatasetError::CropTooSmall { size, smallest: SMALLEST }),
@@ -184,31 +326,22 @@ fn check(CropOptions { size, overlap, .. }: CropOptions) -> Result<(), DatasetEr
     }
 }
 
-/// There are scenes, every one has images and a label, and all have the bands and dates of the first.
-fn check_scenes(set: &SceneSet, scenes: &[LoadedScene]) -> Result<(), DatasetError> {
-    if scenes.is_empty() {
+/// There are scenes, and all have the bands and dates of the first.
+fn check_scenes(set: &SceneSet, seen: &[Seen]) -> Result<(), DatasetError> {
+    let Some(first) = seen.first() else {
         return Err(DatasetError::NoScenes { split: set.split, layout: set.layout });
-    }
-    let mut first = None;
-    for (scene, source) in scenes.iter().zip(&set.scenes) {
-        if scene.label.is_none() {
-            return Err(DatasetError::NoLabel { scene: source.path(Some(0)).display().to_string() });
+    };
+    let other = &set.scenes[0];
+    for (scene, found) in set.scenes.iter().zip(seen) {
+        let (bands, other_bands) = (found.size.bands, first.size.bands);
+        if bands != other_bands {
+            let (path, other) = (scene.path(Some(0)), other.path(Some(0)));
+            return Err(DatasetError::BandsDiffer { path, bands, other, other_bands });
         }
-        let Some(image) = scene.images.first() else {
-            return Err(DatasetError::Missing { path: source.path(Some(0)) });
-        };
-        let &mut (bands, dates, other) = first.get_or_insert((image.bands, scene.images.len(), source));
-        if image.bands != bands {
-            let (path, other) = (source.path(Some(0)), other.path(Some(0)));
-            return Err(DatasetError::BandsDiffer { path, bands: image.bands, other, other_bands: bands });
-        }
-        if scene.images.len() != dates {
-            return Err(DatasetError::DatesDiffer {
-                scene: scene.name.clone(),
-                dates: scene.images.len(),
-                other: other.name.clone(),
-                other_dates: dates,
-            });
+        let (dates, other_dates) = (scene.dates(), other.dates());
+        if dates != other_dates {
+            let (scene, other) = (scene.name.clone(), other.name.clone());
+            return Err(DatasetError::DatesDiffer { scene, dates, other, other_dates });
         }
     }
     Ok(())

@@ -36,6 +36,14 @@ pub enum DatasetError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// A file could not be written.
+    #[error("{path} cannot be written ({cause}); check its permissions and the free space of the disk")]
+    CannotWrite {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
     /// The folder has none of the known layouts.
     #[error(
         "{root} has no known layout for {dates}: looked for {expected}; found {found}; rename its folders to one of these"
@@ -281,6 +289,28 @@ pub enum DatasetError {
     OverlapTooLarge {
         /// The overlap that was given.
         overlap: usize,
+        /// The crop size.
+        size: usize,
+    },
+    /// Scenes of which nothing is left when they are made smaller.
+    #[error("{scene} is {width}x{height} pixels, too small to be downsampled by {ratio}; choose a smaller ratio")]
+    TooSmallToDownsample {
+        /// The scene.
+        scene: PathBuf,
+        /// Its width.
+        width: usize,
+        /// Its height.
+        height: usize,
+        /// The ratio that was asked for; 0 fits nothing.
+        ratio: usize,
+    },
+    /// Every scene is smaller than a crop, and partial crops are left out.
+    #[error(
+        "no scene of the {split} split holds a whole crop of {size} pixels; choose a smaller crop, or another edge"
+    )]
+    NoWholeCrop {
+        /// The split.
+        split: Split,
         /// The crop size.
         size: usize,
     },

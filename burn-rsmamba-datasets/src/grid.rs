@@ -30,7 +30,70 @@ impl Window {
     }
 }
 
-/// One crop along one axis of a scene.
+/// What happens where a grid does not end with the scene.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Edge {
+    /// The last window of a row or column is moved back to end with the scene; only one that is larger than the scene
+    /// reaches beyond.
+    #[default]
+    Shift,
+    /// The last window stays on the grid and reaches beyond.
+    Pad,
+    /// Windows that reach beyond are left out, and what they alone would cover.
+    Drop,
+}
+
+/// Square windows on a regular grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Rows and columns of a window; at least 1.
+    pub size: usize,
+    /// Rows and columns from one window to the next; at least 1.
+    pub stride: usize,
+    /// What happens at the bottom and right border.
+    pub edge: Edge,
+}
+
+impl Grid {
+    /// The windows over a scene, row by row. They may reach beyond the bottom and right border.
+    ///
+    /// # Panics
+    /// When size or stride is 0.
+    pub fn windows(self, height: usize, width: usize) -> Vec<Window> {
+        let columns = self.spans(width);
+        let window = |rows: Span, columns: Span| Window {
+            top: rows.start,
+            left: columns.start,
+            bottom: rows.start + self.size,
+            right: columns.start + self.size,
+        };
+        self.spans(height)
+            .into_iter()
+            .flat_map(|rows| columns.iter().map(move |&columns| window(rows, columns)))
+            .collect()
+    }
+
+    /// The windows along one axis. The ranges `from..to` give each pixel that is covered to exactly one of them.
+    pub(crate) fn spans(self, length: usize) -> Vec<Span> {
+        let Self { size, stride, edge } = self;
+        let last = length.saturating_sub(size);
+        let starts: Vec<usize> = match edge {
+            Edge::Shift => (0..last).step_by(stride).chain([last]).collect(),
+            Edge::Pad => (0..last + stride).step_by(stride).filter(|&start| start < length).collect(),
+            Edge::Drop if length < size => Vec::new(),
+            Edge::Drop => (0..=last).step_by(stride).collect(),
+        };
+        let mut covered: usize = 0;
+        let span = |start: usize| {
+            let span = Span { start, from: covered.saturating_sub(start), to: size.min(length - start) };
+            covered = start + span.to;
+            span
+        };
+        starts.into_iter().map(span).collect()
+    }
+}
+
+/// One window along one axis of a scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     /// Where it starts in the scene.
@@ -39,21 +102,4 @@ pub(crate) struct Span {
     pub(crate) from: usize,
     /// One beyond its last pixel inside the scene.
     pub(crate) to: usize,
-}
-
-/// Covers `length` pixels by spans of `size` that move on by `size - overlap`.
-///
-/// The last span is shifted back to end with the scene. The ranges `from..to` share the scene out: each pixel is in
-/// exactly one.
-pub(crate) fn spans(length: usize, size: usize, overlap: usize) -> Vec<Span> {
-    let last = length.saturating_sub(size);
-    let starts = (0..last).step_by(size - overlap).chain([last]);
-    let mut covered = 0;
-    starts
-        .map(|start| {
-            let span = Span { start, from: covered - start, to: size.min(length - start) };
-            covered = start + span.to;
-            span
-        })
-        .collect()
 }

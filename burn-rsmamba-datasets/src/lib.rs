@@ -7,7 +7,8 @@
 //! | decode one scene and check it | [`Scene::load`] → [`LoadedScene`] of [`Raster`]s and a [`Mask`] |
 //! | read windows of a giant one | [`Scene::reader`] → [`SceneReader`] |
 //! | cut it up, as a `burn_dataset::Dataset` | [`Crops`] → [`Sample`] |
-//! | vary a training sample | [`augment()`] |
+//! | vary a training sample | [`augment()`], [`jitter`] |
+//! | batches of an epoch, decoded ahead | [`Sampler`] → [`Loader`], with the feature `loader` Burn's `DataLoader` |
 //! | mean and deviation of its bands | [`statistics()`] |
 //! | scenes without any download | [`demo::scenes`] |
 //! | what a model has to beat | [`baselines::measure`] |
@@ -35,24 +36,33 @@ mod error;
 mod geo_json;
 mod grid;
 mod layout;
+mod loader;
 mod mask;
 mod names;
 mod raster;
 mod reader;
+mod recent;
+mod sampler;
 mod scene;
 mod statistics;
+mod store;
 mod warning;
 
-pub use augment::augment;
-pub use crops::{CropOptions, Crops, Sample};
+pub use augment::{augment, jitter};
+pub use crops::{CropOptions, Crops, Sample, Tile};
 pub use error::DatasetError;
 pub use geo_json::GeoJson;
-pub use grid::Window;
+pub use grid::{Edge, Grid, Window};
 pub use layout::{DatasetFolder, list_images, open};
+#[cfg(feature = "loader")]
+pub use loader::TensorLoader;
+pub use loader::{Loader, LoaderOptions, Ordered};
 pub use mask::{LabelRule, Mask, read_label, read_mask};
 pub use names::Names;
 pub use raster::{AlignedFile, GeoReference, GeoSample, GeoTiff, Pixels, Raster, RasterFile, Resampling, read_raster};
 pub use reader::SceneReader;
+pub use sampler::{Draw, Purpose, Sampler, Turn, seed};
 pub use scene::{Dates, LoadedScene, Scene, SceneSet, SceneSource, Split};
 pub use statistics::{Statistics, statistics};
+pub use store::Storage;
 pub use warning::{DatasetWarning, Unpaired};

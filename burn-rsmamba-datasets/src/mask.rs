@@ -35,13 +35,22 @@ impl Mask {
     }
 
     /// `h` rows from `y` and `w` columns from `x`; beyond the bottom and right border the last row and column repeat.
-    pub(crate) fn crop(&self, y: usize, x: usize, h: usize, w: usize) -> Vec<u8> {
-        let mut values = Vec::with_capacity(h * w);
+    pub(crate) fn crop(&self, y: usize, x: usize, h: usize, w: usize) -> Self {
+        let mut data = Vec::with_capacity(h * w);
         for row in y..y + h {
             let start = row.min(self.height - 1) * self.width;
-            values.extend((x..x + w).map(|column| self.data[start + column.min(self.width - 1)]));
+            data.extend((x..x + w).map(|column| self.data[start + column.min(self.width - 1)]));
         }
-        values
+        Self { width: w, height: h, data }
+    }
+
+    /// Every `ratio`th pixel of each axis, from the middle of its square: values stay labels.
+    pub(crate) fn downsampled(&self, ratio: usize) -> Self {
+        let (height, width) = (self.height / ratio, self.width / ratio);
+        let at =
+            |row: usize, column: usize| self.data[(row * ratio + ratio / 2) * self.width + column * ratio + ratio / 2];
+        let data = (0..height).flat_map(|row| (0..width).map(move |column| at(row, column))).collect();
+        Self { width, height, data }
     }
 }
 

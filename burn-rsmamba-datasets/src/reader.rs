@@ -1,5 +1,6 @@
 //! A scene that is read window by window.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::mask::mask_of;
@@ -29,13 +30,15 @@ struct LabelFile {
 }
 
 impl SceneReader {
-    /// Opens the files of a scene, and checks that they fit; at most `cache` bytes of decoded blocks are kept of each.
-    pub(crate) fn open(scene: &Scene, cache: usize) -> Result<Self, DatasetError> {
+    /// Opens the files of a scene, each by `open`, and checks that they fit.
+    pub(crate) fn open(
+        scene: &Scene,
+        open: impl Fn(&Path) -> Result<RasterFile, DatasetError>,
+    ) -> Result<Self, DatasetError> {
         let (source, region) = match &scene.source {
             SceneSource::Files { images, label, rule, region } => {
-                let images = images.iter().map(|path| RasterFile::with_cache(path, cache));
-                let images = images.collect::<Result<Vec<_>, _>>()?;
-                let label = label.as_ref().map(|path| RasterFile::with_cache(path, cache)).transpose()?;
+                let images = images.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
+                let label = label.as_ref().map(|path| open(path)).transpose()?;
                 let label = label.map(|file| LabelFile { file, rule: rule.clone() });
                 (Source::Files { images, label }, *region)
             }
@@ -72,15 +75,26 @@ impl SceneReader {
         self.bands
     }
 
+    /// Whether there is a label.
+    pub(crate) fn has_label(&self) -> bool {
+        match &self.source {
+            Source::Files { label, .. } => label.is_some(),
+            Source::Memory { .. } => true,
+        }
+    }
+
+    /// The open files.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &RasterFile> {
+        let (images, label) = match &self.source {
+            Source::Files { images, label } => (&images[..], label.as_ref()),
+            Source::Memory { .. } => (&[][..], None),
+        };
+        images.iter().chain(label.map(|label| &label.file))
+    }
+
     /// Strips and tiles decoded so far, of all files.
     pub fn decoded_blocks(&self) -> usize {
-        match &self.source {
-            Source::Files { images, label } => {
-                let files = images.iter().chain(label.as_ref().map(|label| &label.file));
-                files.map(RasterFile::decoded_blocks).sum()
-            }
-            Source::Memory { .. } => 0,
-        }
+        self.files().map(RasterFile::decoded_blocks).sum()
     }
 
     /// The pixels of a window; those without data are 0 in every band.
@@ -99,6 +113,23 @@ impl SceneReader {
         height: usize,
         width: usize,
     ) -> Result<LoadedScene, DatasetError> {
+        let mut scene = self.stored_window(top, left, height, width)?;
+        if let Source::Files { images: files, .. } = &self.source {
+            for (image, file) in scene.images.iter_mut().zip(files) {
+                Arc::make_mut(image).clear_nodata(file.nodata());
+            }
+        }
+        Ok(scene)
+    }
+
+    /// [`window`](Self::window) with the values that stand for no data as they are.
+    pub(crate) fn stored_window(
+        &mut self,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<LoadedScene, DatasetError> {
         assert!(
             height > 0 && width > 0 && top + height <= self.height() && left + width <= self.width(),
             "SceneReader: window {height}x{width} at ({top}, {left}) is not inside {}x{} (height x width)",
@@ -109,12 +140,8 @@ impl SceneReader {
         let (y, x) = (self.region.top + top, self.region.left + left);
         let (images, label) = match &mut self.source {
             Source::Files { images, label } => {
-                let images = images.iter_mut().map(|file| {
-                    let mut image = file.window(y, x, height, width)?;
-                    image.clear_nodata(file.nodata());
-                    Ok(Arc::new(image))
-                });
-                let images = images.collect::<Result<_, DatasetError>>()?;
+                let images = images.iter_mut().map(|file| file.window(y, x, height, width).map(Arc::new));
+                let images = images.collect::<Result<_, _>>()?;
                 let label = label.as_mut().map(|label| {
                     if !whole {
                         label.settle(self.region)?;
@@ -126,9 +153,7 @@ impl SceneReader {
             }
             Source::Memory { images, label } => {
                 let images = images.iter().map(|image| Arc::new(image.window(y, x, height, width))).collect();
-                let row = |row: usize| &label.data[row * label.width + x..][..width];
-                let label = Mask { width, height, data: (y..y + height).flat_map(row).copied().collect() };
-                (images, Some(Arc::new(label)))
+                (images, Some(Arc::new(label.crop(y, x, height, width))))
             }
         };
         Ok(LoadedScene { name: self.name.clone(), images, label })
@@ -172,6 +197,6 @@ impl Scene {
     /// # Errors
     /// Files that are missing or no images; images or a label that differ in size or bands.
     pub fn reader(&self) -> Result<SceneReader, DatasetError> {
-        SceneReader::open(self, CACHE_BYTES)
+        SceneReader::open(self, |path| RasterFile::with_cache(path, CACHE_BYTES))
     }
 }

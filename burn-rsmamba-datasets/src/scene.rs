@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::raster::fits_memory;
 use crate::reader::SceneReader;
-use crate::{DatasetError, DatasetWarning, LabelRule, Mask, Raster, Window};
+use crate::{DatasetError, DatasetWarning, LabelRule, Mask, Raster, RasterFile, Window};
 
 /// How many images of the same place make one scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -158,7 +158,7 @@ impl Scene {
     /// than 2^31 values an image (for those, see [`reader`](Self::reader)).
     pub fn load(&self) -> Result<LoadedScene, DatasetError> {
         // Every block is needed once, so none is kept.
-        let mut reader = SceneReader::open(self, 0)?;
+        let mut reader = SceneReader::open(self, |path| RasterFile::with_cache(path, 0))?;
         if let SceneSource::Memory { images, label } = &self.source {
             let (images, label) = (images.clone(), Some(label.clone()));
             return Ok(LoadedScene { name: self.name.clone(), images, label });
@@ -166,6 +166,18 @@ impl Scene {
         let (height, width) = (reader.height(), reader.width());
         fits_memory(&self.path(Some(0)), width, height, reader.bands())?;
         reader.window(0, 0, height, width)
+    }
+
+    pub(crate) fn no_label(&self) -> DatasetError {
+        DatasetError::NoLabel { scene: self.path(Some(0)).display().to_string() }
+    }
+
+    /// The number of images.
+    pub(crate) fn dates(&self) -> usize {
+        match &self.source {
+            SceneSource::Files { images, .. } => images.len(),
+            SceneSource::Memory { images, .. } => images.len(),
+        }
     }
 
     /// The file of an image (by date) or of the label (`None`), or the scene's name when it has none.

@@ -10,9 +10,11 @@ mod datasets {
     mod crops;
     mod damaged;
     mod demo;
+    mod giant;
     mod labels;
     mod layouts;
     mod lists;
+    mod loader;
     mod memory;
     mod openers;
     mod pairs;

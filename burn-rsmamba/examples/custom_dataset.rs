@@ -15,8 +15,8 @@ use burn_dataset::Dataset;
 use burn_dataset::transform::{Mapper, MapperDataset};
 use burn_rsmamba::{RsmSsConfig, losses::bce_dice};
 use burn_rsmamba_datasets::{
-    CropOptions, Crops, LabelRule, Mask, Pixels, Raster, Sample, Scene, SceneSet, SceneSource, Split, list_images,
-    statistics,
+    CropOptions, Crops, LabelRule, Mask, Pixels, Raster, Sample, Scene, SceneSet, SceneSource, Split, Statistics,
+    list_images,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // 2. Crops: cut, checked, shared out so that each pixel counts once.
     let crops = Crops::new(&set, CropOptions { size: 64, ..Default::default() })?;
-    let measured = statistics(crops.scenes());
+    let measured = Statistics::of_crops(&crops)?;
     println!("{} crops of {} bands with means {:.2?}", crops.len(), crops.bands(), measured.mean);
 
     // 3. Any dataset of samples can be mapped: here each gets a fourth band.

@@ -1,12 +1,13 @@
 //! `data`.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use burn_rsmamba::Task;
-use burn_rsmamba_datasets::LabelRule;
+use burn_rsmamba_datasets::{Edge, LabelRule, Split};
 use clap::{Args, Subcommand};
 
-use super::values::task_parser;
+use super::values::{parse_count, parse_edge, parse_size, parse_three, split_parser, task_parser};
 
 /// Tools for datasets.
 #[derive(Debug, Subcommand)]
@@ -15,9 +16,19 @@ pub(crate) enum DataCommand {
     Check(DataArgs),
     /// Measure mean and deviation of each band of the training split.
     Stats(DataArgs),
+    /// Cut scenes into tiles; those of GeoTIFFs are GeoTIFFs in the same place.
+    Tile(TileArgs),
+    /// Divide scenes into train, val and test; tiles of one scene stay together.
+    Split(SplitArgs),
+    /// Copy a small random part of a dataset.
+    Sample(SampleArgs),
+    /// Draw a contact sheet of scenes with their labels.
+    Preview(PreviewArgs),
+    /// Rank the masks of two prediction folders by how much they differ; a JSON line a pair.
+    Compare(CompareArgs),
 }
 
-/// Flags of the tools.
+/// Flags of the tools that only look.
 #[derive(Debug, Args)]
 pub(crate) struct DataArgs {
     /// A dataset folder, or `demo`.
@@ -35,4 +46,173 @@ pub(crate) struct DataArgs {
     /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.
     #[arg(long)]
     pub(crate) allow_unpaired: bool,
+}
+
+/// What a tool works on: all splits of a dataset, or folders that are not split yet.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Source")]
+pub(crate) struct SourceArgs {
+    /// A dataset folder, or `demo`; all its splits.
+    #[arg(long, value_name = "PATH|demo", requires = "task", conflicts_with = "images")]
+    pub(crate) data: Option<String>,
+
+    /// Segmentation (ss) or change detection (cd).
+    #[arg(long, value_parser = task_parser())]
+    pub(crate) task: Option<Task>,
+
+    /// In place of --data: a folder of images.
+    #[arg(long, value_name = "DIR", requires = "labels")]
+    pub(crate) images: Option<PathBuf>,
+
+    /// The images of the second date.
+    #[arg(long, value_name = "DIR", requires = "images")]
+    pub(crate) images2: Option<PathBuf>,
+
+    /// The labels of these images, with the same names.
+    #[arg(long, value_name = "DIR", requires = "images")]
+    pub(crate) labels: Option<PathBuf>,
+
+    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N.
+    #[arg(long, value_name = "RULE", default_value = "auto", value_parser = LabelRule::from_str)]
+    pub(crate) label_rule: LabelRule,
+
+    /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.
+    #[arg(long)]
+    pub(crate) allow_unpaired: bool,
+}
+
+/// Flags of `data tile`.
+#[derive(Debug, Args)]
+pub(crate) struct TileArgs {
+    /// Side of a tile in pixels.
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = parse_size)]
+    pub(crate) size: usize,
+
+    /// Pixels from one tile to the next [default: the size].
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) stride: Option<usize>,
+
+    /// What happens at the border of a scene: shift (the last tile moves back), pad (it repeats the last pixels) or drop.
+    #[arg(long, default_value = "shift", value_name = "HOW", value_parser = parse_edge)]
+    pub(crate) edge: Edge,
+
+    /// Keep tiles that are blank for more than half.
+    #[arg(long)]
+    pub(crate) keep_blank: bool,
+
+    /// Where the tiles go.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Write; without it, only say what would be written.
+    #[arg(long)]
+    pub(crate) apply: bool,
+
+    /// The scenes.
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+}
+
+/// Flags of `data split`.
+#[derive(Debug, Args)]
+pub(crate) struct SplitArgs {
+    /// Parts of the scenes for train, val and test, for instance 0.7,0.1,0.2.
+    #[arg(long, value_name = "A,B,C", value_parser = parse_three::<f64>, conflicts_with_all = ["count", "lists"])]
+    pub(crate) ratio: Option<[f64; 3]>,
+
+    /// Scenes for train, val and test.
+    #[arg(long, value_name = "A,B,C", value_parser = parse_three::<usize>, conflicts_with = "lists")]
+    pub(crate) count: Option<[usize; 3]>,
+
+    /// A folder with train.txt, val.txt and test.txt: a name without extension a line.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lists: Option<PathBuf>,
+
+    /// Seed of the draw.
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub(crate) seed: u64,
+
+    /// Files whose names are the same up to this text show one place and stay together, as tiles of `data tile` always do.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) place_until: Option<String>,
+
+    /// Where the splits and their lists go.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Write; without it, only say what would be written.
+    #[arg(long)]
+    pub(crate) apply: bool,
+
+    /// The scenes.
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+}
+
+/// Flags of `data sample`.
+#[derive(Debug, Args)]
+pub(crate) struct SampleArgs {
+    /// Scenes of each split.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = parse_count)]
+    pub(crate) count: usize,
+
+    /// Seed of the draw.
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub(crate) seed: u64,
+
+    /// Where the copies go.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Write; without it, only say what would be written.
+    #[arg(long)]
+    pub(crate) apply: bool,
+
+    /// The scenes.
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+}
+
+/// Flags of `data preview`.
+#[derive(Debug, Args)]
+pub(crate) struct PreviewArgs {
+    /// Only scenes of this split.
+    #[arg(long, value_name = "NAME", value_parser = split_parser())]
+    pub(crate) split: Option<Split>,
+
+    /// Scenes on the sheet.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = parse_count)]
+    pub(crate) count: usize,
+
+    /// Largest side of a picture in pixels.
+    #[arg(long, value_name = "N", default_value_t = 192, value_parser = clap::value_parser!(u32).range(8..=2048))]
+    pub(crate) side: u32,
+
+    /// Seed of the draw.
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub(crate) seed: u64,
+
+    /// The PNG to write.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+
+    /// The scenes.
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+}
+
+/// Flags of `data compare`.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// A folder of masks, as `predict` leaves it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) first: PathBuf,
+
+    /// Another one, of the same images.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) second: PathBuf,
+
+    /// Print only the pairs that differ most.
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) top: Option<usize>,
 }

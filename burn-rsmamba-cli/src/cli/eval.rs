@@ -8,7 +8,7 @@ use burn_rsmamba_datasets::{LabelRule, Split};
 use clap::Args;
 
 use super::WindowArgs;
-use super::values::{parse_threshold, split_parser, task_parser};
+use super::values::{parse_count, parse_threshold, split_parser, task_parser};
 
 /// Flags of `eval`.
 #[derive(Debug, Args)]
@@ -35,6 +35,10 @@ pub(crate) struct EvalArgs {
     /// Label pixels of this value count nowhere.
     #[arg(long, value_name = "VALUE")]
     pub(crate) ignore_index: Option<u16>,
+
+    /// Make images and labels smaller by this ratio first, as the model was trained.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_count)]
+    pub(crate) downsample: usize,
 
     /// Expect a model of this task, and refuse another.
     #[arg(long, value_parser = task_parser())]

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use burn_rsmamba::inference::Blend;
 use burn_rsmamba::{Directions, Task};
-use burn_rsmamba_datasets::{LabelRule, Resampling, Split};
+use burn_rsmamba_datasets::{Edge, LabelRule, Resampling, Split};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 /// Accepts `ss` and `cd`.
@@ -40,6 +40,24 @@ pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
 /// A rule for labels, checked and left as text.
 pub(crate) fn parse_label_rule(text: &str) -> Result<String, String> {
     text.parse::<LabelRule>().map(|rule| rule.to_string())
+}
+
+/// What happens at a border, by its name.
+pub(super) fn parse_edge(text: &str) -> Result<Edge, String> {
+    match text {
+        "shift" => Ok(Edge::Shift),
+        "pad" => Ok(Edge::Pad),
+        "drop" => Ok(Edge::Drop),
+        _ => Err("expected shift, pad or drop".into()),
+    }
+}
+
+/// One number each for train, val and test.
+pub(super) fn parse_three<T: FromStr>(text: &str) -> Result<[T; 3], String> {
+    let numbers: Option<Vec<T>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    numbers
+        .and_then(|numbers| numbers.try_into().ok())
+        .ok_or_else(|| "expected three numbers, for train,val,test".into())
 }
 
 /// A way to blend, by its name.

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use burn_rsmamba::inference::Windows;
-use burn_rsmamba_datasets::CropOptions;
+use burn_rsmamba_datasets::{CropOptions, Storage};
 
 use super::windows;
 use crate::cli::EvalArgs;
@@ -22,20 +22,27 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
     }
     let windows = windows(args.windows, Windows { size: Some(meta.crop), overlap: 0, ..meta.windows() })?;
     // With whole images the crops only say which borders are blank.
-    let options = CropOptions { size: windows.size.unwrap_or(meta.crop), overlap: windows.overlap, skip_blank: true };
+    let options = CropOptions {
+        size: windows.size.unwrap_or(meta.crop),
+        overlap: windows.overlap,
+        downsample: args.downsample,
+        ..CropOptions::default()
+    };
     let rule = label_rule(&args.label_rule, meta.config.classes, args.ignore_index)?;
     let several = meta.config.classes > 1;
     if several {
         refuse_for_several_classes(args)?;
     }
-    let crops = data::crops(&args.data, model.task(), args.split, &rule, args.allow_unpaired, options, progress)?;
+    let source =
+        data::Source { data: &args.data, task: model.task(), rule: &rule, allow_unpaired: args.allow_unpaired };
+    let crops = source.crops(args.split, options, Storage::default(), progress)?;
     model_file::expect_bands(&args.model, &meta, crops.bands())?;
     let threshold = args.threshold.unwrap_or(meta.threshold);
     let scoring = Scoring {
         threshold: (!several).then_some(threshold),
         crop: windows.size,
         overlap: windows.overlap,
-        images: crops.scenes().len(),
+        images: crops.scene_count(),
     };
     let scored = if several {
         (&evaluate::score_classes(&model, &meta, &crops, &device, progress)?).into()

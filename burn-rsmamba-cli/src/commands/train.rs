@@ -9,7 +9,9 @@ use burn::tensor::Device;
 use burn_dataset::Dataset;
 use burn_rsmamba::inference::Windows;
 use burn_rsmamba::{ModelMeta, Normalisation, RsmModel, Task, weights};
-use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, Pixels, Split, statistics};
+use burn_rsmamba_datasets::{
+    CropOptions, Crops, DatasetError, Draw, Loader, LoaderOptions, Sampler, Split, Statistics, Storage,
+};
 
 use crate::cli::TrainArgs;
 use crate::config::{ConfigFile, RunConfig, Scaling};
@@ -19,7 +21,7 @@ use crate::progress::Progress;
 use crate::report::{Stopped, print_json, print_line};
 use crate::run_folder::{Existing, RunFolder};
 use crate::training::checkpoint::{self, State};
-use crate::training::{Ending, Learner, Sampler, Trainer, optimizer};
+use crate::training::{Ending, Learner, Trainer, optimizer};
 use crate::{data, device, interrupt, model_file};
 
 /// The three parts of a dataset.
@@ -59,12 +61,12 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
     run.append_environment(&Environment::new(&device, &learner.state))?;
     run.forget_from(learner.state.epoch, learner.state.steps)?;
     checkpoint::name_weights(&run, &learner.state)?;
-    let sampler = Sampler::new(&splits.train, config.keep_empty)?;
-    if sampler.len() < splits.train.len() {
-        progress.info(format!("an epoch takes {} of the {} training crops", sampler.len(), splits.train.len()));
+    let train = loader(&config, &splits.train);
+    if train.items() < splits.train.len() {
+        progress.info(format!("an epoch takes {} of the {} training crops", train.items(), splits.train.len()));
     }
     warn_of_scaling(&config, &splits.train, progress);
-    warn_of_short_run(&config, sampler.len(), progress);
+    warn_of_short_run(&config, train.steps(), progress);
 
     interrupt::install()?;
     let trainer = Trainer {
@@ -72,8 +74,7 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
         objective: &objective,
         run: &run,
         meta: &meta,
-        train: &splits.train,
-        sampler: &sampler,
+        train: &train,
         val: &splits.val,
         device: &device,
         autodiff: autodiff(&config, &device),
@@ -113,11 +114,19 @@ fn printed(args: &TrainArgs) -> Result<RunConfig, Failure> {
     RunConfig::resolve(file.as_ref(), &args.assignments, &flags)
 }
 
-/// Loads all splits first, so that a bad label is found before the training and not after it.
+/// Looks at all splits first, so that a bad label is found before the training and not after it.
 fn splits(config: &RunConfig, progress: &Progress) -> Result<Splits, Failure> {
-    let options = CropOptions { size: config.crop, overlap: 0, skip_blank: config.skip_blank };
+    let options = CropOptions {
+        size: config.crop,
+        downsample: config.downsample,
+        skip_blank: config.skip_blank,
+        ..CropOptions::default()
+    };
+    let storage = Storage { memory: config.memory_mb.saturating_mul(1 << 20), folder: config.decoded.clone() };
     let rule = config.rule()?;
-    let load = |split| data::crops(&config.data, config.task, split, &rule, config.allow_unpaired, options, progress);
+    let source =
+        data::Source { data: &config.data, task: config.task, rule: &rule, allow_unpaired: config.allow_unpaired };
+    let load = |split| source.crops(split, options, storage.clone(), progress);
     let (train, val) = (load(Split::Train)?, load(Split::Val)?);
     let (test, scored) = match load(Split::Test) {
         Ok(test) => (test, Split::Test),
@@ -130,6 +139,25 @@ fn splits(config: &RunConfig, progress: &Progress) -> Result<Splits, Failure> {
         Err(error) => return Err(error.into()),
     };
     Ok(Splits { train, val, test, scored })
+}
+
+/// The steps of the training split as the settings want them.
+fn loader(config: &RunConfig, crops: &Crops) -> Loader {
+    let draw = match config.positive {
+        Some(positive) => Draw::Balanced { positive },
+        None => Draw::Shuffled { keep_empty: config.keep_empty },
+    };
+    let options = LoaderOptions {
+        seed: config.seed,
+        batch: config.step_crops(),
+        workers: config.workers,
+        // Each thread has a step under way and one that is done.
+        ahead: 2 * config.workers,
+        flips: config.augment,
+        jitter: config.jitter as f32,
+        shift: config.shift,
+    };
+    Loader::new(crops, Sampler::new(crops, draw), options)
 }
 
 /// Fits the model to the bands of the data, and says what goes into the weights files.
@@ -151,7 +179,7 @@ fn describe(config: &mut RunConfig, splits: &Splits) -> Result<ModelMeta, Failur
         normalisation: match config.normalisation {
             Scaling::Imagenet => Normalisation::imagenet(bands),
             Scaling::Measured => {
-                let measured = statistics(splits.train.scenes());
+                let measured = Statistics::of_crops(&splits.train)?;
                 Normalisation { mean: measured.mean, std: measured.std }
             }
         },
@@ -169,15 +197,14 @@ fn describe(config: &mut RunConfig, splits: &Splits) -> Result<ModelMeta, Failur
 
 /// Values of other types than bytes are seldom spread as ImageNet's are.
 fn warn_of_scaling(config: &RunConfig, crops: &Crops, progress: &Progress) {
-    let wide = crops.scenes().iter().flat_map(|scene| &scene.images).any(|i| !matches!(i.pixels, Pixels::U8(_)));
-    if wide && config.normalisation == Scaling::Imagenet {
+    if !crops.is_eight_bit() && config.normalisation == Scaling::Imagenet {
         progress.warn("images are not 8-bit: ImageNet's mean and deviation may not fit, see --normalisation measured");
     }
 }
 
 /// The official warm-up is longer than many a small run.
-fn warn_of_short_run(config: &RunConfig, crops: usize, progress: &Progress) {
-    let steps = config.epochs * crops.div_ceil(config.step_crops());
+fn warn_of_short_run(config: &RunConfig, steps_of_epoch: usize, progress: &Progress) {
+    let steps = config.epochs * steps_of_epoch;
     if config.warmup_steps >= steps {
         progress.warn(format!(
             "the run has {steps} steps, all of them in the warm-up of {}; a smaller --warmup-steps learns faster",

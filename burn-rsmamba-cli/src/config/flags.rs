@@ -65,9 +65,27 @@ pub(crate) struct Flags {
     /// Part of the crops without any marked pixel that an epoch takes [default: 1].
     #[arg(long, value_name = "PART")]
     pub(crate) keep_empty: Option<f64>,
+    /// Part of the crops of an epoch that have a marked pixel, in place of what the data has.
+    #[arg(long, value_name = "PART")]
+    pub(crate) positive: Option<f64>,
+    /// Move crops at random by up to half their side [default: false].
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) shift: Option<bool>,
+    /// Make images and labels smaller by this ratio first [default: 1].
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) downsample: Option<usize>,
     /// Flip and transpose at random [default: true].
     #[arg(long, value_name = "BOOL")]
     pub(crate) augment: Option<bool>,
+    /// Change brightness and contrast at random, this strongly: 0 to 1 [default: 0].
+    #[arg(long, value_name = "S")]
+    pub(crate) jitter: Option<f64>,
+    /// Threads that decode crops ahead; results are the same for any number [default: 2].
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<usize>,
+    /// Keep decoded images in this folder and read crops from there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) decoded: Option<PathBuf>,
     /// What training minimises [default: bce-dice].
     #[arg(long, value_name = "NAME", value_enum)]
     pub(crate) loss: Option<LossName>,

@@ -72,6 +72,13 @@ pub(crate) fn mask(path: &Path, side: usize) -> Result<ReducedMask, DatasetError
 }
 
 impl ReducedMask {
+    /// A mask in memory, not reduced.
+    pub(super) fn whole(width: usize, marked: &[bool]) -> Self {
+        let shares = marked.iter().map(|&marked| f32::from(u8::from(marked))).collect();
+        let (all, count) = (marked.len(), marked.iter().filter(|&&marked| marked).count());
+        Self { width, height: all / width, shares, marked: count as u64, mapped: all as u64 }
+    }
+
     /// An image of the same reduced size with the mask over it.
     pub(crate) fn over(&self, mut image: RgbImage) -> RgbImage {
         for (pixel, share) in image.pixels_mut().zip(&self.shares) {
@@ -86,7 +93,7 @@ impl ReducedMask {
 }
 
 /// An image in memory as people look at it.
-pub(super) fn rgb(raster: &Raster) -> RgbImage {
+pub(crate) fn rgb(raster: &Raster) -> RgbImage {
     let bytes = matches!(raster.pixels, Pixels::U8(_));
     stretched(&means(raster, 1, None), shown(raster.bands), raster.width, bytes)
 }

@@ -81,7 +81,7 @@ fn the_demo_has_baselines() {
     let options = demo::DemoOptions { size: 64, test: 1, ..demo::DemoOptions::default() };
     let set = demo::scenes(Dates::One, Split::Test, &options);
     let crops = Crops::new(&set, CropOptions { size: 32, ..CropOptions::default() }).unwrap();
-    let found = Baselines::measure(&crops);
+    let found = Baselines::measure(&crops).unwrap();
     assert!(!found.best_threshold.rule.is_empty() && found.best_threshold.threshold.is_some());
     assert!(found.all_positive.f1 <= found.best_threshold.f1);
 }

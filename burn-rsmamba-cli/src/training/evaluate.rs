@@ -9,7 +9,7 @@ use burn_dataset::Dataset;
 use burn_rsmamba::inference::{ImageView, InferenceError, Predictor, Windows};
 use burn_rsmamba::metrics::{Confusion, ConfusionMatrix};
 use burn_rsmamba::{ModelMeta, Normalisation, RsmModel};
-use burn_rsmamba_datasets::{Crops, LoadedScene, Mask, Raster, Sample};
+use burn_rsmamba_datasets::{Crops, Draw, LoadedScene, Loader, LoaderOptions, Mask, Raster, Sample, Sampler, Window};
 
 use super::batch::{self, Batch};
 use super::tally::{self, Tally};
@@ -17,6 +17,9 @@ use crate::config::{Objective, RunConfig};
 use crate::interrupt;
 use crate::progress::Progress;
 use crate::report::Scores;
+
+/// Threads that decode crops which are scored.
+const SCORING_WORKERS: usize = 2;
 
 /// What a validation found.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +58,9 @@ pub(crate) fn validate(
     let ValidationSettings { config, objective, normalisation } = settings;
     let mut tally = None;
     let mut loss_sum = 0.0;
-    progress.start("validating", crops.len().div_ceil(config.batch));
-    let complete = each_batch(model, crops, config.batch, normalisation, device, |samples, logits, labels| {
+    let loader = in_order(crops, config.batch, config.workers);
+    progress.start("validating", loader.steps());
+    let complete = each_batch(model, &loader, normalisation, device, |samples, logits, labels| {
         let loss = objective.loss(logits.clone(), labels);
         loss_sum += f64::from(loss.into_scalar::<f32>()) * samples.len() as f64;
         progress.advance("");
@@ -83,33 +87,38 @@ pub(crate) fn score_classes(
 ) -> anyhow::Result<ConfusionMatrix> {
     let mut counts = ConfusionMatrix::new(meta.config.classes);
     progress.start("scoring", crops.len());
-    let complete = each_batch(model, crops, 1, &meta.normalisation, device, |samples, logits, _| {
-        progress.advance(samples[0].name.as_str());
-        tally::count_classes(&mut counts, samples, &tally::values(logits)?);
-        Ok(())
-    })?;
+    let complete =
+        each_batch(model, &in_order(crops, 1, SCORING_WORKERS), &meta.normalisation, device, |samples, logits, _| {
+            progress.advance(samples[0].name.as_str());
+            tally::count_classes(&mut counts, samples, &tally::values(logits)?);
+            Ok(())
+        })?;
     progress.finish();
     anyhow::ensure!(complete, "stopped before all crops were scored");
     Ok(counts)
+}
+
+/// All crops as they are, one after the other.
+fn in_order(crops: &Crops, batch: usize, workers: usize) -> Loader {
+    let options = LoaderOptions { batch, workers, ahead: 2 * workers, ..LoaderOptions::default() };
+    Loader::new(crops, Sampler::new(crops, Draw::InOrder), options)
 }
 
 /// Runs the model over all crops in order and hands over each batch, its logits and its labels; false when the user stops
 /// it.
 fn each_batch(
     model: &RsmModel,
-    crops: &Crops,
-    batch: usize,
+    loader: &Loader,
     normalisation: &Normalisation,
     device: &Device,
     mut take: impl FnMut(&[Sample], Tensor<4>, Tensor<4>) -> anyhow::Result<()>,
 ) -> anyhow::Result<bool> {
-    let indices: Vec<usize> = (0..crops.len()).collect();
-    for chunk in indices.chunks(batch) {
+    for samples in batch::steps(loader, 0, 0, normalisation) {
         if interrupt::requested() {
             return Ok(false);
         }
-        let samples = batch::samples(crops, chunk, None)?;
-        let Batch { dates, labels } = Batch::new(&samples, normalisation, device);
+        let samples = samples?;
+        let Batch { dates, labels } = Batch::new(&samples, device);
         take(&samples, model.forward(&dates), labels)?;
     }
     Ok(true)
@@ -185,43 +194,36 @@ pub(crate) fn score_scenes(
     mut each: impl FnMut(&ScoredScene<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Confusion> {
     let mut counts = Confusion::default();
-    let counted = counted_pixels(crops)?;
-    progress.start("scoring", crops.scenes().len());
-    for (scene, counted) in crops.scenes().iter().zip(&counted) {
+    // They come scene by scene, in the order of the scenes.
+    let mut windows = (0..crops.len()).map(|index| crops.counted(index)).peekable();
+    progress.start("scoring", crops.scene_count());
+    for index in 0..crops.scene_count() {
+        let scene = crops.scene(index)?;
+        let kept = std::iter::from_fn(|| windows.next_if(|(scene, _)| *scene == index)).map(|(_, window)| window);
+        let counted = counted_pixels(&scene, kept);
         let probabilities = mapper.probabilities(&scene.images).with_context(|| scene.name.clone())?;
         let marked = mapper.marked(&probabilities);
         let label = scene.label.as_deref().map_or(&[][..], |label| &label.data);
         let pixels = || (0..label.len()).filter(|&pixel| counted[pixel]);
         let found = Confusion::count(pixels().map(|pixel| marked[pixel]), pixels().map(|pixel| label[pixel] == 1));
         counts += found;
-        each(&ScoredScene { scene, marked: &marked, counted, counts: found })?;
+        each(&ScoredScene { scene: &scene, marked: &marked, counted: &counted, counts: found })?;
         progress.advance(scene.name.as_str());
     }
     progress.finish();
     Ok(counts)
 }
 
-/// For each scene, the pixels of the crops that were kept, without those that are ignored.
-fn counted_pixels(crops: &Crops) -> anyhow::Result<Vec<Vec<bool>>> {
-    let mut counted: Vec<Vec<bool>> =
-        crops.scenes().iter().map(|scene| vec![false; scene.images[0].width * scene.images[0].height]).collect();
-    let mut scene = 0;
-    for index in 0..crops.len() {
-        let sample = crops.get(index)?;
-        // Crops come scene by scene, in the order of the scenes.
-        while crops.scenes()[scene].name != sample.name {
-            scene += 1;
-        }
-        let width = crops.scenes()[scene].images[0].width;
-        let window = sample.counted;
+/// The pixels of the crops that were kept, without those that are ignored.
+fn counted_pixels(scene: &LoadedScene, windows: impl Iterator<Item = Window>) -> Vec<bool> {
+    let (width, height) = (scene.images[0].width, scene.images[0].height);
+    let mut counted = vec![false; width * height];
+    for window in windows {
         for row in window.top..window.bottom {
-            let start = (sample.y + row) * width + sample.x;
-            counted[scene][start + window.left..start + window.right].fill(true);
+            counted[row * width + window.left..row * width + window.right].fill(true);
         }
     }
-    for (scene, counted) in crops.scenes().iter().zip(&mut counted) {
-        let label = scene.label.iter().flat_map(|label| &label.data);
-        counted.iter_mut().zip(label).for_each(|(counted, &value)| *counted &= value != Mask::IGNORED);
-    }
-    Ok(counted)
+    let label = scene.label.iter().flat_map(|label| &label.data);
+    counted.iter_mut().zip(label).for_each(|(counted, &value)| *counted &= value != Mask::IGNORED);
+    counted
 }

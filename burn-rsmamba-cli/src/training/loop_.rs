@@ -8,10 +8,10 @@ use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOpti
 use burn::tensor::Device;
 use burn_rsmamba::optim::clip_grad_norm;
 use burn_rsmamba::{ModelMeta, RsmModel, weights};
-use burn_rsmamba_datasets::{Crops, Sample};
+use burn_rsmamba_datasets::{Crops, Loader, Purpose, Sample, seed};
 use serde::Serialize;
 
-use super::batch::{self, Batch, Purpose, Sampler};
+use super::batch::{self, Batch};
 use super::checkpoint::{self, State, Validated};
 use super::evaluate::{self, Validation, ValidationSettings};
 use super::schedule::Schedule;
@@ -44,10 +44,8 @@ pub(crate) struct Trainer<'a> {
     pub(crate) run: &'a RunFolder,
     /// What is written beside the weights.
     pub(crate) meta: &'a ModelMeta,
-    /// The training split.
-    pub(crate) train: &'a Crops,
-    /// Which of its crops an epoch takes.
-    pub(crate) sampler: &'a Sampler,
+    /// The training split; what it calls a batch is a step here.
+    pub(crate) train: &'a Loader,
     /// The split the best epoch is chosen by.
     pub(crate) val: &'a Crops,
     /// The device, without autodiff.
@@ -157,14 +155,14 @@ impl Trainer<'_> {
         progress: &mut Progress,
     ) -> anyhow::Result<Learner> {
         let (run, epoch) = (self.config.seed, learner.state.epoch);
-        let order = self.sampler.order(run, epoch);
-        let steps = order.chunks(self.config.step_crops()).enumerate().skip(learner.state.steps);
+        let first = learner.state.steps;
+        let steps = batch::steps(self.train, epoch, first, &self.meta.normalisation);
         let mut kept = Instant::now();
         progress.start(format!("epoch {epoch}/{}", self.config.epochs), steps.len());
-        for (index, chunk) in steps {
-            let samples = batch::samples(self.train, chunk, self.config.augment.then_some((run, epoch)))?;
+        for (index, samples) in (first..).zip(steps) {
+            let samples = samples?;
             // Drop path draws from the device's generator.
-            self.device.seed(batch::seed(run, Purpose::Step, epoch, index));
+            self.device.seed(seed(run, Purpose::Step, epoch, index));
             let lr = schedule.lr(&learner.state.position);
             learner = self.step(learner, &samples, lr, progress)?;
             progress.advance(format!("loss {:.3}", learner.state.train_loss()));
@@ -186,7 +184,7 @@ impl Trainer<'_> {
         let mut sum = GradientsAccumulator::new();
         let mut loss_sum = 0.0;
         for samples_of_batch in samples.chunks(self.config.batch) {
-            let batch = Batch::new(samples_of_batch, &self.meta.normalisation, &self.autodiff);
+            let batch = Batch::new(samples_of_batch, &self.autodiff);
             let loss = self.objective.loss(model.forward(&batch.dates), batch.labels);
             let part = samples_of_batch.len() as f64;
             loss_sum += f64::from(loss.clone().into_scalar::<f32>()) * part;
@@ -319,7 +317,7 @@ impl Trainer<'_> {
 
     /// Steps of an epoch.
     fn steps(&self) -> usize {
-        self.sampler.len().div_ceil(self.config.step_crops())
+        self.train.steps()
     }
 
     fn is_validated(&self, epoch: usize) -> bool {

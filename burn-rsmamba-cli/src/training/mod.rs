@@ -10,5 +10,4 @@ pub(crate) mod loop_;
 pub(crate) mod schedule;
 pub(crate) mod tally;
 
-pub(crate) use batch::Sampler;
 pub(crate) use loop_::{Ending, Learner, Trainer, optimizer};

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::decoded::Decoded;
 use super::read::{Kind, decode_image, sniff, tiff_error};
 use super::{GeoReference, Raster, tiff::TiffBlocks};
 use crate::DatasetError;
@@ -20,12 +21,17 @@ const CACHE_BYTES: usize = 192 << 20;
 pub struct RasterFile {
     path: PathBuf,
     source: Source,
+    nodata: Option<f64>,
 }
 
 enum Source {
     Blocks(Box<TiffBlocks>),
     Whole(Box<Raster>),
+    Decoded(Box<Decoded>),
 }
+
+/// A TIFF of fewer values is decoded whole where it is read again and again.
+const SMALL_VALUES: usize = 16 << 20;
 
 impl RasterFile {
     /// Opens a file by what it holds, whatever its extension.
@@ -42,16 +48,35 @@ impl RasterFile {
     /// As [`open`](Self::open).
     pub fn with_cache(path: &Path, bytes: usize) -> Result<Self, DatasetError> {
         let (kind, reader) = sniff(path)?;
-        let source = match kind {
+        let (source, nodata) = match kind {
             Kind::Tiff => {
                 let blocks = TiffBlocks::open(reader, bytes).map_err(|failure| tiff_error(path, failure))?;
-                Source::Blocks(Box::new(blocks))
+                let nodata = blocks.nodata;
+                (Source::Blocks(Box::new(blocks)), nodata)
             }
-            Kind::Other(format) => Source::Whole(Box::new(decode_image(path, reader, format)?)),
+            Kind::Other(format) => (Source::Whole(Box::new(decode_image(path, reader, format)?)), None),
         };
-        let file = Self { path: path.into(), source };
+        let file = Self { path: path.into(), source, nodata };
         if file.width() == 0 || file.height() == 0 {
             return Err(DatasetError::Damaged { path: path.into(), reason: "it has no pixels".into() });
+        }
+        Ok(file)
+    }
+
+    /// Opens a file to read many windows from it: a small TIFF is decoded whole, of a large one no more than `cache` bytes are
+    /// kept, and with a folder the decoded pixels are taken from there, put there first where they are not or are of an
+    /// older file.
+    pub(crate) fn open_often(path: &Path, cache: usize, folder: Option<&Path>) -> Result<Self, DatasetError> {
+        if let Some(folder) = folder {
+            let decoded = Decoded::of(path, folder, || Self::open(path))?;
+            let nodata = decoded.nodata;
+            return Ok(Self { path: path.into(), source: Source::Decoded(Box::new(decoded)), nodata });
+        }
+        let mut file = Self::with_cache(path, cache.min(CACHE_BYTES))?;
+        let (height, width) = (file.height(), file.width());
+        let values = height.saturating_mul(width).saturating_mul(file.bands());
+        if matches!(file.source, Source::Blocks(_)) && values <= SMALL_VALUES {
+            file.source = Source::Whole(Box::new(file.window(0, 0, height, width)?));
         }
         Ok(file)
     }
@@ -66,6 +91,7 @@ impl RasterFile {
         match &self.source {
             Source::Blocks(blocks) => blocks.width,
             Source::Whole(raster) => raster.width,
+            Source::Decoded(decoded) => decoded.width,
         }
     }
 
@@ -74,6 +100,7 @@ impl RasterFile {
         match &self.source {
             Source::Blocks(blocks) => blocks.height,
             Source::Whole(raster) => raster.height,
+            Source::Decoded(decoded) => decoded.height,
         }
     }
 
@@ -82,6 +109,7 @@ impl RasterFile {
         match &self.source {
             Source::Blocks(blocks) => blocks.bands,
             Source::Whole(raster) => raster.bands,
+            Source::Decoded(decoded) => decoded.bands,
         }
     }
 
@@ -89,23 +117,20 @@ impl RasterFile {
     pub fn georeference(&self) -> Option<&GeoReference> {
         match &self.source {
             Source::Blocks(blocks) => blocks.georeference.as_ref(),
-            Source::Whole(_) => None,
+            Source::Whole(_) | Source::Decoded(_) => None,
         }
     }
 
     /// The value of pixels without data (GDAL's tag), as it compares with the samples.
     pub fn nodata(&self) -> Option<f64> {
-        match &self.source {
-            Source::Blocks(blocks) => blocks.nodata,
-            Source::Whole(_) => None,
-        }
+        self.nodata
     }
 
     /// Rows and columns of a strip or tile; the whole image where there are none.
     pub fn block(&self) -> (usize, usize) {
         match &self.source {
             Source::Blocks(blocks) => blocks.block(),
-            Source::Whole(raster) => (raster.height, raster.width),
+            Source::Whole(_) | Source::Decoded(_) => (self.height(), self.width()),
         }
     }
 
@@ -113,7 +138,7 @@ impl RasterFile {
     pub fn decoded_blocks(&self) -> usize {
         match &self.source {
             Source::Blocks(blocks) => blocks.decoded,
-            Source::Whole(_) => 1,
+            Source::Whole(_) | Source::Decoded(_) => 1,
         }
     }
 
@@ -122,6 +147,7 @@ impl RasterFile {
         match &self.source {
             Source::Blocks(blocks) => blocks.most_bytes(),
             Source::Whole(raster) => raster.pixels.bytes() as u64,
+            Source::Decoded(_) => 0,
         }
     }
 
@@ -145,6 +171,7 @@ impl RasterFile {
                 blocks.window(top, left, height, width).map_err(|failure| tiff_error(&self.path, failure))
             }
             Source::Whole(raster) => Ok(raster.window(top, left, height, width)),
+            Source::Decoded(decoded) => decoded.window(top, left, height, width),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Rasters in memory, and reading them from image files.
 
 mod align;
+mod decoded;
 mod file;
 mod georeference;
 mod read;
+mod strip;
 mod tiff;
 mod write;
 
@@ -92,6 +94,29 @@ impl Raster {
             Pixels::U8(values) => Pixels::U8(cut(values, rows, row, part)),
             Pixels::U16(values) => Pixels::U16(cut(values, rows, row, part)),
             Pixels::F32(values) => Pixels::F32(cut(values, rows, row, part)),
+        };
+        Self { width, height, bands: self.bands, pixels }
+    }
+
+    /// Squares of `ratio` by `ratio` pixels become one, their mean, in the same type; what is left at the bottom and right is
+    /// dropped.
+    pub(crate) fn downsampled(&self, ratio: usize) -> Self {
+        let (height, width) = (self.height / ratio, self.width / ratio);
+        let means = (0..height * width * self.bands).map(|index| {
+            let (pixel, band) = (index / self.bands, index % self.bands);
+            let (top, left) = (pixel / width * ratio, pixel % width * ratio);
+            let rows = top..top + ratio;
+            let value = |row, column| f64::from(self.pixels.raw((row * self.width + column) * self.bands + band));
+            let sum: f64 = rows
+                .flat_map(|row| (left..left + ratio).map(move |column| (row, column)))
+                .map(|(r, c)| value(r, c))
+                .sum();
+            sum / (ratio * ratio) as f64
+        });
+        let pixels = match &self.pixels {
+            Pixels::U8(_) => Pixels::U8(means.map(|mean| mean.round() as u8).collect()),
+            Pixels::U16(_) => Pixels::U16(means.map(|mean| mean.round() as u16).collect()),
+            Pixels::F32(_) => Pixels::F32(means.map(|mean| mean as f32).collect()),
         };
         Self { width, height, bands: self.bands, pixels }
     }

@@ -1,6 +1,5 @@
 //! TIFF files, decoded block by block: strips or tiles, interleaved or one plane a band.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::BufReader;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use tiff::{ColorType, TiffError};
 
 use super::georeference::{GeoReference, text};
 use super::{Pixels, Raster};
+use crate::recent::Recent;
 
 /// A header may claim any size: no block above this is allocated for.
 const LARGEST_BLOCK: usize = 1 << 30;
@@ -44,7 +44,8 @@ pub(super) struct TiffBlocks {
     bits: usize,
     block_width: usize,
     block_height: usize,
-    cache: Cache,
+    /// Decoded blocks, the ones used last.
+    cache: Recent<u32, Arc<Pixels>>,
     pub(super) decoded: usize,
 }
 
@@ -86,7 +87,7 @@ impl TiffBlocks {
             bits,
             block_width: block_width as usize,
             block_height: block_height as usize,
-            cache: Cache::new(cache_bytes),
+            cache: Recent::new(cache_bytes),
             decoded: 0,
         })
     }
@@ -100,7 +101,7 @@ impl TiffBlocks {
     /// Memory of decoded blocks at most: those that are kept, and no more than there are.
     pub(super) fn most_bytes(&self) -> u64 {
         let all = self.width as u64 * self.height as u64 * self.bands as u64 * self.bits.div_ceil(8) as u64;
-        all.min(self.cache.most_bytes as u64)
+        all.min(self.cache.most_bytes() as u64)
     }
 
     /// A window inside the image; only the blocks that it touches are decoded, and those in the cache are not.
@@ -138,7 +139,7 @@ impl TiffBlocks {
     }
 
     fn decode(&mut self, index: u32) -> Result<Arc<Pixels>, Failure> {
-        if let Some(block) = self.cache.get(index) {
+        if let Some(block) = self.cache.get(&index) {
             return Ok(block);
         }
         let (width, height) = self.decoder.chunk_data_dimensions(index);
@@ -159,7 +160,10 @@ impl TiffBlocks {
             DecodingResult::U64(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
         };
         self.decoded += 1;
-        Ok(self.cache.insert(index, pixels))
+        let bytes = pixels.bytes();
+        let block = Arc::new(pixels);
+        self.cache.insert(index, block.clone(), bytes);
+        Ok(block)
     }
 }
 
@@ -219,46 +223,6 @@ impl Target {
             }
         }
         true
-    }
-}
-
-/// Decoded blocks, the ones used last.
-struct Cache {
-    most_bytes: usize,
-    bytes: usize,
-    clock: u64,
-    blocks: HashMap<u32, (u64, Arc<Pixels>)>,
-    by_age: BTreeMap<u64, u32>,
-}
-
-impl Cache {
-    fn new(most_bytes: usize) -> Self {
-        Self { most_bytes, bytes: 0, clock: 0, blocks: HashMap::new(), by_age: BTreeMap::new() }
-    }
-
-    fn get(&mut self, index: u32) -> Option<Arc<Pixels>> {
-        let (used, block) = self.blocks.get_mut(&index)?;
-        self.by_age.remove(used);
-        self.clock += 1;
-        *used = self.clock;
-        self.by_age.insert(self.clock, index);
-        Some(block.clone())
-    }
-
-    /// Keeps a block, and as many of the others as fit beside it.
-    fn insert(&mut self, index: u32, pixels: Pixels) -> Arc<Pixels> {
-        let block = Arc::new(pixels);
-        self.bytes += block.bytes();
-        self.clock += 1;
-        self.blocks.insert(index, (self.clock, block.clone()));
-        self.by_age.insert(self.clock, index);
-        while self.bytes > self.most_bytes && self.blocks.len() > 1 {
-            let Some((_, oldest)) = self.by_age.pop_first() else { break };
-            if let Some((_, block)) = self.blocks.remove(&oldest) {
-                self.bytes -= block.bytes();
-            }
-        }
-        block
     }
 }
 

@@ -104,38 +104,40 @@ impl GeoTiff {
         directory.write_tag(Tag::TileOffsets, K::convert_slice(&offsets))?;
         directory.write_tag(Tag::TileByteCounts, K::convert_slice(&sizes))?;
         directory.write_tag(Tag::SampleFormat, T::FORMAT.to_u16())?;
-        self.georeference(&mut directory)?;
-        if let Some(nodata) = &self.nodata {
-            directory.write_tag(Tag::Unknown(GDAL_NODATA), &nodata[..])?;
-        }
+        tags(&mut directory, self.georeference.as_ref(), self.nodata.as_deref())?;
         directory.finish()?;
         Ok(())
     }
+}
 
-    fn georeference<W: Write + Seek, K: TiffKind>(
-        &self,
-        directory: &mut DirectoryEncoder<'_, W, K>,
-    ) -> Result<(), tiff::TiffError> {
-        let Some(GeoReference { transform, keys, doubles, ascii }) = &self.georeference else { return Ok(()) };
-        let [x, xc, xr, y, yc, yr] = *transform;
-        if xr == 0.0 && yc == 0.0 && xc > 0.0 && yr < 0.0 {
-            directory.write_tag(Tag::ModelPixelScaleTag, &[xc, -yr, 0.0][..])?;
-            directory.write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, x, y, 0.0][..])?;
-        } else {
-            let matrix = [xc, xr, 0.0, x, yc, yr, 0.0, y, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
-            directory.write_tag(Tag::ModelTransformationTag, &matrix[..])?;
-        }
-        if !keys.is_empty() {
-            directory.write_tag(Tag::GeoKeyDirectoryTag, &keys[..])?;
-        }
-        if !doubles.is_empty() {
-            directory.write_tag(Tag::GeoDoubleParamsTag, &doubles[..])?;
-        }
-        if !ascii.is_empty() {
-            directory.write_tag(Tag::GeoAsciiParamsTag, &ascii[..])?;
-        }
-        Ok(())
+/// Writes the tags that say where a raster lies and what stands for no data.
+pub(super) fn tags<W: Write + Seek, K: TiffKind>(
+    directory: &mut DirectoryEncoder<'_, W, K>,
+    georeference: Option<&GeoReference>,
+    nodata: Option<&str>,
+) -> Result<(), tiff::TiffError> {
+    if let Some(nodata) = nodata {
+        directory.write_tag(Tag::Unknown(GDAL_NODATA), nodata)?;
     }
+    let Some(GeoReference { transform, keys, doubles, ascii }) = georeference else { return Ok(()) };
+    let [x, xc, xr, y, yc, yr] = *transform;
+    if xr == 0.0 && yc == 0.0 && xc > 0.0 && yr < 0.0 {
+        directory.write_tag(Tag::ModelPixelScaleTag, &[xc, -yr, 0.0][..])?;
+        directory.write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, x, y, 0.0][..])?;
+    } else {
+        let matrix = [xc, xr, 0.0, x, yc, yr, 0.0, y, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        directory.write_tag(Tag::ModelTransformationTag, &matrix[..])?;
+    }
+    if !keys.is_empty() {
+        directory.write_tag(Tag::GeoKeyDirectoryTag, &keys[..])?;
+    }
+    if !doubles.is_empty() {
+        directory.write_tag(Tag::GeoDoubleParamsTag, &doubles[..])?;
+    }
+    if !ascii.is_empty() {
+        directory.write_tag(Tag::GeoAsciiParamsTag, &ascii[..])?;
+    }
+    Ok(())
 }
 
 /// One tile of a row of tiles, filled up with zeros beyond the border, compressed.

@@ -19,7 +19,7 @@ fn baselines(images: &[&dyn Fn(usize) -> [u8; 3]], label: &dyn Fn(usize) -> bool
     let label = Arc::new(Mask { width: SIDE, height: SIDE, data });
     let source = SceneSource::Memory { images: images.iter().map(raster).collect(), label };
     let set = scene_set(vec![Scene { name: "rule".into(), source }]);
-    measure(&Crops::new(&set, CropOptions { size: 32, overlap: 4, skip_blank: true }).unwrap())
+    measure(&Crops::new(&set, CropOptions { size: 32, overlap: 4, ..CropOptions::default() }).unwrap()).unwrap()
 }
 
 fn named<'a>(baselines: &'a [Baseline], name: &str) -> &'a Baseline {

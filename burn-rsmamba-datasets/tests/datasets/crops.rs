@@ -5,7 +5,7 @@ use super::support::{numbered, scene, scene_set};
 
 fn crops(width: usize, height: usize, size: usize, overlap: usize) -> Crops {
     let set = scene_set(vec![scene("one", numbered(width, height), vec![1; width * height])]);
-    Crops::new(&set, CropOptions { size, overlap, skip_blank: false }).unwrap()
+    Crops::new(&set, CropOptions { size, overlap, skip_blank: false, ..CropOptions::default() }).unwrap()
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn partly_white(white: usize, filler: u8) -> Raster {
 
 #[test]
 fn blank_crops_are_left_out() {
-    let options = CropOptions { size: 32, overlap: 0, skip_blank: true };
+    let options = CropOptions { size: 32, ..CropOptions::default() };
     for filler in [0, 255] {
         for (white, skipped) in [(0, 0), (16, 0), (17, 1), (48, 1)] {
             let set = scene_set(vec![scene("one", partly_white(white, filler), vec![0; 64 * 32])]);
@@ -96,8 +96,9 @@ fn one_blank_date_is_enough() {
 #[test]
 fn senseless_options_are_refused() {
     let set = scene_set(vec![scene("one", numbered(64, 64), vec![0; 64 * 64])]);
-    let error =
-        |size, overlap| Crops::new(&set, CropOptions { size, overlap, skip_blank: true }).unwrap_err().to_string();
+    let error = |size, overlap| {
+        Crops::new(&set, CropOptions { size, overlap, ..CropOptions::default() }).unwrap_err().to_string()
+    };
     assert_eq!(error(0, 0), "crop size is 0; give at least 32");
     assert_eq!(error(31, 0), "crop size 31 is too small; give at least 32");
     assert_eq!(error(64, 64), "overlap 64 is not smaller than crop size 64; give at most 63");

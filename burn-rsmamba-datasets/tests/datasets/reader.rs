@@ -2,8 +2,9 @@
 
 use std::fs::File;
 
+use burn_dataset::Dataset;
 use burn_rsmamba_datasets::{
-    CropOptions, Crops, GeoTiff, LabelRule, Pixels, Raster, Scene, SceneSource, Window, statistics,
+    CropOptions, Crops, GeoTiff, LabelRule, Pixels, Raster, Scene, SceneSource, Storage, Window, statistics,
 };
 
 use super::support::{at, folder, label, message, numbered, pattern, scene, scene_set};
@@ -35,6 +36,11 @@ fn windows_of_a_part_are_those_of_the_whole() {
         let expected: Vec<u8> = (0..height * width).map(|pixel| at(pixel / width, pixel % width)).collect();
         assert_eq!(mask.data, expected);
     }
+    let options = CropOptions { size: 40, skip_blank: false, ..CropOptions::default() };
+    let crops = Crops::new(&scene_set(vec![part]), options).unwrap();
+    let sample = crops.get(0).unwrap();
+    assert_eq!((crops.len(), &sample.images[0]), (1, &loaded.images[0].to_chw_f32()));
+    assert_eq!(sample.label, loaded.label.unwrap().data);
 }
 
 #[test]
@@ -81,9 +87,15 @@ fn pixels_without_data_are_found_counted_and_skipped() {
     let measured = statistics(std::slice::from_ref(&loaded));
     assert_eq!((measured.blank, measured.pixels), (64 * 64, 64 * 64));
     assert!((measured.mean[0] - 90.0 / 255.0).abs() < 1e-6);
-    let crops = |skip_blank| Crops::new(&set, CropOptions { size: 64, overlap: 0, skip_blank }).unwrap();
+    let crops = |skip_blank| Crops::new(&set, CropOptions { size: 64, skip_blank, ..CropOptions::default() }).unwrap();
     assert_eq!(crops(true).skipped_blank(), 1);
     assert_eq!(crops(false).skipped_blank(), 0);
+    let storage = Storage { folder: Some(root.path().join("decoded")), ..Storage::default() };
+    for _ in 0..2 {
+        let options = CropOptions { size: 64, ..CropOptions::default() };
+        let crops = Crops::with_storage(&set, options, storage.clone()).unwrap();
+        assert_eq!(crops.skipped_blank(), 1, "decoded pixels keep what stands for no data");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 mod bad_input;
 mod data;
+mod data_tools;
 mod devices;
 mod fixture;
 mod help;

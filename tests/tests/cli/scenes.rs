@@ -42,7 +42,7 @@ fn a_killed_run_goes_on_and_leaves_the_same_bytes() {
     let begun = Instant::now();
     let whole = fixture.json(&predict("whole", &[]));
     let took = begun.elapsed();
-    assert!(whole["objects"].as_u64() > Some(1), "{whole}");
+    assert!(whole["objects"].as_u64() > Some(0), "{whole}");
 
     // killed as soon as some rows of the second scene are finished
     let journal = fixture.path("maps/tall_unfinished");

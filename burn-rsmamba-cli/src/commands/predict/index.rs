@@ -20,7 +20,7 @@ use crate::training::evaluate::Mapper;
 const SIDE: usize = 384;
 const JPEG_QUALITY: u8 = 85;
 
-/// Where the page goes, unless one is there already.
+/// Where the page goes, unless one is there already; one of a resumed run is written anew.
 pub(super) fn path(args: &PredictArgs) -> Result<PathBuf, Failure> {
     let path = args.out.join("index.html");
     if path.exists() && !args.force && !args.resume {

@@ -56,9 +56,9 @@ pub(super) fn run(
             threshold: (!several).then_some(meta.threshold),
             crop: windows.size,
             overlap: windows.overlap,
-            images: splits.test.scenes().len(),
+            images: splits.test.scene_count(),
         },
-        baselines: (!several).then(|| Baselines::measure(&splits.test)),
+        baselines: (!several).then(|| Baselines::measure(&splits.test)).transpose()?,
         seconds: began.elapsed().as_secs_f64(),
     };
     progress.info(format!(

@@ -1,0 +1,57 @@
+//! `data`: datasets looked at and prepared, one file a tool.
+
+mod check;
+mod compare;
+mod place;
+mod preview;
+mod sample;
+mod source;
+mod split;
+mod stats;
+mod tile;
+
+use burn_rsmamba::Task;
+use burn_rsmamba_datasets::{DatasetError, LabelRule, LoadedScene, Split};
+
+use crate::cli::{DataArgs, DataCommand};
+use crate::data;
+use crate::error::{Failure, Outcome};
+use crate::progress::Progress;
+
+/// Runs the tool.
+pub(super) fn run(command: DataCommand, progress: &mut Progress) -> Outcome {
+    match command {
+        DataCommand::Check(args) => check::check(&args, progress),
+        DataCommand::Stats(args) => stats::stats(&args, progress),
+        DataCommand::Tile(args) => tile::run(&args, progress),
+        DataCommand::Split(args) => split::run(&args, progress),
+        DataCommand::Sample(args) => sample::run(&args, progress),
+        DataCommand::Preview(args) => preview::run(&args, progress),
+        DataCommand::Compare(args) => compare::run(&args, progress),
+    }
+}
+
+type Loaded = (&'static str, Vec<String>, Vec<Result<LoadedScene, DatasetError>>);
+
+/// The scenes of a split, each loaded or with what is wrong with it; nothing for a split that is not there.
+fn load(args: &DataArgs, split: Split, progress: &mut Progress) -> Result<Option<Loaded>, Failure> {
+    let task: Task = args.task;
+    let rule: &LabelRule = &args.label_rule;
+    let set = match data::scenes(&args.data, task, split, args.allow_unpaired) {
+        Ok(set) => set.with_label_rule(rule),
+        Err(DatasetError::MissingSplit { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    progress.start(split.to_string(), set.scenes.len());
+    let scenes = set
+        .scenes
+        .iter()
+        .map(|scene| {
+            progress.advance(scene.name.as_str());
+            scene.load()
+        })
+        .collect();
+    progress.finish();
+    let warnings = set.warnings.iter().map(ToString::to_string).collect();
+    Ok(Some((set.layout, warnings, scenes)))
+}

@@ -1,0 +1,113 @@
+//! `data preview`: a contact sheet of scenes with their labels.
+
+use anyhow::Context;
+use burn_rsmamba_datasets::{LoadedScene, Mask, Purpose, seed};
+use image::imageops::{replace, thumbnail};
+use image::{ImageFormat, Rgb, RgbImage};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use super::place::place;
+use super::source::parts;
+use crate::cli::PreviewArgs;
+use crate::error::{Failure, Outcome};
+use crate::pictures;
+use crate::progress::Progress;
+use crate::report::print_json;
+
+/// Pixels between two pictures.
+const GAP: u32 = 4;
+
+/// What was drawn.
+#[derive(Debug, Serialize)]
+struct Drawn<'a> {
+    sheet: &'a std::path::Path,
+    /// The scenes, row by row.
+    scenes: Vec<String>,
+}
+
+/// Draws scenes in random order, each as its images and the first image under the label.
+pub(super) fn run(args: &PreviewArgs, progress: &mut Progress) -> Outcome {
+    if args.out.exists() {
+        return Err(Failure::usage(format!("{} is there; remove it or choose another --out", args.out.display())));
+    }
+    let parts = parts(&args.source, progress)?;
+    let wanted = |split: Option<_>| args.split.is_none() || split.is_none() || split == args.split;
+    let mut scenes: Vec<_> =
+        parts.into_iter().filter(|part| wanted(part.split)).flat_map(|part| part.set.scenes).collect();
+    scenes.shuffle(&mut ChaCha8Rng::seed_from_u64(seed(args.seed, Purpose::Order, 0, 0)));
+    scenes.truncate(args.count);
+    if scenes.is_empty() {
+        return Err(Failure::run("there is no scene to draw; choose another --split"));
+    }
+    progress.start("drawing", scenes.len());
+    let mut rows = Vec::new();
+    for scene in &scenes {
+        rows.push(panels(&scene.load()?, args.side));
+        progress.advance(scene.name.as_str());
+    }
+    progress.finish();
+    let sheet = sheet(&rows, args.side);
+    place(&args.out, |aside| {
+        sheet.save_with_format(aside, ImageFormat::Png).with_context(|| format!("cannot write {}", args.out.display()))
+    })?;
+    print_json(&Drawn { sheet: &args.out, scenes: scenes.into_iter().map(|scene| scene.name).collect() })?;
+    Ok(())
+}
+
+/// The pictures of a scene, none larger than `side`.
+fn panels(scene: &LoadedScene, side: u32) -> Vec<RgbImage> {
+    let small = |picture: &RgbImage| {
+        let (width, height) = picture.dimensions();
+        let scale = f64::from(side) / f64::from(width.max(height));
+        let fit = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
+        if scale < 1.0 { thumbnail(picture, fit(width), fit(height)) } else { picture.clone() }
+    };
+    let mut panels: Vec<RgbImage> = scene.images.iter().map(|image| small(&pictures::rgb(image))).collect();
+    if let (Some(label), Some(image)) = (&scene.label, scene.images.last()) {
+        let marked: Vec<bool> = label.data.iter().map(|&value| Mask::is_target(value)).collect();
+        panels.push(small(&pictures::overlay_of(image, &marked)));
+    }
+    panels
+}
+
+/// The scenes in columns, so that the sheet is about as wide as it is high.
+fn sheet(scenes: &[Vec<RgbImage>], side: u32) -> RgbImage {
+    let panels = scenes.iter().map(Vec::len).max().unwrap_or(1) as u32;
+    let (cell_width, cell_height) = (panels * (side + GAP) + GAP, side + GAP);
+    let columns = (1..=scenes.len() as u32)
+        .min_by_key(|&columns| {
+            let rows = (scenes.len() as u32).div_ceil(columns);
+            (columns * cell_width).abs_diff(rows * cell_height)
+        })
+        .unwrap_or(1);
+    let rows = (scenes.len() as u32).div_ceil(columns);
+    let mut sheet = RgbImage::from_pixel(columns * cell_width, rows * cell_height + GAP, Rgb([128; 3]));
+    for (index, panels) in (0..).zip(scenes) {
+        let (left, top) = (index % columns * cell_width + GAP, index / columns * cell_height + GAP);
+        for (number, panel) in (0..).zip(panels) {
+            replace(&mut sheet, panel, i64::from(left + number * (side + GAP)), i64::from(top));
+        }
+    }
+    sheet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_picture_is_on_the_sheet_once() {
+        let picture = |value: u8| RgbImage::from_pixel(8, 6, Rgb([value; 3]));
+        for count in 1..20_u8 {
+            let scenes: Vec<Vec<RgbImage>> = (0..count).map(|n| vec![picture(2 * n), picture(2 * n + 1)]).collect();
+            let sheet = sheet(&scenes, 8);
+            for value in 0..2 * count {
+                let found = sheet.pixels().filter(|pixel| pixel.0 == [value; 3]).count();
+                assert_eq!(found, 48, "{value} of {count}");
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The scenes that a tool works on: the splits of a dataset, or folders that are not split yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use burn_rsmamba::Task;
+use burn_rsmamba_datasets::{
+    DatasetError, DatasetWarning, Dates, LabelRule, Names, Scene, SceneSet, SceneSource, Split, Unpaired, list_images,
+};
+
+use crate::cli::SourceArgs;
+use crate::data;
+use crate::error::Failure;
+use crate::progress::Progress;
+
+/// Scenes of one split, or of none.
+pub(super) struct Part {
+    /// The split, if the data is split.
+    pub(super) split: Option<Split>,
+    /// Its scenes.
+    pub(super) set: SceneSet,
+}
+
+impl Part {
+    /// What a report calls it.
+    pub(super) fn name(&self) -> String {
+        self.split.map_or_else(|| "all".into(), |split| split.to_string())
+    }
+
+    /// Where its files go below a folder.
+    pub(super) fn folder(&self, out: &Path) -> PathBuf {
+        self.split.map_or_else(|| out.into(), |split| out.join(split.to_string()))
+    }
+}
+
+/// The folders of the images of each date, as the layouts that are read call them; labels are in `label`.
+pub(super) fn image_folders(dates: Dates) -> &'static [&'static str] {
+    match dates {
+        Dates::One => &["image"],
+        Dates::Two => &["A", "B"],
+    }
+}
+
+/// The files of a scene with their folders: its images, and its label where it has one.
+///
+/// # Errors
+///
+/// When the scene has no files of its own.
+pub(super) fn files(scene: &Scene) -> Result<Vec<(&'static str, &Path)>, Failure> {
+    let SceneSource::Files { images, label, region, .. } = &scene.source else {
+        return Err(Failure::usage("the demo has no files; name a dataset folder"));
+    };
+    if region.is_some() {
+        return Err(Failure::usage(format!(
+            "{} is a part of an image that it shares with other splits; cut it with data tile first",
+            scene.name
+        )));
+    }
+    let dates = if images.len() == 1 { Dates::One } else { Dates::Two };
+    let images = image_folders(dates).iter().copied().zip(images);
+    let label = label.iter().map(|path| ("label", path));
+    Ok(images.chain(label).map(|(folder, path)| (folder, path.as_path())).collect())
+}
+
+/// All scenes; what the reader ought to know of them goes to `progress`.
+///
+/// # Errors
+///
+/// A usage error where neither form of a source is complete; what `open` finds wrong.
+pub(super) fn parts(args: &SourceArgs, progress: &Progress) -> Result<Vec<Part>, Failure> {
+    let allow = args.allow_unpaired;
+    let mut parts = match (&args.data, args.task, &args.images, &args.labels) {
+        (Some(data), Some(task), ..) => of_dataset(data, task, allow)?,
+        (None, _, Some(images), Some(labels)) => vec![of_folders(images, args.images2.as_deref(), labels, allow)?],
+        _ => {
+            return Err(Failure::usage(
+                "no data is named: give --data and --task, or --images and --labels (and --images2 for change detection)",
+            ));
+        }
+    };
+    for part in &mut parts {
+        part.set.warnings.iter().for_each(|warning| progress.warn(warning.to_string()));
+        part.set = part.set.clone().with_label_rule(&args.label_rule);
+    }
+    Ok(parts)
+}
+
+fn of_dataset(data: &str, task: Task, allow_unpaired: bool) -> Result<Vec<Part>, Failure> {
+    let mut parts = Vec::new();
+    let mut missing = None;
+    for split in Split::ALL {
+        match data::scenes(data, task, split, allow_unpaired) {
+            Ok(set) => parts.push(Part { split: Some(split), set }),
+            Err(error @ DatasetError::MissingSplit { .. }) => missing = Some(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match missing {
+        Some(error) if parts.is_empty() => Err(error.into()),
+        _ => Ok(parts),
+    }
+}
+
+fn of_folders(images: &Path, images2: Option<&Path>, labels: &Path, allow_unpaired: bool) -> Result<Part, Failure> {
+    let places: Vec<(&Path, &str)> =
+        std::iter::once(images).chain(images2).map(|folder| (folder, "image")).chain([(labels, "label")]).collect();
+    let files = places.iter().map(|(folder, _)| by_name(folder)).collect::<Result<Vec<_>, _>>()?;
+    let names: BTreeSet<&String> = files.iter().flat_map(BTreeMap::keys).collect();
+    let unpaired: Vec<Unpaired> = places
+        .iter()
+        .zip(&files)
+        .filter_map(|(&(folder, what), files)| {
+            let names: Names = names.iter().copied().filter(|name| !files.contains_key(*name)).cloned().collect();
+            (!names.0.is_empty()).then(|| Unpaired { place: folder.into(), what, names })
+        })
+        .collect();
+    if !(unpaired.is_empty() || allow_unpaired) {
+        return Err(DatasetError::Unpaired(unpaired).into());
+    }
+    let scenes = names.into_iter().filter_map(|name| {
+        let mut images = files.iter().map(|files| files.get(name).cloned()).collect::<Option<Vec<_>>>()?;
+        let label = images.pop();
+        let source = SceneSource::Files { images, label, rule: LabelRule::Auto, region: None };
+        Some(Scene { name: name.clone(), source })
+    });
+    let scenes = scenes.collect();
+    let warnings = unpaired.into_iter().map(DatasetWarning::Unpaired).collect();
+    Ok(Part { split: None, set: SceneSet { layout: "folders", split: Split::Train, scenes, warnings } })
+}
+
+/// The images of a folder by their names without extension.
+fn by_name(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let files = list_images(folder)?.into_iter().map(|path| {
+        let stem = path.file_stem().context("a file without a name")?.to_string_lossy().into_owned();
+        Ok((stem, path))
+    });
+    Ok(files.collect::<anyhow::Result<_>>()?)
+}

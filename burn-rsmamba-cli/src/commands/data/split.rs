@@ -1,0 +1,215 @@
+//! `data split`: divides scenes into train, val and test, and keeps what shows one place together.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use burn_rsmamba_datasets::{Names, Purpose, Scene, Split, seed};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::place::{Copies, check_text, place_text};
+use super::source::{files, parts};
+use crate::cli::SplitArgs;
+use crate::error::{Failure, Outcome};
+use crate::progress::Progress;
+
+/// The split of every scene.
+type Assignment = BTreeMap<String, Split>;
+
+/// Copies the scenes into their splits and writes the lists.
+pub(super) fn run(args: &SplitArgs, progress: &mut Progress) -> Outcome {
+    let scenes: Vec<Scene> = parts(&args.source, progress)?.into_iter().flat_map(|part| part.set.scenes).collect();
+    let places = places(&scenes, args.place_until.as_deref());
+    let (how, assignment) = match (&args.ratio, &args.count, &args.lists) {
+        (Some(ratio), ..) => (format!("ratio {ratio:?}"), drawn(&places, by_ratio(*ratio, scenes.len())?, args.seed)),
+        (_, Some(count), _) => (format!("count {count:?}"), drawn(&places, by_count(*count, scenes.len())?, args.seed)),
+        (.., Some(lists)) => (format!("lists of {}", lists.display()), listed(lists, &scenes)?),
+        _ => return Err(Failure::usage("say how to split: --ratio 0.7,0.1,0.2, --count 70,10,20 or --lists FOLDER")),
+    };
+    keeps_places_together(&places, &assignment)?;
+
+    let (mut copies, mut counts) = (Copies::default(), BTreeMap::new());
+    let mut names: BTreeMap<String, Vec<&str>> =
+        Split::ALL.into_iter().map(|split| (split.to_string(), Vec::new())).collect();
+    for scene in &scenes {
+        let Some(split) = assignment.get(&scene.name).map(ToString::to_string) else { continue };
+        for (kind, path) in files(scene)? {
+            let name = path.file_name().unwrap_or_default();
+            copies.add(path, args.out.join(&split).join(kind).join(name))?;
+        }
+        *counts.entry(split.clone()).or_insert(0) += 1;
+        names.entry(split).or_default().push(&scene.name);
+    }
+    if assignment.len() < scenes.len() {
+        progress.warn(format!("{} scene(s) are in no list and are left out", scenes.len() - assignment.len()));
+    }
+    let lists = names.iter().map(|(split, names)| {
+        let seed = if args.lists.is_some() { String::new() } else { format!(", seed {}", args.seed) };
+        let head = format!("# {split}: {} scenes, {how}{seed}", names.len());
+        let lines = std::iter::once(head.as_str()).chain(names.iter().copied());
+        (args.out.join(format!("{split}.txt")), lines.flat_map(|line| [line, "\n"]).collect::<String>())
+    });
+    let lists: Vec<_> = lists.collect();
+    let mend = "give the same split and --seed, or choose another --out";
+    lists.iter().try_for_each(|(path, text)| check_text(path, text, mend))?;
+    let placed = copies.apply(args.apply, counts, progress)?;
+    if args.apply {
+        lists.iter().try_for_each(|(path, text)| place_text(path, text, mend))?;
+    }
+    placed.print(&args.out, progress)
+}
+
+/// The scenes of each place: tiles that `data tile` cut from one scene, and names that are the same up to a text.
+fn places(scenes: &[Scene], until: Option<&str>) -> BTreeMap<String, Vec<String>> {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for Scene { name, .. } in scenes {
+        let place =
+            until.and_then(|text| name.split_once(text)).map_or_else(|| scene_of_tile(name), |(place, _)| place);
+        places.entry(place.to_owned()).or_default().push(name.clone());
+    }
+    places
+}
+
+/// The scene in the name of a tile, `SCENE_y00000_x00000`; any other name as it is.
+fn scene_of_tile(name: &str) -> &str {
+    let without = |name: &str, mark: &str| -> Option<usize> {
+        let (scene, digits) = name.rsplit_once(mark)?;
+        (digits.len() >= 5 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(scene.len())
+    };
+    let scene = without(name, "_x").and_then(|end| without(&name[..end], "_y"));
+    scene.map_or(name, |end| &name[..end])
+}
+
+/// How many scenes each split is to have.
+fn by_ratio(ratio: [f64; 3], scenes: usize) -> Result<[usize; 3], Failure> {
+    let sum: f64 = ratio.iter().sum();
+    if (sum - 1.0).abs() > 1e-6 || ratio.iter().any(|part| !(0.0..=1.0).contains(part)) {
+        return Err(Failure::usage(format!("--ratio must be three parts of 1, and these add up to {sum}")));
+    }
+    let part = |ratio: f64| (scenes as f64 * ratio).round() as usize;
+    let val = part(ratio[1]).min(scenes);
+    let test = part(ratio[2]).min(scenes - val);
+    Ok([scenes - val - test, val, test])
+}
+
+fn by_count(count: [usize; 3], scenes: usize) -> Result<[usize; 3], Failure> {
+    match count.iter().sum::<usize>() {
+        sum if sum == scenes => Ok(count),
+        sum => Err(Failure::usage(format!("--count adds up to {sum}, but there are {scenes} scenes"))),
+    }
+}
+
+/// Gives each place to the split that lacks most: the largest first, so that what is wanted can be met, and places of one size in
+/// an order drawn by the seed.
+fn drawn(places: &BTreeMap<String, Vec<String>>, wanted: [usize; 3], run: u64) -> Assignment {
+    let mut order: Vec<&Vec<String>> = places.values().collect();
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed(run, Purpose::Order, 0, 0)));
+    order.sort_by_key(|names| std::cmp::Reverse(names.len()));
+    let mut lacking = wanted.map(|count| count as i64);
+    let mut assignment = Assignment::new();
+    for names in order {
+        // The first of equal ones.
+        let most = (0..3).rev().max_by_key(|&split| lacking[split]).unwrap_or(0);
+        lacking[most] -= names.len() as i64;
+        assignment.extend(names.iter().map(|name| (name.clone(), Split::ALL[most])));
+    }
+    assignment
+}
+
+/// What the lists in a folder say: `train.txt`, `val.txt` and `test.txt`, a name without extension a line.
+fn listed(folder: &Path, scenes: &[Scene]) -> anyhow::Result<Assignment> {
+    let mut assignment = Assignment::new();
+    let mut unknown = Vec::new();
+    for split in Split::ALL {
+        let path = folder.join(format!("{split}.txt"));
+        if !path.exists() {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        for name in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            if !scenes.iter().any(|scene| scene.name == name) {
+                unknown.push(name.to_owned());
+            } else if assignment.insert(name.to_owned(), split).is_some_and(|other| other != split) {
+                bail!("{name} is in two of the lists of {}; remove it from one", folder.display());
+            }
+        }
+    }
+    if !unknown.is_empty() {
+        bail!("the lists of {} name scenes that are not there: {}; mend the lists", folder.display(), Names(unknown));
+    }
+    if assignment.is_empty() {
+        bail!("{} has no train.txt, val.txt or test.txt with names; write them, one name a line", folder.display());
+    }
+    Ok(assignment)
+}
+
+fn keeps_places_together(places: &BTreeMap<String, Vec<String>>, assignment: &Assignment) -> Result<(), Failure> {
+    for (place, names) in places {
+        let mut splits = names.iter().filter_map(|name| assignment.get(name));
+        if let Some(first) = splits.next()
+            && let Some(other) = splits.find(|&split| split != first)
+        {
+            return Err(Failure::run(format!(
+                "tiles of {place} are in {first} and in {other}, where a model would be scored on what it was trained on; \
+                 put all of them into one list"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(name: &str, tiles: usize) -> (String, Vec<String>) {
+        (name.into(), (0..tiles).map(|tile| format!("{name}_{tile}")).collect())
+    }
+
+    fn counts(assignment: &Assignment) -> [usize; 3] {
+        Split::ALL.map(|split| assignment.values().filter(|&&found| found == split).count())
+    }
+
+    #[test]
+    fn tiles_are_known_by_their_names() {
+        assert_eq!(scene_of_tile("a_b_y00256_x01024"), "a_b");
+        for name in ["scene", "train_1_2", "a_x00000", "a_y00000", "a_y0001_x00000", "a_y00000_x0000b", "é_yé"] {
+            assert_eq!(scene_of_tile(name), name);
+        }
+    }
+
+    #[test]
+    fn single_scenes_are_split_exactly_and_by_the_seed() {
+        let places: BTreeMap<_, _> = (0..100).map(|index| place(&format!("s{index}"), 1)).collect();
+        let wanted = by_ratio([0.7, 0.1, 0.2], 100).unwrap();
+        assert_eq!(wanted, [70, 10, 20]);
+        let first = drawn(&places, wanted, 1);
+        assert_eq!(counts(&first), [70, 10, 20]);
+        assert_eq!(first, drawn(&places, wanted, 1));
+        assert_ne!(first, drawn(&places, wanted, 2));
+    }
+
+    #[test]
+    fn tiles_of_a_scene_stay_together() {
+        let places: BTreeMap<_, _> = (0..20).map(|index| place(&format!("s{index}"), 5)).collect();
+        let assignment = drawn(&places, [60, 20, 20], 3);
+        assert_eq!(counts(&assignment), [60, 20, 20]);
+        assert!(keeps_places_together(&places, &assignment).is_ok());
+        let mut torn = assignment.clone();
+        let first = torn["s0_0"];
+        torn.insert("s0_0".into(), if first == Split::Test { Split::Val } else { Split::Test });
+        let message = keeps_places_together(&places, &torn).unwrap_err().to_string();
+        assert!(message.contains("s0"), "{message}");
+    }
+
+    #[test]
+    fn sums_that_do_not_fit_are_refused() {
+        assert!(by_ratio([0.5, 0.1, 0.1], 10).unwrap_err().to_string().contains("0.7"));
+        assert!(by_ratio([1.5, -0.5, 0.0], 10).is_err());
+        assert_eq!(by_ratio([0.0, 0.5, 0.5], 1).unwrap(), [0, 1, 0]);
+        let message = by_count([1, 2, 3], 10).unwrap_err().to_string();
+        assert!(message.contains('6') && message.contains("10"), "{message}");
+    }
+}

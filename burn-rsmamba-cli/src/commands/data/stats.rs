@@ -1,0 +1,38 @@
+//! `data stats`: what the bands of the training split are like.
+
+use burn_rsmamba_datasets::{Split, statistics};
+use serde::Serialize;
+
+use super::load;
+use crate::cli::DataArgs;
+use crate::error::{Failure, Outcome};
+use crate::progress::Progress;
+use crate::report::print_json;
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+struct Measured {
+    split: String,
+    mean: Vec<f32>,
+    std: Vec<f32>,
+    pixels: u64,
+    blank: u64,
+}
+
+/// Prints mean and deviation of the training split, as `--normalisation measured` would take them.
+pub(super) fn stats(args: &DataArgs, progress: &mut Progress) -> Outcome {
+    let Some((_, warnings, scenes)) = load(args, Split::Train, progress)? else {
+        return Err(Failure::run(format!("{} has no train split for task {}", args.data, args.task)));
+    };
+    warnings.iter().for_each(|warning| progress.warn(warning));
+    let scenes = scenes.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let measured = statistics(&scenes);
+    print_json(&Measured {
+        split: Split::Train.to_string(),
+        mean: measured.mean,
+        std: measured.std,
+        pixels: measured.pixels,
+        blank: measured.blank,
+    })?;
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! Decoded pixels on disk: one file for each image, which is made anew when the image changed.
+//!
+//! Layout, numbers little-endian: magic, size and modification time (seconds, nanoseconds) of the image, columns, rows, bands
+//! and bytes a value, whether a value stands for no data, and that value's bits as a double (u64 each), then the values,
+//! interleaved and row-major.
+
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use super::{Pixels, Raster, RasterFile};
+use crate::DatasetError;
+
+const MAGIC: &[u8; 8] = b"RSMDEC01";
+const WORDS: usize = 9;
+const HEADER: u64 = 8 + 8 * WORDS as u64;
+/// Values that are decoded at a time.
+const BAND_VALUES: usize = 16 << 20;
+
+/// An open file of decoded pixels.
+pub(super) struct Decoded {
+    file: File,
+    path: PathBuf,
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) bands: usize,
+    /// Bytes of a value: 1 and 2 unsigned, 4 float.
+    bytes: usize,
+    pub(super) nodata: Option<f64>,
+}
+
+impl Decoded {
+    /// The decoded pixels of an image, from `folder`; `open` gives the image where they have to be put there.
+    pub(super) fn of(
+        image: &Path,
+        folder: &Path,
+        open: impl FnOnce() -> Result<RasterFile, DatasetError>,
+    ) -> Result<Self, DatasetError> {
+        let stamp = stamp(image)?;
+        let path = folder.join(name(image));
+        if let Some(found) = Self::open(&path, stamp)? {
+            return Ok(found);
+        }
+        write(&path, stamp, open()?)?;
+        // Whoever wrote it last wrote the same.
+        Self::open(&path, stamp)?.ok_or_else(|| DatasetError::Damaged {
+            path,
+            reason: "decoded pixels changed while they were written".into(),
+        })
+    }
+
+    /// The file if it is there, whole, and made of the image as it is.
+    fn open(path: &Path, stamp: [u64; 3]) -> Result<Option<Self>, DatasetError> {
+        let io = |cause| DatasetError::Io { path: path.into(), cause };
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io(error)),
+        };
+        let length = file.metadata().map_err(io)?.len();
+        let mut header = [0; HEADER as usize];
+        if length < HEADER {
+            return Ok(None);
+        }
+        file.read_exact(&mut header).map_err(io)?;
+        let (magic, words) = header.split_at(MAGIC.len());
+        let words: Vec<u64> = words.as_chunks().0.iter().map(|&word| u64::from_le_bytes(word)).collect();
+        let values = words[3..7].iter().try_fold(1_u64, |product, &word| product.checked_mul(word));
+        if magic != MAGIC || words[..3] != stamp || values != Some(length - HEADER) {
+            return Ok(None);
+        }
+        let [width, height, bands, bytes] = [3, 4, 5, 6].map(|index| words[index] as usize);
+        let nodata = (words[7] == 1).then(|| f64::from_bits(words[8]));
+        Ok(Some(Self { file, path: path.into(), width, height, bands, bytes, nodata }))
+    }
+
+    /// A window inside the image.
+    pub(super) fn window(
+        &mut self,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<Raster, DatasetError> {
+        let row = width * self.bands * self.bytes;
+        let mut values = vec![0; height * row];
+        for (y, row) in (top..).zip(values.chunks_exact_mut(row)) {
+            let start = (y * self.width + left) * self.bands * self.bytes;
+            let read = self.file.seek(SeekFrom::Start(HEADER + start as u64)).and_then(|_| self.file.read_exact(row));
+            read.map_err(|cause| DatasetError::Io { path: self.path.clone(), cause })?;
+        }
+        let pixels = match self.bytes {
+            1 => Pixels::U8(values),
+            2 => Pixels::U16(values.as_chunks().0.iter().map(|&value| u16::from_le_bytes(value)).collect()),
+            _ => Pixels::F32(values.as_chunks().0.iter().map(|&value| f32::from_le_bytes(value)).collect()),
+        };
+        Ok(Raster { width, height, bands: self.bands, pixels })
+    }
+}
+
+/// What tells that a file is still the same: its size and when it was changed.
+fn stamp(image: &Path) -> Result<[u64; 3], DatasetError> {
+    let found = fs::metadata(image).and_then(|metadata| Ok((metadata.len(), metadata.modified()?)));
+    let (size, changed) = found.map_err(|cause| match cause.kind() {
+        ErrorKind::NotFound => DatasetError::Missing { path: image.into() },
+        _ => DatasetError::Io { path: image.into(), cause },
+    })?;
+    let changed = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok([size, changed.as_secs(), u64::from(changed.subsec_nanos())])
+}
+
+/// A name for people, made unlike all others by the hash of the whole path.
+fn name(image: &Path) -> String {
+    let mut hasher = DefaultHasher::new();
+    fs::canonicalize(image).unwrap_or_else(|_| image.into()).hash(&mut hasher);
+    format!("{}-{:016x}.pixels", image.file_stem().unwrap_or_default().to_string_lossy(), hasher.finish())
+}
+
+/// Writes aside and renames, so that a file is whole or not there.
+fn write(path: &Path, stamp: [u64; 3], image: RasterFile) -> Result<(), DatasetError> {
+    let cannot = |path: &Path, cause| DatasetError::CannotWrite { path: path.into(), cause };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|cause| cannot(folder, cause))?;
+    }
+    let thread = format!("{:?}", std::thread::current().id());
+    let digits: String = thread.chars().filter(char::is_ascii_digit).collect();
+    let aside = path.with_extension(format!("{}-{digits}.part", std::process::id()));
+    let written =
+        write_pixels(&aside, stamp, image).and_then(|()| fs::rename(&aside, path).map_err(|cause| cannot(path, cause)));
+    if written.is_err() {
+        // The error that matters is the one above.
+        let _ = fs::remove_file(&aside);
+    }
+    written
+}
+
+fn write_pixels(path: &Path, stamp: [u64; 3], mut image: RasterFile) -> Result<(), DatasetError> {
+    let cannot = |cause| DatasetError::CannotWrite { path: path.into(), cause };
+    let (width, height, bands) = (image.width(), image.height(), image.bands());
+    let mut out = BufWriter::new(File::create(path).map_err(cannot)?);
+    let rows = (BAND_VALUES / (width * bands)).clamp(1, height);
+    for top in (0..height).step_by(rows) {
+        let part = image.window(top, 0, rows.min(height - top), width)?;
+        if top == 0 {
+            let sizes =
+                [width, height, bands, part.pixels.bytes() / (part.height * width * bands)].map(|word| word as u64);
+            let nodata = [u64::from(image.nodata().is_some()), image.nodata().unwrap_or_default().to_bits()];
+            let words = stamp.into_iter().chain(sizes).chain(nodata).flat_map(u64::to_le_bytes);
+            out.write_all(&MAGIC.iter().copied().chain(words).collect::<Vec<u8>>()).map_err(cannot)?;
+        }
+        match &part.pixels {
+            Pixels::U8(values) => out.write_all(values),
+            Pixels::U16(values) => values.iter().try_for_each(|value| out.write_all(&value.to_le_bytes())),
+            Pixels::F32(values) => values.iter().try_for_each(|value| out.write_all(&value.to_le_bytes())),
+        }
+        .map_err(cannot)?;
+    }
+    out.flush().map_err(cannot)
+}
