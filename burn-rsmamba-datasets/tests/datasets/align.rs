@@ -89,7 +89,7 @@ fn between_pixels_bilinear_mixes_and_nearest_takes_one() {
             let index = row * WIDTH + column;
             assert!((nearest[index] - value(row / 2, column / 2)).abs() < 1e-6);
             // the pattern is a plane, which bilinear weights keep; before the first centre it goes on level
-            let place = |index: usize| ((index as f32 + 0.5) / 2.0 - 0.5).max(0.0);
+            let place = |index: usize| (0.5 * (index as f32 + 0.5) - 0.5).max(0.0);
             let expected = place(row) * 100.0 + place(column);
             assert!((bilinear[index] - expected).abs() < 1e-3, "{row}, {column}: {} {expected}", bilinear[index]);
         }

@@ -66,7 +66,10 @@ fn a_killed_run_goes_on_and_leaves_the_same_bytes() {
     let first = fs::metadata(fixture.path("maps/a_mask.png")).and_then(|file| file.modified()).expect("finished");
 
     let error = fixture.error(2, &predict("maps", &[]));
-    assert!(error.contains("--resume") && error.contains("tall_unfinished"), "{error}");
+    assert!(error.contains("tall_unfinished") && error.contains("--resume"), "{error}");
+    let alone = ["predict", "--model", "run", "--input", "input/tall.png", "--out", "maps"];
+    let error = fixture.error(2, &alone);
+    assert!(error.contains("tall_unfinished") && error.contains("--resume"), "{error}");
     let error = fixture.error(1, &predict("maps", &["--resume", "--window", "64"]));
     assert!(error.contains("windows of 32 pixels, 8 shared") && error.contains("windows of 64"), "{error}");
     assert!(fs::read(&journal).expect("a journal") == left, "a refusal leaves it");

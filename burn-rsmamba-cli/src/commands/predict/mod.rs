@@ -176,7 +176,7 @@ fn refuse_existing(jobs: &[Job]) -> Outcome {
     jobs.iter().try_for_each(|job| journal::refuse_leftover(&job.journal))?;
     match jobs.iter().flat_map(Job::outputs).find(|path| path.exists()) {
         Some(existing) => Err(Failure::usage(format!(
-            "{} exists already: overwrite it with --force, or name another --out",
+            "{} exists already: overwrite it with --force, map only what is not there with --resume, or name another --out",
             existing.display()
         ))),
         None => Ok(()),
