@@ -10,6 +10,7 @@ use super::{MinArea, WindowArgs};
 
 /// Flags of `predict`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one a flag")]
 pub(crate) struct PredictArgs {
     /// A weights file, or a run folder (its best weights are taken).
     #[arg(long, value_name = "FILE|RUN")]

@@ -60,7 +60,7 @@ pub(crate) fn mask(path: &Path, side: usize) -> Result<ReducedMask, DatasetError
         let mut counts = vec![0_u32; columns];
         for line in values.chunks_exact(rows.width) {
             for (count, cell) in counts.iter_mut().zip(line.chunks(step)) {
-                *count += cell.iter().filter(|&&value| value == MARKED).count() as u32;
+                *count += cell.iter().map(|&value| u32::from(value == MARKED)).sum::<u32>();
             }
         }
         mask.marked += counts.iter().map(|&count| u64::from(count)).sum::<u64>();
