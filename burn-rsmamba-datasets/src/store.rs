@@ -71,13 +71,11 @@ impl Store {
             return Err(scene.no_label());
         }
         let (width, height, bands) = (reader.width(), reader.height(), reader.bands());
-        match (width.checked_div(self.ratio), height.checked_div(self.ratio)) {
-            (Some(width @ 1..), Some(height @ 1..)) => Ok(Size { width, height, bands }),
-            _ => {
-                let scene = scene.path(Some(0));
-                Err(DatasetError::TooSmallToDownsample { scene, width, height, ratio: self.ratio })
-            }
+        let ratio = self.ratio;
+        if width.min(height) < ratio {
+            return Err(DatasetError::TooSmallToDownsample { scene: scene.path(Some(0)), width, height, ratio });
         }
+        Ok(Size { width: width / ratio, height: height / ratio, bands })
     }
 
     /// The images and the label of a scene, inside a window that lies within it.

@@ -75,9 +75,8 @@ impl Snapshot {
         let Ok(stored) = kept.parse::<f64>() else { return false };
         let half_a_unit = 0.5 * 10f64.powi(-(self.decimals() as i32));
         // the last factor is for the rounding of the sum itself
-        value == stored
-            || (value.is_nan() && stored.is_nan())
-            || (value - stored).abs() <= (self.tolerance + half_a_unit) * (1.0 + 1e-9)
+        let same = value.to_bits() == stored.to_bits() || (value.is_nan() && stored.is_nan());
+        same || (value - stored).abs() <= (self.tolerance + half_a_unit) * (1.0 + 1e-9)
     }
 
     /// A unit of the last digit is at most a tenth of the tolerance.

@@ -46,7 +46,7 @@ impl<O: Send + 'static> DataLoader<O> for TensorLoader<O> {
         let started = self.started.fetch_add(1, Ordering::SeqCst);
         let (epoch, step) = (self.first.0 + started, if started == 0 { self.first.1 } else { 0 });
         let done = (step * self.loader.options().batch).min(self.loader.items());
-        Box::new(Batches { batches: self.loader.batches(epoch, step, |samples| samples), loader: self, done })
+        Box::new(Batches { ordered: self.loader.batches(epoch, step, |samples| samples), loader: self, done })
     }
 
     fn num_items(&self) -> usize {
@@ -63,7 +63,7 @@ impl<O: Send + 'static> DataLoader<O> for TensorLoader<O> {
 }
 
 struct Batches<'a, O> {
-    batches: Ordered<Result<Vec<Sample>, DatasetError>>,
+    ordered: Ordered<Result<Vec<Sample>, DatasetError>>,
     loader: &'a TensorLoader<O>,
     done: usize,
 }
@@ -72,7 +72,7 @@ impl<O> Iterator for Batches<'_, O> {
     type Item = Result<O, burn_dataset::DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(match self.batches.next()? {
+        Some(match self.ordered.next()? {
             Ok(samples) => {
                 self.done += samples.len();
                 Ok(self.loader.batcher.batch(samples, &self.loader.device))

@@ -197,10 +197,8 @@ pub(super) fn apply_as(archive: &Archive, mut model: RsmModel, plan: &Plan) -> R
     let mut tensors = Vec::new();
     for (name, shape, official, entry, is_fitted) in needed {
         let values = archive.read_entry(&official.name, entry)?;
-        let values = match is_fitted {
-            true => fit_bands(&values, &entry.shape, &shape),
-            false => official.relayout(values, &entry.shape),
-        };
+        let values =
+            if is_fitted { fit_bands(&values, &entry.shape, &shape) } else { official.relayout(values, &entry.shape) };
         tensors.push(burn_pack::Tensor::new(name, DType::F32, shape, None, Bytes::from_elems(values)));
     }
     let result = model.apply(tensors, None, None, true);
