@@ -72,6 +72,7 @@ pub(crate) enum NonFinite {
 /// Everything a training run depends on. The defaults are the official recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(crate) struct RunConfig {
     /// Segmentation (`ss`) or change detection (`cd`).
     pub(crate) task: Task,

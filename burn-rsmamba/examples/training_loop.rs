@@ -47,7 +47,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         for start in (0..train.len()).step_by(BATCH) {
             // a batch that is flipped and turned at random
             let mut samples = train.get_many((start..train.len().min(start + BATCH)).collect())?;
-            samples.iter_mut().for_each(|sample| augment(sample, &mut random));
+            for sample in &mut samples {
+                augment(sample, &mut random);
+            }
             let tensor = |values: Vec<f32>, bands| {
                 Tensor::<4>::from_data(TensorData::new(values, [samples.len(), bands, 64, 64]), &tracked)
             };

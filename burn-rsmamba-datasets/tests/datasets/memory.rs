@@ -115,7 +115,8 @@ fn a_giant_scene_is_read_crop_by_crop_in_little_memory() {
     write(&before, &lines, true);
     write(&after, &lines, false);
     let mask = GeoTiff { width: WIDTH, height: HEIGHT, georeference: None, nodata: None };
-    let rows = |top: usize, count: usize| Ok::<_, tiff::TiffError>(vec![u8::from(top % 512 == 0); count * WIDTH]);
+    let rows =
+        |top: usize, count: usize| Ok::<_, tiff::TiffError>(vec![u8::from(top.is_multiple_of(512)); count * WIDTH]);
     mask.write(BufWriter::new(File::create(&label).unwrap()), rows).unwrap();
 
     let report = |what: &str, blocks: usize| {

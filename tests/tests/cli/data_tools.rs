@@ -35,7 +35,7 @@ fn tiles_are_cut_once_and_only_when_asked_for() {
     let whole = read_raster(&fixture.path("change/train/B/s1.png")).expect("the scene");
     assert_eq!(image.to_chw_f32(), whole.crop_chw_f32(16, 32, 32, 32));
     let label = read_mask(&fixture.path("tiles/train/label/s1_y00016_x00032.png")).expect("a label");
-    assert_eq!(label.data.iter().filter(|&&value| value == 1).count(), 17 * 5);
+    assert_eq!(label.target(), 17 * 5);
 
     // as if interrupted: what is gone comes again, what is there stays
     let before = files(&fixture.path("tiles"));

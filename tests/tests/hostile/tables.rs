@@ -68,7 +68,7 @@ fn models() -> Vec<Case> {
         for block in 0..128 {
             add(
                 format!("encoder_block{}.blocks.{block}.norm.weight", stage + 1),
-                &[width, 0][..1 + usize::from(block > 0)],
+                &[width, 0][..=usize::from(block > 0)],
             );
         }
     }

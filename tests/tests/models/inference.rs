@@ -150,7 +150,9 @@ fn augmentation_is_the_mean_of_eight_turns_and_two_orders() {
                 passes += 1.0;
             }
         }
-        expected.iter_mut().for_each(|sum| *sum /= passes);
+        for sum in &mut expected {
+            *sum /= passes;
+        }
         let mut failures = Failures::default();
         failures.absolute(&format!("{task}"), &actual, &expected, 1e-5);
         failures.finish();

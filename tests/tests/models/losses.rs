@@ -113,7 +113,7 @@ fn the_number_of_threads_changes_no_bit() {
 #[test]
 fn what_does_not_fit_names_the_setting() {
     let message = |loss: Loss, channels| loss.check(channels).expect_err("it does not fit");
-    assert!(message(Loss::default(), 3).contains("3"));
+    assert!(message(Loss::default(), 3).contains('3'));
     assert!(message(Loss::BceDice { pos_weight: -1.0 }, 1).contains("pos_weight"));
     assert!(message(Loss::CrossEntropyDice { class_weights: vec![] }, 1).contains("two classes"));
     assert!(message(Loss::CrossEntropyDice { class_weights: vec![1.0] }, 3).contains("class_weights"));

@@ -7,13 +7,17 @@ use burn_rsmamba::vector::{Class, Run, Sieve};
 fn sifted(mask: &Mask, least: usize, fill_holes: bool) -> Mask {
     let mut result = mask.clone();
     for part in mask.parts(true, false).into_iter().filter(|part| part.len() < least) {
-        part.into_iter().for_each(|pixel| result.classes[pixel] = Class::Background);
+        for pixel in part {
+            result.classes[pixel] = Class::Background;
+        }
     }
     if fill_holes {
         let open = |pixel: usize| mask.at_border(pixel) || mask.classes[pixel] == Class::NoData;
         for part in result.parts(false, true).into_iter().filter(|part| part.len() < least) {
             if !part.iter().any(|&pixel| open(pixel)) {
-                part.into_iter().for_each(|pixel| result.classes[pixel] = Class::Marked);
+                for pixel in part {
+                    result.classes[pixel] = Class::Marked;
+                }
             }
         }
     }

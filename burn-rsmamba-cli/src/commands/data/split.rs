@@ -197,7 +197,7 @@ mod tests {
         let assignment = drawn(&places, [60, 20, 20], 3);
         assert_eq!(counts(&assignment), [60, 20, 20]);
         assert!(keeps_places_together(&places, &assignment).is_ok());
-        let mut torn = assignment.clone();
+        let mut torn = assignment;
         let first = torn["s0_0"];
         torn.insert("s0_0".into(), if first == Split::Test { Split::Val } else { Split::Test });
         let message = keeps_places_together(&places, &torn).unwrap_err().to_string();

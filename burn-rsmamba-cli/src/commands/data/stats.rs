@@ -24,7 +24,9 @@ pub(super) fn stats(args: &DataArgs, progress: &mut Progress) -> Outcome {
     let Some((_, warnings, scenes)) = load(args, Split::Train, progress)? else {
         return Err(Failure::run(format!("{} has no train split for task {}", args.data, args.task)));
     };
-    warnings.iter().for_each(|warning| progress.warn(warning));
+    for warning in &warnings {
+        progress.warn(warning);
+    }
     let scenes = scenes.into_iter().collect::<Result<Vec<_>, _>>()?;
     let measured = statistics(&scenes);
     print_json(&Measured {

@@ -117,14 +117,13 @@ fn files(part: &Part, crops: &Crops, index: usize, out: &Path, georeferenced: bo
 /// Writes a file of a tile; values of the label are multiplied by `mark`.
 fn write(path: &Path, file: usize, tile: &Tile, ground: &Ground, mark: u8) -> anyhow::Result<()> {
     let label;
-    let (raster, nodata) = match tile.images.get(file) {
-        Some(image) => (image, ground.nodata),
-        None => {
-            let values = tile.label.data.iter().map(|&value| mark * value).collect();
-            let (width, height) = (tile.label.width, tile.label.height);
-            label = Raster { width, height, bands: 1, pixels: Pixels::U8(values) };
-            (&label, None)
-        }
+    let (raster, nodata) = if let Some(image) = tile.images.get(file) {
+        (image, ground.nodata)
+    } else {
+        let values = tile.label.data.iter().map(|&value| mark * value).collect();
+        let (width, height) = (tile.label.width, tile.label.height);
+        label = Raster { width, height, bands: 1, pixels: Pixels::U8(values) };
+        (&label, None)
     };
     place(path, |aside| {
         let context = || format!("cannot write {}", path.display());
