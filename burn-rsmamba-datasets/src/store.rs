@@ -72,7 +72,7 @@ impl Store {
         }
         let (width, height, bands) = (reader.width(), reader.height(), reader.bands());
         let ratio = self.ratio;
-        if width.min(height) < ratio {
+        if ratio == 0 || width.min(height) < ratio {
             return Err(DatasetError::TooSmallToDownsample { scene: scene.path(Some(0)), width, height, ratio });
         }
         Ok(Size { width: width / ratio, height: height / ratio, bands })

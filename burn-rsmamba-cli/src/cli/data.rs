@@ -16,7 +16,7 @@ pub(crate) enum DataCommand {
     Check(DataArgs),
     /// Measure mean and deviation of each band of the training split.
     Stats(DataArgs),
-    /// Cut scenes into tiles; those of a `GeoTIFF` are `GeoTIFF` files in the same place.
+    /// Cut scenes into tiles, which keep their georeference.
     Tile(TileArgs),
     /// Divide scenes into train, val and test; tiles of one scene stay together.
     Split(SplitArgs),
