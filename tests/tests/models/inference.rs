@@ -11,18 +11,16 @@ use burn_rsmamba::{
 };
 use burn_rsmamba_tests::{
     compare::{Failures, values},
-    device,
+    device, flex,
 };
 
 use super::shapes::smallest;
 
 /// A model with what its file would say; values go into it as they are.
-fn subject(task: Task) -> (RsmModel, ModelMeta, Device) {
-    let device = device();
-    device.seed(7);
+fn subject(task: Task, device: Device) -> (RsmModel, ModelMeta, Device) {
     let mut meta = ModelMeta::new(smallest(task), "a test");
     meta.normalisation = Normalisation { mean: vec![0.0; 3], std: vec![1.0; 3] };
-    (meta.config.init(&device), meta, device)
+    (meta.config.init_seeded(7, &device), meta, device)
 }
 
 fn picture(height: usize, width: usize, step: usize) -> Vec<f32> {
@@ -35,7 +33,7 @@ fn view(data: &[f32], height: usize, width: usize) -> ImageView<'_> {
 
 #[test]
 fn windows_cover_any_size_and_agree_with_the_model() {
-    let (model, meta, device) = subject(Task::Ss);
+    let (model, meta, device) = subject(Task::Ss, device());
     let (height, width) = (50, 81);
     let data = picture(height, width, 1);
     let view = view(&data, height, width);
@@ -63,7 +61,7 @@ fn windows_cover_any_size_and_agree_with_the_model() {
 
 #[test]
 fn a_map_from_any_row_on_is_the_rest_of_the_whole_map() {
-    let (model, meta, device) = subject(Task::Ss);
+    let (model, meta, device) = subject(Task::Ss, flex());
     let (height, width) = (150, 40);
     let data = picture(height, width, 3);
     let dates = [view(&data, height, width)];
@@ -95,7 +93,7 @@ fn a_map_from_any_row_on_is_the_rest_of_the_whole_map() {
 
 #[test]
 fn mapping_ends_with_the_first_error() {
-    let (model, meta, device) = subject(Task::Ss);
+    let (model, meta, device) = subject(Task::Ss, flex());
     let (height, width) = (400, 40);
     let data = picture(height, width, 3);
     let windows = Windows { size: Some(32), overlap: 0, blend: Blend::None };
@@ -109,7 +107,7 @@ fn mapping_ends_with_the_first_error() {
 #[test]
 fn augmentation_is_the_mean_of_eight_turns_and_two_orders() {
     for task in [Task::Ss, Task::Cd] {
-        let (model, meta, device) = subject(task);
+        let (model, meta, device) = subject(task, flex());
         let (height, width) = (40, 64);
         let pictures: Vec<Vec<f32>> = (1..=task.dates()).map(|step| picture(height, width, step)).collect();
         let dates: Vec<_> = pictures.iter().map(|data| view(data, height, width)).collect();
@@ -163,7 +161,7 @@ fn augmentation_is_the_mean_of_eight_turns_and_two_orders() {
 
 #[test]
 fn a_scene_of_constant_colour_gives_a_map_without_a_grid() {
-    let (model, meta, device) = subject(Task::Ss);
+    let (model, meta, device) = subject(Task::Ss, flex());
     let (side, rim) = (300, 48);
     let data: Vec<f32> = (0..3 * side * side).map(|index| [0.4, 0.5, 0.3][index / (side * side)]).collect();
     // The largest step between neighbours, beside the border of the scene, where a whole image has one too.
