@@ -3,6 +3,8 @@
 //!
 //! Squares on noise, drawn on the fly; a small model; loss, precision, recall and F1 of every epoch.
 
+#![expect(clippy::print_stdout, reason = "printing is what this example is for")]
+
 use burn::{
     data::{
         dataloader::{DataLoaderBuilder, batcher::Batcher},
