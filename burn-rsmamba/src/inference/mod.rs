@@ -59,9 +59,6 @@ pub use windows::{Blend, Windows};
 /// An image that the model cannot be run on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InferenceError {
-    /// Test-time augmentation elsewhere than on Flex.
-    #[error("test-time augmentation runs on the CPU (Flex) only: on a GPU its results were wrong; leave it out there")]
-    Augmentation,
     /// Another number of images than the task takes.
     #[error("task {task} takes {expected} image(s), got {actual}")]
     Dates {

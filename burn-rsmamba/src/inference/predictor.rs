@@ -27,7 +27,7 @@ pub struct Predictor<'a> {
     /// How scenes are cut.
     pub windows: Windows,
     /// Test-time augmentation: the mean probability of the eight flips and rotations of each window, of two dates also in
-    /// reversed order. It takes 8 or 16 times as long, and no more memory. On Flex only.
+    /// reversed order. It takes 8 or 16 times as long, and no more memory.
     pub augmented: bool,
     /// Where the model is.
     pub device: &'a Device,
@@ -222,19 +222,7 @@ impl<'a> Predictor<'a> {
         if height == 0 || width == 0 {
             return Err(InferenceError::Values { bands, height, width, actual: 0 });
         }
-        if self.augmented && !self.is_on_flex() {
-            return Err(InferenceError::Augmentation);
-        }
         self.windows.check()
-    }
-
-    /// Turned maps gave other probabilities on a GPU with operator fusion (some 1e-3 off, found by the test of the turns).
-    #[cfg_attr(not(feature = "flex"), expect(clippy::unused_self, reason = "no device is Flex then"))]
-    fn is_on_flex(&self) -> bool {
-        #[cfg(feature = "flex")]
-        return *self.device == Device::flex();
-        #[cfg(not(feature = "flex"))]
-        false
     }
 
     fn check_bands(&self, actual: usize) -> Result<(), InferenceError> {

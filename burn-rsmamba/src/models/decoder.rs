@@ -83,6 +83,13 @@ impl Head {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = upsample_bilinear2x(self.reduce.forward(x));
         let x = upsample_bilinear2x(self.refine.forward(x));
-        channels_first(conv_last(&self.classify, x))
+        let logits = conv_last(&self.classify, x);
+        let [batch, height, width, classes] = logits.dims();
+        if classes == 1 {
+            // The numbers lie as they should. A permuted map would not do: its one channel and its columns have the same
+            // stride, and elementwise operations that CubeCL fuses (burn-cubecl-fusion 0.22.1) read wrong pixels of it.
+            return logits.reshape([batch, 1, height, width]);
+        }
+        channels_first(logits)
     }
 }

@@ -107,7 +107,7 @@ fn mapping_ends_with_the_first_error() {
 #[test]
 fn augmentation_is_the_mean_of_eight_turns_and_two_orders() {
     for task in [Task::Ss, Task::Cd] {
-        let (model, meta, device) = subject(task, flex());
+        let (model, meta, device) = subject(task, device());
         let (height, width) = (40, 64);
         let pictures: Vec<Vec<f32>> = (1..=task.dates()).map(|step| picture(height, width, step)).collect();
         let dates: Vec<_> = pictures.iter().map(|data| view(data, height, width)).collect();
@@ -175,4 +175,24 @@ fn a_scene_of_constant_colour_gives_a_map_without_a_grid() {
     let plain = step(Windows { size: Some(128), overlap: 0, blend: Blend::None });
     assert!(plain > 1e-4, "windows side by side show: {plain}");
     assert!(default < 0.02 * plain, "the default does not: {default} of {plain}");
+}
+
+/// What CubeCL fuses of it was wrong for logits of one channel that are a permuted view.
+#[test]
+fn logits_go_into_chains_of_elementwise_operations() {
+    let (height, width) = (40, 64);
+    let on = |task: Task, device: Device| {
+        let (model, _, device) = subject(task, device);
+        let tensor = |bands, step| {
+            let data = picture(height, width, step)[..bands * height * width].to_vec();
+            Tensor::<4>::from_data(TensorData::new(data, [1, bands, height, width]), &device)
+        };
+        let dates: Vec<_> = (1..=task.dates()).map(|step| tensor(3, step)).collect();
+        values(tensor(1, 5) + sigmoid(model.forward(&dates)))
+    };
+    let mut failures = Failures::default();
+    for task in [Task::Ss, Task::Cd] {
+        failures.absolute(&format!("{task}"), &on(task, device()), &on(task, flex()), 1e-5);
+    }
+    failures.finish();
 }
