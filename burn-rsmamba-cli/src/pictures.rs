@@ -1,5 +1,6 @@
 //! Pictures for people: masks, overlays, and predictions beside the truth.
 
+pub(crate) mod errors;
 pub(crate) mod quicklook;
 
 use std::path::Path;
@@ -8,19 +9,14 @@ use anyhow::Context;
 use burn_rsmamba_datasets::Raster;
 use image::{GrayImage, ImageFormat, Rgb, RgbImage};
 
+use errors::Agreement;
 use quicklook::ReducedMask;
 pub(crate) use quicklook::rgb;
 
 use crate::training::evaluate::ScoredScene;
 
-/// Rightly marked, wrongly marked, wrongly left out, rightly left out; what does not count.
-const HIT: Rgb<u8> = Rgb([255, 255, 255]);
-const FALSE_ALARM: Rgb<u8> = Rgb([230, 50, 50]);
-const MISS: Rgb<u8> = Rgb([60, 110, 255]);
-const REST: Rgb<u8> = Rgb([0, 0, 0]);
-const UNCOUNTED: Rgb<u8> = Rgb([70, 70, 70]);
 /// The longest side of a quick look.
-const QUICK_LOOK: usize = 2048;
+pub(crate) const QUICK_LOOK: usize = 2048;
 /// Pixels between two pictures.
 const GAP: u32 = 8;
 
@@ -35,14 +31,14 @@ pub(crate) fn write_comparison(path: &Path, scored: &ScoredScene<'_>) -> anyhow:
     let scene = scored.scene;
     let mut panels: Vec<RgbImage> = scene.images.iter().map(|raster| rgb(raster)).collect();
     let (width, height) = panels[0].dimensions();
-    panels.push(by_pixel(scored, |pixel| if is_truth(scored, pixel) { HIT } else { REST }));
-    panels.push(errors(scored));
+    panels.push(by_pixel(scored, |pixel| if is_truth(scored, pixel) { Agreement::Hit } else { Agreement::Rest }));
+    panels.push(error_map(scored));
     let count = panels.len() as u32;
     let mut sheet = RgbImage::from_pixel(count * width + (count - 1) * GAP, height, Rgb([128; 3]));
     for (index, panel) in (0..).zip(&panels) {
         image::imageops::replace(&mut sheet, panel, index * i64::from(width + GAP), 0);
     }
-    save(path, |path| sheet.save_with_format(path, ImageFormat::Png))
+    write_picture(path, &sheet)
 }
 
 /// Writes where the prediction of a scene is right and wrong, in the colours of [`write_comparison`].
@@ -51,23 +47,17 @@ pub(crate) fn write_comparison(path: &Path, scored: &ScoredScene<'_>) -> anyhow:
 ///
 /// When the file cannot be written.
 pub(crate) fn write_errors(path: &Path, scored: &ScoredScene<'_>) -> anyhow::Result<()> {
-    save(path, |path| errors(scored).save_with_format(path, ImageFormat::Png))
+    write_picture(path, &error_map(scored))
 }
 
-fn errors(scored: &ScoredScene<'_>) -> RgbImage {
-    by_pixel(scored, |pixel| match (scored.counted[pixel], scored.marked[pixel], is_truth(scored, pixel)) {
-        (false, ..) => UNCOUNTED,
-        (_, true, true) => HIT,
-        (_, true, false) => FALSE_ALARM,
-        (_, false, true) => MISS,
-        (_, false, false) => REST,
-    })
+fn error_map(scored: &ScoredScene<'_>) -> RgbImage {
+    by_pixel(scored, |pixel| Agreement::of(scored.counted[pixel], scored.marked[pixel], is_truth(scored, pixel)))
 }
 
-/// A picture of a scene's size, from the colour of each pixel by its index.
-fn by_pixel(scored: &ScoredScene<'_>, colour: impl Fn(usize) -> Rgb<u8>) -> RgbImage {
+/// A picture of a scene's size, from what each pixel is by its index.
+fn by_pixel(scored: &ScoredScene<'_>, kind: impl Fn(usize) -> Agreement) -> RgbImage {
     let Raster { width, height, .. } = *scored.scene.images[0];
-    RgbImage::from_fn(width as u32, height as u32, |x, y| colour(y as usize * width + x as usize))
+    RgbImage::from_fn(width as u32, height as u32, |x, y| Rgb(kind(y as usize * width + x as usize).colour()))
 }
 
 fn is_truth(scored: &ScoredScene<'_>, pixel: usize) -> bool {
@@ -92,7 +82,7 @@ pub(crate) fn write_mask(path: &Path, values: Vec<u8>, width: usize) -> anyhow::
 /// When a file cannot be read or written.
 pub(crate) fn write_overlay(path: &Path, image: &Path, mask: &Path) -> anyhow::Result<()> {
     let picture = overlay(image, &quicklook::mask(mask, QUICK_LOOK)?, QUICK_LOOK)?;
-    save(path, |path| picture.save_with_format(path, ImageFormat::Png))
+    write_picture(path, &picture)
 }
 
 /// An image with a mask of its size over it, which was reduced to the same side.
@@ -107,6 +97,15 @@ pub(crate) fn overlay(image: &Path, mask: &ReducedMask, side: usize) -> anyhow::
 /// An image in memory with what is marked over it.
 pub(crate) fn overlay_of(raster: &Raster, marked: &[bool]) -> RgbImage {
     ReducedMask::whole(raster.width, marked).over(rgb(raster))
+}
+
+/// Writes a picture as a PNG, whatever the path's extension.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub(crate) fn write_picture(path: &Path, picture: &RgbImage) -> anyhow::Result<()> {
+    save(path, |path| picture.save_with_format(path, ImageFormat::Png))
 }
 
 fn save<E: Into<anyhow::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> anyhow::Result<()> {
@@ -127,8 +126,9 @@ mod tests {
         let scene = LoadedScene { name: "s".into(), images: vec![Arc::new(raster)], label: Some(Arc::new(label)) };
         let (marked, counted) = ([true, true, false, false, true], [true, true, true, true, false]);
         let counts = Confusion { tp: 1, fp: 1, fn_: 1, tn: 1 };
-        let picture = errors(&ScoredScene { scene: &scene, marked: &marked, counted: &counted, counts });
-        let colours: Vec<Rgb<u8>> = picture.pixels().copied().collect();
-        assert_eq!(colours, [HIT, FALSE_ALARM, MISS, REST, UNCOUNTED]);
+        let picture = error_map(&ScoredScene { scene: &scene, marked: &marked, counted: &counted, counts });
+        let colours: Vec<[u8; 3]> = picture.pixels().map(|pixel| pixel.0).collect();
+        let kinds = [Agreement::Hit, Agreement::FalseAlarm, Agreement::Miss, Agreement::Rest, Agreement::Uncounted];
+        assert_eq!(colours, kinds.map(Agreement::colour));
     }
 }

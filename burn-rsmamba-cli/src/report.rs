@@ -76,6 +76,16 @@ enum Counts {
     Classes { classes: Vec<Scores>, confusion: Vec<Vec<u64>> },
 }
 
+impl Scored {
+    /// The counts of a mask.
+    pub(crate) fn mask(&self) -> Option<Confusion> {
+        match &self.counts {
+            Counts::Mask(counts) => Some(*counts),
+            Counts::Classes { .. } => None,
+        }
+    }
+}
+
 impl From<&Confusion> for Scored {
     fn from(counts: &Confusion) -> Self {
         Self { scores: counts.into(), counts: Counts::Mask(*counts) }

@@ -7,8 +7,8 @@ use burn_rsmamba::Task;
 use burn_rsmamba_datasets::{LabelRule, Split};
 use clap::Args;
 
-use super::WindowArgs;
 use super::values::{parse_count, parse_threshold, split_parser, task_parser};
+use super::{ObjectArgs, WindowArgs};
 
 /// Flags of `eval`.
 #[derive(Debug, Args)]
@@ -32,6 +32,7 @@ pub(crate) struct EvalArgs {
     /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.
     #[arg(long)]
     pub(crate) allow_unpaired: bool,
+
     /// Label pixels of this value count nowhere.
     #[arg(long, value_name = "VALUE")]
     pub(crate) ignore_index: Option<u16>,
@@ -60,6 +61,10 @@ pub(crate) struct EvalArgs {
     /// Probability from which a pixel is marked [default: the model's].
     #[arg(long, value_name = "T", value_parser = parse_threshold::<f32>)]
     pub(crate) threshold: Option<f32>,
+
+    /// What happens to small objects.
+    #[command(flatten)]
+    pub(crate) objects: ObjectArgs,
 
     /// How each image is cut before it goes through the model.
     #[command(flatten)]

@@ -1,12 +1,13 @@
 //! `predict`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use burn_rsmamba_datasets::Resampling;
+use burn_rsmamba_datasets::{LabelRule, Resampling};
 use clap::Args;
 
 use super::values::{parse_memory, parse_resampling, parse_threshold};
-use super::{MinArea, WindowArgs};
+use super::{ObjectArgs, WindowArgs};
 
 /// Flags of `predict`.
 #[derive(Debug, Args)]
@@ -45,13 +46,18 @@ pub(crate) struct PredictArgs {
     #[arg(long)]
     pub(crate) polygons: bool,
 
-    /// Take away what is smaller than this: pixels (`40`) or square units of the scene's reference system (`25u2`).
-    #[arg(long, value_name = "AREA")]
-    pub(crate) min_area: Option<MinArea>,
+    /// What happens to small objects.
+    #[command(flatten)]
+    pub(crate) objects: ObjectArgs,
 
-    /// Fill holes that are smaller than `--min-area`.
-    #[arg(long, requires = "min_area")]
-    pub(crate) fill_holes: bool,
+    /// Labels of the images, files or folders with the same names: also prints scores and writes `STEM_errors.png`, where white is
+    /// rightly marked, red wrongly, blue is missed, black is rightly not marked, grey does not count.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) labels: Vec<PathBuf>,
+
+    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.. or channel:BAND.
+    #[arg(long, value_name = "RULE", default_value = "auto", value_parser = LabelRule::from_str, requires = "labels")]
+    pub(crate) label_rule: LabelRule,
 
     /// Also write `index.html`, one page with a picture and figures of every scene.
     #[arg(long)]

@@ -5,7 +5,7 @@ use burn_rsmamba::inference::Windows;
 use burn_rsmamba_datasets::{CropOptions, Storage};
 
 use super::windows;
-use crate::cli::EvalArgs;
+use crate::cli::{EvalArgs, ObjectArgs};
 use crate::config::label_rule;
 use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
@@ -53,7 +53,8 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
         }
         let mut images = Vec::new();
         let augmented = args.windows.tta;
-        let mapper = Mapper { model: &model, meta: &meta, windows, augmented, threshold, device: &device };
+        let sieve = sieve(args.objects)?;
+        let mapper = Mapper { model: &model, meta: &meta, windows, augmented, threshold, sieve, device: &device };
         let counts = evaluate::score_scenes(&mapper, &crops, progress, |scored| {
             let name = &scored.scene.name;
             images.push(ImageScores { image: name.clone(), counts: scored.counts });
@@ -75,6 +76,13 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
     Ok(())
 }
 
+/// The least pixels of an object, and whether holes are filled.
+fn sieve(objects: ObjectArgs) -> Result<Option<(u64, bool)>, Failure> {
+    let Some(area) = objects.min_area else { return Ok(None) };
+    let least = area.pixels(None).ok_or_else(|| Failure::usage("eval takes --min-area in pixels, for instance 40"))?;
+    Ok(Some((least, objects.fill_holes)))
+}
+
 /// A model of several classes is scored crop by crop; there is no mask of a whole image.
 fn refuse_for_several_classes(args: &EvalArgs) -> Outcome {
     let unfit = [
@@ -83,6 +91,7 @@ fn refuse_for_several_classes(args: &EvalArgs) -> Outcome {
         ("--whole", args.windows.whole),
         ("--tta", args.windows.tta),
         ("--threshold", args.threshold.is_some()),
+        ("--min-area", args.objects.min_area.is_some()),
     ];
     match unfit.iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(Failure::usage(format!(

@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use burn_dataset::Dataset;
 use burn_rsmamba::inference::{ImageView, InferenceError, Predictor, Windows};
 use burn_rsmamba::metrics::{Confusion, ConfusionMatrix};
+use burn_rsmamba::vector::sieved;
 use burn_rsmamba::{ModelMeta, Normalisation, RsmModel};
 use burn_rsmamba_datasets::{Crops, Draw, LoadedScene, Loader, LoaderOptions, Mask, Raster, Sample, Sampler, Window};
 
@@ -150,6 +151,8 @@ pub(crate) struct Mapper<'a> {
     pub(crate) augmented: bool,
     /// Probability from which a pixel is marked.
     pub(crate) threshold: f32,
+    /// Where small objects are taken away: the least pixels of one, and whether holes are filled.
+    pub(crate) sieve: Option<(u64, bool)>,
     /// Where it runs.
     pub(crate) device: &'a Device,
 }
@@ -176,9 +179,13 @@ impl Mapper<'_> {
         self.predictor().predict(&views)
     }
 
-    /// Whether each of these probabilities marks its pixel.
-    pub(crate) fn marked(&self, probabilities: &[f32]) -> Vec<bool> {
-        probabilities.iter().map(|&value| value >= self.threshold).collect()
+    /// Whether each of these probabilities, in rows of `width`, marks its pixel.
+    pub(crate) fn marked(&self, probabilities: &[f32], width: usize) -> Vec<bool> {
+        let marked: Vec<bool> = probabilities.iter().map(|&value| value >= self.threshold).collect();
+        match self.sieve {
+            Some((least, fill_holes)) => sieved(&marked, width, least, fill_holes),
+            None => marked,
+        }
     }
 }
 
@@ -202,7 +209,7 @@ pub(crate) fn score_scenes(
         let kept = std::iter::from_fn(|| windows.next_if(|(scene, _)| *scene == index)).map(|(_, window)| window);
         let counted = counted_pixels(&scene, kept);
         let probabilities = mapper.probabilities(&scene.images).with_context(|| scene.name.clone())?;
-        let marked = mapper.marked(&probabilities);
+        let marked = mapper.marked(&probabilities, scene.images[0].width);
         let label = scene.label.as_deref().map_or(&[][..], |label| &label.data);
         let pixels = || (0..label.len()).filter(|&pixel| counted[pixel]);
         let found = Confusion::count(pixels().map(|pixel| marked[pixel]), pixels().map(|pixel| label[pixel] == 1));

@@ -36,7 +36,7 @@ mod rings;
 mod sieve;
 
 pub use polygons::{Polygon, Polygons};
-pub use sieve::Sieve;
+pub use sieve::{Sieve, sieved};
 
 use std::ops::Range;
 

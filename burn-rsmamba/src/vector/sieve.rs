@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::forest::Forest;
-use super::{Class, Run, Span, joined, touching};
+use super::{Class, Run, Span, joined, runs, touching};
 
 /// Removes objects that are too small and, if wanted, fills holes that are too small, row by row.
 ///
@@ -37,6 +37,27 @@ impl Sieve {
             rows
         })
     }
+}
+
+/// A mask in memory, row-major and `width` pixels wide, after a [`Sieve`].
+///
+/// ```
+/// use burn_rsmamba::vector::sieved;
+///
+/// let mask = [true, true, false, true];
+/// assert_eq!(sieved(&mask, 4, 2, false), [true, true, false, false]);
+/// ```
+///
+/// # Panics
+///
+/// When `width` is zero.
+pub fn sieved(mask: &[bool], width: usize, least: u64, fill_holes: bool) -> Vec<bool> {
+    let mut sieve = Sieve::new(least, fill_holes);
+    let class = |&marked: &bool| (if marked { Class::Marked } else { Class::Background }, 0.0);
+    let mut rows: Vec<Vec<Run>> = mask.chunks(width).flat_map(|row| sieve.push(runs(row.iter().map(class)))).collect();
+    rows.extend(sieve.finish());
+    let pixels = |run: &Run| std::iter::repeat_n(run.class == Class::Marked, (run.end - run.start) as usize);
+    rows.iter().flatten().flat_map(pixels).collect()
 }
 
 /// What a stage sorts out.

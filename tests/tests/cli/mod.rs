@@ -4,6 +4,7 @@ mod data_tools;
 mod devices;
 mod fixture;
 mod help;
+mod labels;
 mod objectives;
 mod objects;
 mod page;

@@ -87,6 +87,12 @@ fn place(job: &Job, args: &PredictArgs) -> anyhow::Result<Markup> {
         pictures.push((name, data_uri(&quicklook::image(image, SIDE)?)?));
     }
     pictures.push((name(&job.mask), data_uri(&pictures::overlay(job.background(args), &mask, SIDE)?)?));
+    let mut scores = None;
+    if let Some(label) = &job.label {
+        let (counts, picture) = label.compare(&job.mask, SIDE)?;
+        pictures.push((name(&label.errors), data_uri(&picture)?));
+        scores = Some(counts);
+    }
     Ok(html! {
         article {
             h2 { (name(&job.images[0])) }
@@ -103,6 +109,12 @@ fn place(job: &Job, args: &PredictArgs) -> anyhow::Result<Markup> {
                     tr {
                         th { "Reference system" }
                         td { @match place.epsg() { Some(code) => { "EPSG:" (code) } None => { "without an EPSG code" } } }
+                    }
+                }
+                @if let Some(counts) = &scores {
+                    tr {
+                        th { "Beside the label" }
+                        td { (format!("F1 {:.4}, IoU {:.4}, precision {:.4}, recall {:.4}", counts.f1(), counts.iou(), counts.precision(), counts.recall())) }
                     }
                 }
                 tr {

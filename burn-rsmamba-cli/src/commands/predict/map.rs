@@ -6,6 +6,7 @@ use burn_rsmamba::vector::Sieve;
 use burn_rsmamba_datasets::DatasetError;
 
 use super::journal::{Journal, NO_DATA, Origin, Stamp};
+use super::labels::Label;
 use super::outputs::Outputs;
 use super::source::{Nodata, Source};
 use super::{Job, Report};
@@ -15,6 +16,7 @@ use crate::interrupt;
 use crate::model_file;
 use crate::pictures;
 use crate::progress::Progress;
+use crate::report::Scored;
 use crate::training::evaluate::Mapper;
 
 /// Maps a place and writes what was asked for; files appear when they are complete.
@@ -25,6 +27,9 @@ pub(super) fn map<'a>(
     what: &str,
     progress: &mut Progress,
 ) -> Result<Report<'a>, Failure> {
+    if let Some(label) = &job.label {
+        label.check(job)?;
+    }
     let nodata = Nodata::default();
     let source = Source::open(job, mapper, args, &nodata)?;
     let (height, width) = (source.size().height, source.size().width);
@@ -86,17 +91,25 @@ pub(super) fn map<'a>(
         pictures::write_overlay(path, job.background(args), &job.mask)?;
     }
     journal.remove();
+    let scores = job.label.as_ref().map(|label| scored(job, label)).transpose()?;
     let (image, mask, marked, objects) = (&job.images[0], &job.mask, tally.share(), tally.objects);
-    Ok(Report { image, mask, width, height, marked, objects })
+    Ok(Report { image, mask, width, height, marked, objects, scores })
+}
+
+/// The scores of a finished mask; the picture of its errors is written.
+fn scored(job: &Job, label: &Label) -> anyhow::Result<Scored> {
+    let (counts, picture) = label.compare(&job.mask, pictures::QUICK_LOOK)?;
+    pictures::write_picture(&label.errors, &picture)?;
+    Ok((&counts).into())
 }
 
 /// What takes away objects that are too small, if anything.
 fn sieve(job: &Job, args: &PredictArgs) -> Result<Option<Sieve>, Failure> {
-    let Some(area) = args.min_area else { return Ok(None) };
+    let Some(area) = args.objects.min_area else { return Ok(None) };
     let least = area.pixels(job.georeference.as_ref()).ok_or_else(|| {
         Failure::run(format!("{} has no georeference; give --min-area in pixels", job.images[0].display()))
     })?;
-    Ok(Some(Sieve::new(least, args.fill_holes)))
+    Ok(Some(Sieve::new(least, args.objects.fill_holes)))
 }
 
 /// All that the probabilities of a place depend on.

@@ -3,6 +3,7 @@
 mod budget;
 mod index;
 mod journal;
+mod labels;
 mod map;
 mod outputs;
 mod source;
@@ -13,14 +14,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use burn_rsmamba::Task;
+use burn_rsmamba::metrics::Confusion;
 use burn_rsmamba_datasets::{GeoReference, RasterFile, list_images};
 use serde::Serialize;
 
+use self::labels::Label;
 use super::windows;
 use crate::cli::PredictArgs;
 use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
-use crate::report::print_json;
+use crate::report::{Scored, print_json};
 use crate::training::evaluate::Mapper;
 use crate::{device, interrupt, model_file};
 
@@ -32,13 +35,16 @@ struct Job {
     prob: Option<PathBuf>,
     polygons: Option<PathBuf>,
     overlay: Option<PathBuf>,
+    label: Option<Label>,
     /// Where finished rows are kept meanwhile.
     journal: PathBuf,
 }
 
 impl Job {
     fn outputs(&self) -> impl Iterator<Item = &PathBuf> {
-        [Some(&self.mask), self.prob.as_ref(), self.polygons.as_ref(), self.overlay.as_ref()].into_iter().flatten()
+        let errors = self.label.as_ref().map(|label| &label.errors);
+        let all = [Some(&self.mask), self.prob.as_ref(), self.polygons.as_ref(), self.overlay.as_ref(), errors];
+        all.into_iter().flatten()
     }
 
     /// The image that shows what was mapped: the latest that is on the grid of the mask.
@@ -60,6 +66,9 @@ struct Report<'a> {
     /// Polygons, where they are written.
     #[serde(skip_serializing_if = "Option::is_none")]
     objects: Option<u64>,
+    /// Of the mask, where there is a label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<Scored>,
 }
 
 /// Maps every image; one that cannot be mapped does not stop the others.
@@ -84,6 +93,8 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
         windows,
         augmented: args.windows.tta,
         threshold: args.threshold.unwrap_or(meta.threshold),
+        // Objects are looked at as rows are written.
+        sieve: None,
         device: &device,
     };
     let mut to_map: Vec<&Job> = jobs.iter().collect();
@@ -98,19 +109,30 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     }
     progress.info(format!("{}, threshold {}", mapper.windows, mapper.threshold));
     interrupt::install()?;
-    let mut failed = Vec::new();
+    let (mut failed, mut scores) = (Vec::new(), Confusion::default());
     for (index, &job) in to_map.iter().enumerate() {
         let what = format!("mapping {} of {}, {}", index + 1, to_map.len(), job.images[0].display());
         let mapped = map::map(job, &mapper, args, &what, progress);
         progress.finish();
         match mapped {
-            Ok(report) => print_json(&report)?,
+            Ok(report) => {
+                scores += report.scores.as_ref().and_then(Scored::mask).unwrap_or_default();
+                print_json(&report)?;
+            }
             Err(failure) if jobs.len() == 1 || interrupt::requested() => return Err(failure),
             Err(failure) => {
                 progress.warn(format!("left out: {failure}"));
                 failed.push((job, failure.to_string()));
             }
         }
+    }
+    if scores.total() > 0 {
+        progress.info(format!(
+            "all images: F1 {:.4}, IoU {:.4} of {} pixels",
+            scores.f1(),
+            scores.iou(),
+            scores.total()
+        ));
     }
     if let Some(path) = &index {
         index::write(path, &jobs, &failed, &mapper, args)?;
@@ -141,9 +163,10 @@ fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
             )));
         }
     };
+    let labels = labels(args, &images)?;
     let mut taken = BTreeSet::new();
     let mut jobs = Vec::with_capacity(images.len());
-    for images in images {
+    for (images, label) in images.into_iter().zip(labels) {
         let stem = stem(&images[0]);
         let output = |kind: &str| args.out.join(format!("{stem}_{kind}"));
         let georeference = georeference(&images);
@@ -152,6 +175,7 @@ fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
             prob: args.prob.then(|| output("prob.tif")),
             polygons: args.polygons.then(|| output("polygons.geojson")),
             overlay: args.overlay.then(|| output("overlay.png")),
+            label: label.map(|path| Label { path, rule: args.label_rule.clone(), errors: output("errors.png") }),
             journal: output("unfinished"),
             images,
             georeference,
@@ -216,6 +240,28 @@ fn pairs(args: &PredictArgs, first: Vec<PathBuf>, second: Vec<PathBuf>) -> Resul
         )));
     }
     Ok(pairs)
+}
+
+/// The label of each place, where labels are given.
+fn labels(args: &PredictArgs, images: &[Vec<PathBuf>]) -> Result<Vec<Option<PathBuf>>, Failure> {
+    if args.labels.is_empty() {
+        return Ok(vec![None; images.len()]);
+    }
+    let labels = list(&args.labels)?;
+    if let ([_], [label]) = (images, &labels[..]) {
+        return Ok(vec![Some(label.clone())]);
+    }
+    let mut by_stem: BTreeMap<String, PathBuf> = labels.into_iter().map(|path| (stem(&path), path)).collect();
+    let label = |images: &Vec<PathBuf>| {
+        by_stem.remove(&stem(&images[0])).map(Some).ok_or_else(|| {
+            Failure::run(format!(
+                "{} has no label of the same name in {}; add it, or leave --labels out",
+                images[0].display(),
+                spell(&args.labels)
+            ))
+        })
+    };
+    images.iter().map(label).collect()
 }
 
 /// The images of these files and folders.

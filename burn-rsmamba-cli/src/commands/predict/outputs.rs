@@ -13,7 +13,9 @@ use super::writer::{Writer, partial, write_geotiff, write_polygons};
 use crate::pictures;
 
 /// What a mask holds where the image has no data: neither 0 nor 255.
-const MASK_NODATA: u8 = 127;
+pub(super) const MASK_NODATA: u8 = 127;
+/// What a mask holds where it is marked.
+pub(super) const MASK_MARKED: u8 = 255;
 
 /// The outputs of a job.
 pub(super) struct Outputs<'a> {
@@ -171,7 +173,7 @@ fn class(marked: bool, blank: bool) -> Class {
 fn value(class: Class) -> u8 {
     match class {
         Class::NoData => MASK_NODATA,
-        Class::Marked => 255,
+        Class::Marked => MASK_MARKED,
         Class::Background => 0,
     }
 }

@@ -35,8 +35,15 @@ pub(super) fn run(
         (&evaluate::score_classes(&model, &meta, &splits.test, device, progress)?).into()
     } else {
         let folder = run.predictions()?;
-        let mapper =
-            Mapper { model: &model, meta: &meta, windows, augmented: false, threshold: meta.threshold, device };
+        let mapper = Mapper {
+            model: &model,
+            meta: &meta,
+            windows,
+            augmented: false,
+            threshold: meta.threshold,
+            sieve: None,
+            device,
+        };
         let counts = evaluate::score_scenes(&mapper, &splits.test, progress, |scored| {
             let name = &scored.scene.name;
             images.push(ImageScores { image: name.clone(), counts: scored.counts });
