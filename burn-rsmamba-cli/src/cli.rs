@@ -5,6 +5,7 @@ mod tests;
 
 mod bench;
 mod data;
+mod erf;
 mod eval;
 mod export;
 mod import;
@@ -21,6 +22,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use bench::{BenchArgs, BenchMode};
 pub(crate) use data::{CompareArgs, DataArgs, DataCommand, PreviewArgs, SampleArgs, SourceArgs, SplitArgs, TileArgs};
+pub(crate) use erf::ErfArgs;
 pub(crate) use eval::EvalArgs;
 pub(crate) use export::ExportArgs;
 pub(crate) use import::ImportArgs;
@@ -72,6 +74,8 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Count the parameters and multiply-adds of a model.
     Info(InfoArgs),
+    /// Draw the effective receptive field of models.
+    Erf(ErfArgs),
     /// Time a model on this machine and measure its memory.
     Bench(BenchArgs),
     /// Look at a dataset and prepare it: check, tile, split, sample, preview, compare.

@@ -6,6 +6,7 @@
 //! * `weights`: our own files and official PyTorch checkpoints.
 //! * `layers`: native kernels for whole layers, which the modules use by themselves.
 //! * `losses`, `metrics`, `optim`, `inference`, `vector`: what training and mapping need beside Burn.
+//! * `receptive_field`: how far a model sees.
 //! * `learner` (feature `train`): the models under Burn's `SupervisedTraining`.
 //! * `snapshot`: a model's output as a text for tests.
 //!
@@ -70,6 +71,8 @@ pub mod models;
 pub mod modules;
 #[cfg(feature = "models")]
 pub mod optim;
+#[cfg(feature = "models")]
+pub mod receptive_field;
 pub mod scan;
 #[cfg(feature = "models")]
 pub mod snapshot;

@@ -32,6 +32,11 @@ pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A side of a crop that the encoder's deepest map divides.
+pub(super) fn parse_patches(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&size| size > 0 && size % 32 == 0).ok_or_else(|| "expected a multiple of 32".into())
+}
+
 /// A number of things: at least one.
 pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "expected a number from 1 on".into())

@@ -3,6 +3,7 @@
 mod bench;
 mod data;
 mod devices;
+mod erf;
 mod eval;
 mod export;
 mod import;
@@ -28,6 +29,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Import(args) => import::run(&args, &progress),
         Command::Export(args) => export::run(&args, &progress),
         Command::Info(args) => info::run(&args),
+        Command::Erf(args) => erf::run(&args, &mut progress),
         Command::Bench(args) => bench::run(&args, &mut progress),
         Command::Data(command) => data::run(command, &mut progress),
         Command::Devices => devices::run(),

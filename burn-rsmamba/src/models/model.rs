@@ -1,4 +1,4 @@
-use super::{RsmCd, RsmSs, Task};
+use super::{Encoder, RsmCd, RsmSs, Task};
 use burn::{Tensor, module::Module};
 
 /// Either model, behind one call: what a weights file holds and a command line runs.
@@ -16,6 +16,14 @@ impl RsmModel {
         match self {
             Self::Ss(_) => Task::Ss,
             Self::Cd(_) => Task::Cd,
+        }
+    }
+
+    /// The encoder, of both dates the same.
+    pub fn encoder(&self) -> &Encoder {
+        match self {
+            Self::Ss(model) => &model.encoder,
+            Self::Cd(model) => &model.encoder,
         }
     }
 

@@ -9,7 +9,7 @@ fn stdout(arguments: &[&str]) -> String {
 #[test]
 fn help_of_the_program_and_of_every_verb() {
     insta::assert_snapshot!("help", stdout(&["--help"]));
-    for verb in ["train", "eval", "predict", "report", "import", "export", "info", "bench", "data", "devices"] {
+    for verb in ["train", "eval", "predict", "report", "import", "export", "info", "erf", "bench", "data", "devices"] {
         insta::assert_snapshot!(format!("help_{verb}"), stdout(&[verb, "--help"]));
     }
 }

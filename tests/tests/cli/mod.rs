@@ -2,6 +2,7 @@ mod bad_input;
 mod data;
 mod data_tools;
 mod devices;
+mod erf;
 mod fixture;
 mod help;
 mod labels;
