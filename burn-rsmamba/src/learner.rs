@@ -8,7 +8,10 @@ use crate::{losses::Loss, models::RsmModel, optim::clip_grad_norm};
 use burn::{
     Tensor,
     module::Module,
-    optim::{GradientsParams, ModuleOptimizer, lr_scheduler::module_lr_scheduler::ModuleLearningRate},
+    optim::{
+        GradientsAccumulator, GradientsParams, ModuleOptimizer, MultiGradientsParams,
+        lr_scheduler::module_lr_scheduler::ModuleLearningRate,
+    },
     tensor::{
         ExecutionError,
         activation::{sigmoid, softmax},
@@ -75,6 +78,22 @@ impl TrainStep for Trainee {
     fn optimize(self, optimizer: &mut ModuleOptimizer, lr: ModuleLearningRate, grads: GradientsParams) -> Self {
         let (grads, _) = clip_grad_norm(&self.model, grads, self.clip_norm);
         optimizer.step(lr, self, grads)
+    }
+
+    /// Burn's sharded strategy would step without clipping; here the devices' gradients, which Burn adds up, go to the model's own.
+    fn optimize_multi(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        grads: MultiGradientsParams,
+    ) -> Self {
+        let Some(device) = self.devices().into_iter().next() else { return self };
+        let mut sum = GradientsAccumulator::new();
+        for (grads, _) in grads.grads {
+            sum.accumulate(&self, grads.to_device(&device, &self));
+        }
+        let grads = sum.grads();
+        self.optimize(optimizer, lr, grads)
     }
 }
 
