@@ -3,11 +3,13 @@
 pub(crate) mod errors;
 pub(crate) mod quicklook;
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Context;
 use burn_rsmamba_datasets::Raster;
-use image::{GrayImage, ImageFormat, Rgb, RgbImage};
+use image::{ImageFormat, Rgb, RgbImage};
 
 use errors::Agreement;
 use quicklook::ReducedMask;
@@ -64,15 +66,32 @@ fn is_truth(scored: &ScoredScene<'_>, pixel: usize) -> bool {
     scored.scene.label.as_ref().is_some_and(|label| label.data[pixel] == 1)
 }
 
-/// Writes a mask as a PNG, whatever the path's extension.
+/// Writes a mask of this many columns and rows as a PNG, as its rows come; ends early where they end early.
 ///
 /// # Errors
 ///
 /// When the file cannot be written.
-pub(crate) fn write_mask(path: &Path, values: Vec<u8>, width: usize) -> anyhow::Result<()> {
-    let height = values.len() / width;
-    let mask = GrayImage::from_raw(width as u32, height as u32, values).context("a mask of whole rows")?;
-    save(path, |path| mask.save_with_format(path, ImageFormat::Png))
+pub(crate) fn write_mask(
+    path: &Path,
+    (width, height): (usize, usize),
+    rows: impl Iterator<Item = Vec<u8>>,
+) -> anyhow::Result<()> {
+    save(path, |path| -> anyhow::Result<()> {
+        let file = BufWriter::new(File::create(path)?);
+        let mut encoder = png::Encoder::new(file, u32::try_from(width)?, u32::try_from(height)?);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header()?;
+        let (mut stream, mut written) = (writer.stream_writer()?, 0);
+        for row in rows {
+            stream.write_all(&row)?;
+            written += row.len();
+        }
+        if written == width * height {
+            stream.finish()?;
+        }
+        Ok(())
+    })
 }
 
 /// Writes an image with a mask of its size over it, reduced to at most [`QUICK_LOOK`] pixels a side.

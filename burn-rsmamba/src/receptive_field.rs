@@ -1,6 +1,6 @@
 //! The effective receptive field of an encoder: which pixels of an image move the middle of its deepest map.
 
-use crate::models::Encoder;
+use crate::models::{Encoder, STRIDE};
 use burn::Tensor;
 
 /// Gradient energy by pixel (Luo et al. 2016, arXiv 1701.04128): for the sum of all channels of the middle pixel of the
@@ -27,7 +27,7 @@ impl ReceptiveField {
         let [batch, bands, height, width] = images.dims();
         assert!(images.device().is_autodiff(), "ReceptiveField: images must be on an autodiff device");
         assert!(
-            bands == encoder.bands() && height % 32 == 0 && width % 32 == 0 && batch * height * width > 0,
+            bands == encoder.bands() && height % STRIDE == 0 && width % STRIDE == 0 && batch * height * width > 0,
             "ReceptiveField: images must be [batch, {}, multiple of 32, multiple of 32], got {:?}",
             encoder.bands(),
             images.dims()
@@ -60,5 +60,5 @@ impl ReceptiveField {
 
 /// The middle of the patch of 32 pixels that the middle pixel of the deepest map stands for.
 fn middle(side: usize) -> f64 {
-    (side / 32 / 2 * 32 + 16) as f64
+    (side / STRIDE / 2 * STRIDE + STRIDE / 2) as f64
 }

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use burn_dataset::Dataset;
 use burn_rsmamba::receptive_field::ReceptiveField;
 use burn_rsmamba::{ModelMeta, RsmModel, weights};
-use burn_rsmamba_datasets::{CropOptions, Crops, Draw, LabelRule, Loader, LoaderOptions, Sampler, Storage};
+use burn_rsmamba_datasets::{CropOptions, Crops, LabelRule, Storage};
 use image::{Rgb, RgbImage};
 use serde::Serialize;
 
@@ -52,12 +52,12 @@ pub(super) fn run(args: &ErfArgs, progress: &mut Progress) -> Outcome {
         if !args.model.is_empty() {
             model_file::expect_bands(name.as_ref(), meta, crops.bands())?;
         }
-        let field = field(model, meta, &crops, args.count, name, &device, progress)?;
+        let (field, taken) = field(model, meta, &crops, args.count, name, &device, progress)?;
         let radii = (4..).map(|power| 1 << power).take_while(|&radius| radius <= args.size / 2);
         print_json(&Report {
             model: name.clone(),
             directions: meta.config.encoder.directions.count(),
-            crops: args.count.min(crops.len()),
+            crops: taken,
             size: args.size,
             within: radii.map(|radius| (radius, field.share_within(radius as f64))).collect(),
             half: (0..2 * args.size).find(|&radius| field.share_within(radius as f64) >= 0.5).unwrap_or(args.size),
@@ -83,7 +83,7 @@ fn subjects(args: &ErfArgs, device: &Device) -> Result<Vec<(String, RsmModel, Mo
     loaded.chain(fresh).collect()
 }
 
-/// The mean over crops that lie evenly over the split.
+/// The mean over crops that lie evenly over the split, and their number.
 fn field(
     model: &RsmModel,
     meta: &ModelMeta,
@@ -92,26 +92,25 @@ fn field(
     name: &str,
     device: &Device,
     progress: &mut Progress,
-) -> anyhow::Result<ReceptiveField> {
-    let step = crops.len().div_ceil(count).max(1);
-    let loader =
-        Loader::new(crops, Sampler::new(crops, Draw::InOrder), LoaderOptions { batch: 1, ..LoaderOptions::default() });
-    let (mut sum, mut taken) = (None::<ReceptiveField>, 0);
-    progress.start(format!("gradients of {name}"), crops.len().div_ceil(step));
-    for samples in batch::steps(&loader, 0, 0, &meta.normalisation).step_by(step) {
-        let date: Tensor<4> = Batch::new(&samples?, device).dates.swap_remove(0);
+) -> anyhow::Result<(ReceptiveField, usize)> {
+    let taken = count.min(crops.len());
+    let mut sum = None::<ReceptiveField>;
+    progress.start(format!("gradients of {name}"), taken);
+    for number in 0..taken {
+        let mut samples = [crops.get(number * crops.len() / taken)?];
+        batch::normalise_samples(&mut samples, &meta.normalisation);
+        let date: Tensor<4> = Batch::new(&samples, device).dates.swap_remove(0);
         let field = ReceptiveField::of(model.encoder(), date);
         match &mut sum {
             Some(sum) => sum.energy.iter_mut().zip(&field.energy).for_each(|(sum, energy)| *sum += energy),
             None => sum = Some(field),
         }
-        taken += 1;
         progress.advance("");
     }
     progress.finish();
     let mut mean = sum.ok_or_else(|| anyhow::anyhow!("there is no crop of this size; choose another --size"))?;
-    mean.energy.iter_mut().for_each(|energy| *energy /= f64::from(taken));
-    Ok(mean)
+    mean.energy.iter_mut().for_each(|energy| *energy /= taken as f64);
+    Ok((mean, taken))
 }
 
 /// Side by side.

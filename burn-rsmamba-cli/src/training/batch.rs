@@ -22,12 +22,17 @@ pub(crate) fn steps(
 ) -> Ordered<Result<Vec<Sample>, DatasetError>> {
     let normalisation = normalisation.clone();
     loader.batches(epoch, first, move |mut samples| {
-        for sample in &mut samples {
-            let area = sample.height * sample.width;
-            sample.images.iter_mut().for_each(|image| normalise(image, &normalisation, area));
-        }
+        normalise_samples(&mut samples, &normalisation);
         samples
     })
+}
+
+/// Normalises every image of these samples.
+pub(crate) fn normalise_samples(samples: &mut [Sample], normalisation: &Normalisation) {
+    for sample in samples {
+        let area = sample.height * sample.width;
+        sample.images.iter_mut().for_each(|image| normalise(image, normalisation, area));
+    }
 }
 
 impl Batch {

@@ -58,7 +58,7 @@ impl<'a> Predictor<'a> {
         Self { model, normalisation: &meta.normalisation, windows: meta.windows(), augmented: false, device }
     }
 
-    /// Probability of the first class at every pixel, `height * width` row-major, from one image or two dates in memory.
+    /// Probability of the one class at every pixel, `height * width` row-major, from one image or two dates in memory.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl<'a> Predictor<'a> {
         Ok(result)
     }
 
-    /// Maps a scene of any size in bounded memory: probabilities of the first class, from top to bottom.
+    /// Maps a scene of any size in bounded memory: probabilities of the one class, from top to bottom.
     ///
     /// The source is read on a thread of its own, one row of windows after the other, each from left to right, while the model
     /// works; `report` is called on this thread. At most one row of windows is held as floats. Results do not depend on how rows
@@ -194,7 +194,7 @@ impl<'a> Predictor<'a> {
     }
 
     fn probabilities(&self, inputs: &[Tensor<4>]) -> Tensor<4> {
-        sigmoid(self.model.forward(inputs).narrow(1, 0, 1))
+        sigmoid(self.model.forward(inputs))
     }
 
     fn check_views(&self, dates: &[ImageView<'_>]) -> Result<(), InferenceError> {
@@ -221,6 +221,10 @@ impl<'a> Predictor<'a> {
         self.check_bands(bands)?;
         if height == 0 || width == 0 {
             return Err(InferenceError::Values { bands, height, width, actual: 0 });
+        }
+        let classes = self.model.classes();
+        if classes > 1 {
+            return Err(InferenceError::Classes { classes });
         }
         self.windows.check()
     }

@@ -19,6 +19,15 @@ impl RsmModel {
         }
     }
 
+    /// Channels of the logits.
+    pub fn classes(&self) -> usize {
+        let head = match self {
+            Self::Ss(model) => &model.head,
+            Self::Cd(model) => &model.head,
+        };
+        head.classify.weight.dims()[0]
+    }
+
     /// The encoder, of both dates the same.
     pub fn encoder(&self) -> &Encoder {
         match self {

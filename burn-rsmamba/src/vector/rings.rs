@@ -15,28 +15,28 @@ pub(super) struct Edge {
 /// object below goes up: rings then touch in that point, and none touches itself.
 pub(super) fn rings(edges: &[Edge]) -> Vec<Vec<[u32; 2]>> {
     // Corner 2i is where edge i begins, 2i + 1 where it ends.
-    let column = |corner: u32| {
-        let Edge { row, from, to } = edges[corner as usize / 2];
+    let column = |corner: usize| {
+        let Edge { row, from, to } = edges[corner / 2];
         (if corner.is_multiple_of(2) { from } else { to }, row, from < to)
     };
-    let mut corners: Vec<u32> = (0..2 * edges.len() as u32).collect();
+    let mut corners: Vec<usize> = (0..2 * edges.len()).collect();
     corners.sort_unstable_by_key(|&corner| column(corner));
     // Each vertical edge leads from the end of a horizontal one to the beginning of the next.
-    let mut next = vec![u32::MAX; edges.len()];
+    let mut next = vec![usize::MAX; edges.len()];
     for pair in corners.chunks_exact(2) {
         let (begin, end) = if pair[0].is_multiple_of(2) { (pair[0], pair[1]) } else { (pair[1], pair[0]) };
-        next[end as usize / 2] = begin / 2;
+        next[end / 2] = begin / 2;
     }
     let mut rings = Vec::new();
     for start in 0..edges.len() {
         let (mut ring, mut area) = (Vec::new(), 0);
         let mut edge = start;
         // A visited edge leads nowhere any more.
-        while next[edge] != u32::MAX {
+        while next[edge] != usize::MAX {
             let Edge { row, from, to } = edges[edge];
             ring.extend([[from, row], [to, row]]);
             area += i128::from(row) * (i128::from(to) - i128::from(from));
-            edge = std::mem::replace(&mut next[edge], u32::MAX) as usize;
+            edge = std::mem::replace(&mut next[edge], usize::MAX);
         }
         let Some(&first) = ring.first() else { continue };
         ring.push(first);

@@ -2,6 +2,9 @@ use crate::inference::Windows;
 use crate::models::ModelConfig;
 use serde::{Deserialize, Serialize};
 
+/// Crops and windows of files are no larger: a file may say anything.
+const LARGEST_SIDE: usize = 1 << 15;
+
 /// Mean and standard deviation of each band, of values scaled to 0..1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Normalisation {
@@ -66,6 +69,10 @@ impl ModelMeta {
         }
         if !(0.0..=1.0).contains(&self.threshold) {
             return Err(format!("its threshold {} is no probability", self.threshold));
+        }
+        let sides = [Some(self.crop), self.windows.and_then(|windows| windows.size)];
+        if let Some(side) = sides.into_iter().flatten().find(|&side| side > LARGEST_SIDE) {
+            return Err(format!("its crops or windows of {side} pixels a side are more than {LARGEST_SIDE}"));
         }
         self.windows().check().map_err(|error| format!("its windows are not usable: {error}"))
     }

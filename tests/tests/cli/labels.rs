@@ -91,3 +91,19 @@ fn labels_that_do_not_fit_are_refused_before_the_work() {
     let error = fixture.error(2, &["eval", "--model", "run", "--data", "seg", "--split", "test", "--min-area", "3u2"]);
     assert!(error.contains("--min-area") && error.contains("pixels"), "{error}");
 }
+
+#[test]
+fn a_resumed_run_scores_what_was_finished_before() {
+    let fixture = trained();
+    let images = ["predict", "--model", "run", "--input", "seg/test/image", "--labels", "seg/test/label", "--out", "m"];
+    let line = |arguments: &[&str]| {
+        let ran = fixture.run(arguments);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let line = ran.stderr.lines().find(|line| line.contains("all images")).expect("a sum").to_owned();
+        (ran.stdout.lines().count(), line)
+    };
+    let (count, all) = line(&images);
+    assert_eq!(count, 2);
+    std::fs::remove_file(fixture.path("m/s1_errors.png")).expect("there");
+    assert_eq!(line(&[&images[..], &["--resume"]].concat()), (1, all));
+}

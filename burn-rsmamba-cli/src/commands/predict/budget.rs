@@ -38,15 +38,21 @@ pub(super) fn windows(most: u64, jobs: &[&Job], mapper: &Mapper<'_>, args: &Pred
     let need = |side: usize| before + places.iter().map(|place| place.bytes(side, pixel)).max().unwrap_or_default();
     let longest = places.iter().map(|place| place.height.max(place.width)).max().unwrap_or(LARGEST);
     let largest = longest.next_multiple_of(STEP).min(LARGEST);
-    match (2..=largest / STEP).map(|steps| steps * STEP).rev().find(|&side| need(side) <= most) {
-        Some(side) => Ok(Windows {
-            overlap: args.windows.overlap.unwrap_or(mapper.windows.resized(side).overlap),
-            ..mapper.windows.resized(side)
-        }),
+    match (1..=largest / STEP).map(|steps| steps * STEP).rev().find(|&side| need(side) <= most) {
+        Some(side) => {
+            let resized = mapper.windows.resized(side);
+            let overlap = args.windows.overlap.unwrap_or(resized.overlap);
+            if overlap >= side {
+                return Err(Failure::usage(format!(
+                    "--max-memory allows windows of {side} pixels, and --overlap {overlap} is no less; give less overlap or more memory"
+                )));
+            }
+            Ok(Windows { overlap, ..resized })
+        }
         None => Err(Failure::usage(format!(
             "--max-memory: windows of {} pixels already take {} MB ({:.0} bytes a pixel of the window); allow more",
-            2 * STEP,
-            need(2 * STEP).div_ceil(1_000_000),
+            STEP,
+            need(STEP).div_ceil(1_000_000),
             pixel
         ))),
     }

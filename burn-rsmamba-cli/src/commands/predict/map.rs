@@ -80,8 +80,7 @@ pub(super) fn map<'a>(
         Ok(tally) => tally,
         Err(error) => {
             outputs.discard();
-            // What cannot be read will not be read next time either.
-            if error.downcast_ref::<DatasetError>().is_some() {
+            if error.downcast_ref().is_some_and(is_lasting) {
                 journal.remove();
             }
             return Err(error.into());
@@ -94,6 +93,17 @@ pub(super) fn map<'a>(
     let scores = job.label.as_ref().map(|label| scored(job, label)).transpose()?;
     let (image, mask, marked, objects) = (&job.images[0], &job.mask, tally.share(), tally.objects);
     Ok(Report { image, mask, width, height, marked, objects, scores })
+}
+
+/// Whether a file will not be readable next time either; what a network or a disk did may pass, and finished rows are dear.
+fn is_lasting(error: &DatasetError) -> bool {
+    matches!(
+        error,
+        DatasetError::NotAnImage { .. }
+            | DatasetError::Damaged { .. }
+            | DatasetError::Unsupported { .. }
+            | DatasetError::Compression { .. }
+    )
 }
 
 /// The scores of a finished mask; the picture of its errors is written.

@@ -69,15 +69,9 @@ impl<'a> Outputs<'a> {
             let raster = self.raster(MASK_NODATA.to_string());
             Writer::spawn(scope, move |rows| write_geotiff(&mask, &raster, rows))
         } else {
-            Writer::spawn(scope, move |rows: Receiver<Vec<u8>>| {
-                let values: Vec<u8> = rows.into_iter().flatten().collect();
-                // Rows are missing where mapping failed, which is reported.
-                if values.len() < self.width * self.height {
-                    Ok(())
-                } else {
-                    pictures::write_mask(&mask, values, self.width)
-                }
-            })
+            let size = (self.width, self.height);
+            // Rows are missing where mapping failed, which is reported.
+            Writer::spawn(scope, move |rows: Receiver<Vec<u8>>| pictures::write_mask(&mask, size, rows.into_iter()))
         };
         let polygons = self.job.polygons.as_deref().map(|path| {
             let path = partial(path);
