@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks the training loop to stop after its step, the second ends the process.
+//! Ctrl-C: the first asks training or mapping to stop after its step or window, the second ends the process.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -41,7 +41,7 @@
 //! ```toml
 //! [dependencies]
 //! burn = { version = "0.22.1", default-features = false, features = ["std", "BACKEND", "autodiff"] }
-//! burn-rsmamba = { version = "0.1.0", features = ["BACKEND"] }
+//! burn-rsmamba = { version = "0.1.0", features = ["BACKEND"] } # or the path of a checkout
 //! # and the device of the table; drop "autodiff" where nothing is trained
 //! ```
 //!
