@@ -1,19 +1,26 @@
-//! Messages and progress, all on stderr: a bar on a terminal, plain lines elsewhere, warnings alone with `--quiet`.
+//! Messages and progress, all on stderr: a bar or a dashboard on a terminal, plain lines elsewhere, warnings alone with `--quiet`.
+
+mod dashboard;
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::Failure;
+use dashboard::Dashboard;
+pub(crate) use dashboard::EpochPoint;
 
 /// How often long work says how far it is where there is no bar.
 const TELL: Duration = Duration::from_mins(1);
 
 /// Where a command tells how it goes.
-#[derive(Debug)]
 pub(crate) struct Progress {
     quiet: bool,
     terminal: bool,
     bar: ProgressBar,
+    dashboard: Option<Mutex<Dashboard>>,
     pace: Option<Pace>,
 }
 
@@ -38,19 +45,56 @@ impl Pace {
 impl Progress {
     /// Progress on stderr, or none when `quiet`.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, terminal: std::io::stderr().is_terminal(), bar: ProgressBar::hidden(), pace: None }
+        let terminal = std::io::stderr().is_terminal();
+        Self { quiet, terminal, bar: ProgressBar::hidden(), dashboard: None, pace: None }
+    }
+
+    /// Shows a dashboard in place of bars, until [`close_dashboard`](Self::close_dashboard).
+    ///
+    /// # Errors
+    ///
+    /// A usage error where there is no terminal to draw on.
+    pub(crate) fn open_dashboard(&mut self) -> Result<(), Failure> {
+        if self.quiet || !self.terminal {
+            return Err(Failure::usage(
+                "--tui needs a terminal on stderr and no --quiet; leave it out, lines are printed then",
+            ));
+        }
+        let dashboard = Dashboard::new().map_err(|error| {
+            Failure::usage(format!("--tui: this terminal cannot be drawn on ({error}); leave it out"))
+        })?;
+        self.dashboard = Some(Mutex::new(dashboard));
+        Ok(())
+    }
+
+    /// Gives the terminal back.
+    pub(crate) fn close_dashboard(&mut self) {
+        self.dashboard = None;
+    }
+
+    /// Adds an epoch to the curves of the dashboard, if there is one.
+    pub(crate) fn epoch(&self, point: EpochPoint) {
+        self.on_dashboard(|dashboard| dashboard.add(point));
+    }
+
+    /// Whether there is a dashboard, which then does this.
+    fn on_dashboard(&self, act: impl FnOnce(&mut Dashboard)) -> bool {
+        let Some(dashboard) = &self.dashboard else { return false };
+        act(&mut dashboard.lock().unwrap_or_else(PoisonError::into_inner));
+        true
     }
 
     /// Shows a bar of this many steps, on a terminal.
     pub(crate) fn start(&mut self, what: impl Into<String>, steps: usize) {
-        if self.quiet || !self.terminal {
+        let what = what.into();
+        if self.quiet || !self.terminal || self.on_dashboard(|dashboard| dashboard.start(what.clone(), steps)) {
             return;
         }
         let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {elapsed}, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         self.bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr_with_hz(5))
             .with_style(style)
-            .with_prefix(what.into());
+            .with_prefix(what);
         self.bar.enable_steady_tick(Duration::from_millis(500));
     }
 
@@ -75,8 +119,12 @@ impl Progress {
 
     /// Moves the bar by one.
     pub(crate) fn advance(&self, message: impl Into<String>) {
+        let message = message.into();
+        if self.on_dashboard(|dashboard| dashboard.advance(message.clone())) {
+            return;
+        }
         if !self.bar.is_hidden() {
-            self.bar.set_message(message.into());
+            self.bar.set_message(message);
         }
         self.bar.inc(1);
     }
@@ -101,6 +149,9 @@ impl Progress {
     }
 
     fn line(&self, text: &str) {
+        if self.on_dashboard(|dashboard| dashboard.line(text)) {
+            return;
+        }
         // A closed stderr must not end a training run.
         self.bar.suspend(|| {
             let _ = writeln!(std::io::stderr(), "{text}");

@@ -31,6 +31,10 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_enum, default_value_t = BenchMode::Forward)]
     pub(crate) mode: BenchMode,
 
+    /// Compute cheap results again in the backward pass in place of keeping them (`train` and `step`).
+    #[arg(long)]
+    pub(crate) gradient_checkpointing: bool,
+
     /// Worker threads [default: the cores].
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) threads: Option<usize>,

@@ -9,10 +9,15 @@ use crate::config::Flags;
 
 /// Flags of `train`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one a flag")]
 pub(crate) struct TrainArgs {
     /// The run folder to write: config, metrics, checkpoints, pictures.
     #[arg(long, value_name = "RUN", required_unless_present = "print_config")]
     pub(crate) out: Option<PathBuf>,
+
+    /// Draw curves and progress on the terminal in place of a bar.
+    #[arg(long)]
+    pub(crate) tui: bool,
 
     /// Settings file in TOML; flags win over it. The `config.toml` of a run folder repeats that run.
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]

@@ -25,6 +25,7 @@ struct Report {
     size: usize,
     batch: usize,
     mode: BenchMode,
+    gradient_checkpointing: bool,
     device: String,
     threads: usize,
     repeats: usize,
@@ -71,6 +72,7 @@ pub(super) fn run(args: &BenchArgs, progress: &mut Progress) -> Outcome {
         size: args.size,
         batch: args.batch,
         mode: args.mode,
+        gradient_checkpointing: args.gradient_checkpointing,
         device: args.device.clone(),
         threads,
         repeats: args.repeats,
@@ -112,10 +114,12 @@ struct Subject {
 
 impl Subject {
     fn new(config: &ModelConfig, args: &BenchArgs, device: Device) -> Self {
-        let model = config.init(&device.clone().autodiff());
+        let tracked = device.clone().autodiff();
+        let tracked = if args.gradient_checkpointing { tracked.gradient_checkpointing() } else { tracked };
+        let model = config.init(&tracked);
         let (model, device) = match args.mode {
             BenchMode::Forward => (model.valid(), device),
-            BenchMode::Train | BenchMode::Step => (model, device.autodiff()),
+            BenchMode::Train | BenchMode::Step => (model, tracked),
         };
         materialise(&model);
         let (batch, size) = (args.batch, args.size);
@@ -165,12 +169,17 @@ fn median(sorted: &[f64]) -> f64 {
     if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
 }
 
+fn mode(report: &Report) -> String {
+    let how = if report.gradient_checkpointing { ", gradient checkpointing" } else { "" };
+    format!("{}{how}", report.mode)
+}
+
 fn table(report: &Report) -> String {
     let peak = report.peak_bytes.map_or("not known".to_owned(), |bytes| format!("{:.1} MB", bytes as f64 / 1e6));
     let rows = [
         ("model", format!("{} {}", report.task, report.preset)),
         ("input", format!("{} x {}x{}", report.batch, report.size, report.size)),
-        ("mode", report.mode.to_string()),
+        ("mode", mode(report)),
         ("device", format!("{}, {} threads", report.device, report.threads)),
         ("repeats", report.repeats.to_string()),
         ("median", format!("{:.4} s", report.median_s)),

@@ -47,6 +47,9 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
         _ => Existing::Refuse,
     };
     RunFolder::check(out, existing)?;
+    if args.tui {
+        progress.open_dashboard()?;
+    }
     let mut config = settings(args)?;
     let objective = config.objective()?;
     let device = device::named(&config.device)?;
@@ -80,7 +83,9 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
         autodiff: autodiff(&config, &device),
         began,
     };
-    let (ending, state) = trainer.run(learner, progress)?;
+    let ended = trainer.run(learner, progress);
+    progress.close_dashboard();
+    let (ending, state) = ended?;
     match ending {
         Ending::Interrupted => return report_interruption(&run, &state, progress),
         Ending::OutOfTime => progress.info("time is over: scoring the best weights"),

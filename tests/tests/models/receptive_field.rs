@@ -34,7 +34,7 @@ fn energies_are_squared_slopes_of_the_middle() {
     assert_eq!((field.height, field.width, field.energy.len()), (SIDE, SIDE, SIDE * SIDE));
 
     let plain = config.init_seeded(3, &device);
-    for pixel in [48 * SIDE + 48, 40 * SIDE + 50, 10 * SIDE + 90] {
+    for pixel in [48 * SIDE + 48, 40 * SIDE + 50, 60 * SIDE + 41] {
         let slope = |band: usize| {
             let step = 0.02;
             let at = |by: f32| middle(&plain, image(Some((band * SIDE * SIDE + pixel, by)), &device));
@@ -43,7 +43,7 @@ fn energies_are_squared_slopes_of_the_middle() {
         let expected: f64 = (0..3).map(|band| slope(band).powi(2)).sum();
         let actual = field.energy[pixel];
         assert!(
-            (actual - expected).abs() <= 0.05 * expected + 1e-9,
+            (actual - expected).abs() <= 0.05 * expected + 1e-8,
             "pixel {pixel}: {actual:e}, by differences {expected:e}"
         );
     }

@@ -17,7 +17,7 @@ use super::evaluate::{self, Validation, ValidationSettings};
 use super::schedule::Schedule;
 use crate::config::{NonFinite, Objective, RunConfig};
 use crate::interrupt;
-use crate::progress::{Progress, spell};
+use crate::progress::{EpochPoint, Progress, spell};
 use crate::report::Scores;
 use crate::run_folder::RunFolder;
 
@@ -282,6 +282,11 @@ impl Trainer<'_> {
             }
         }
         self.run.append_metrics(&row)?;
+        progress.epoch(EpochPoint {
+            epoch: row.epoch,
+            train_loss: row.train_loss,
+            validation: validation.map(|found| (found.loss, found.scores.f1)),
+        });
         let scores = row.scores.map_or_else(String::new, |scores| {
             format!(
                 ", valid loss {:.4}, F1 {:.4}, IoU {:.4}{note}",
