@@ -13,6 +13,7 @@ mod error;
 mod fault;
 mod html_report;
 mod interrupt;
+mod mask_file;
 mod memory;
 mod model_file;
 mod pictures;

@@ -204,7 +204,8 @@ pub(crate) struct PreviewArgs {
 /// Flags of `data compare`.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// A folder of masks, as `predict` leaves it.
+    /// A folder of masks, as `predict` leaves it: 255 (or 1) is marked, 0 is not; what is 127, without data, in either of two
+    /// masks does not count.
     #[arg(long, value_name = "DIR")]
     pub(crate) first: PathBuf,
 

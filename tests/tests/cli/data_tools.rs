@@ -254,3 +254,25 @@ fn a_comparison_ranks_by_what_differs() {
     let error = fixture.error(1, &["data", "compare", "--first", "one", "--second", "three"]);
     assert!(error.contains("8x8") && error.contains("4x4"), "{error}");
 }
+
+#[test]
+fn a_comparison_takes_masks_of_0_and_1_and_leaves_out_what_has_no_data() {
+    let fixture = Fixture::new();
+    let mask = |place: &str, values: [u8; 4]| {
+        let picture = image::GrayImage::from_fn(8, 4, |x, _| image::Luma([values[x as usize % 4]]));
+        write_label(&fixture.path(place), &picture);
+    };
+    let compare = ["data", "compare", "--first", "one", "--second", "two"];
+    mask("one/a.png", [0, 1, 1, 127]);
+    mask("two/a.png", [0, 255, 0, 255]);
+    let found = fixture.json(&compare);
+    assert_eq!((&found["pixels"], &found["only_first"], &found["only_second"]), (&24.into(), &8.into(), &0.into()));
+    assert_eq!(found["iou"], 0.5);
+    mask("one/a.png", [127; 4]);
+    assert_eq!(fixture.json(&compare)["share"], 0.0);
+    for (values, part) in [([0, 1, 2, 0], "the value 2"), ([0, 1, 255, 0], "both 1 and 255")] {
+        mask("one/a.png", values);
+        let error = fixture.error(1, &compare);
+        assert!(error.contains("a.png") && error.contains(part) && error.contains("127"), "{error}");
+    }
+}
