@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::place::Copies;
-use super::source::{files, parts};
+use super::source::{self, parts};
 use crate::cli::SampleArgs;
 use crate::error::Outcome;
 use crate::progress::Progress;
@@ -23,8 +23,8 @@ pub(super) fn run(args: &SampleArgs, progress: &mut Progress) -> Outcome {
         order.truncate(args.count);
         let folder = part.folder(&args.out);
         for &index in &order {
-            for (kind, path) in files(&part.set.scenes[index])? {
-                copies.add(path, folder.join(kind).join(path.file_name().unwrap_or_default()))?;
+            for (path, to) in source::copies(&part.set.scenes[index])? {
+                copies.add(path, folder.join(to))?;
             }
         }
         counts.insert(part.name(), order.len());

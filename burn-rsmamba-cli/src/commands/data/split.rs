@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::place::{Copies, check_text, place_text};
-use super::source::{files, parts};
+use super::source::{self, file_name, parts};
 use crate::cli::SplitArgs;
 use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
@@ -31,16 +31,15 @@ pub(super) fn run(args: &SplitArgs, progress: &mut Progress) -> Outcome {
     keeps_places_together(&places, &assignment)?;
 
     let (mut copies, mut counts) = (Copies::default(), BTreeMap::new());
-    let mut names: BTreeMap<String, Vec<&str>> =
+    let mut names: BTreeMap<String, Vec<String>> =
         Split::ALL.into_iter().map(|split| (split.to_string(), Vec::new())).collect();
     for scene in &scenes {
         let Some(split) = assignment.get(&scene.name).map(ToString::to_string) else { continue };
-        for (kind, path) in files(scene)? {
-            let name = path.file_name().unwrap_or_default();
-            copies.add(path, args.out.join(&split).join(kind).join(name))?;
+        for (path, to) in source::copies(scene)? {
+            copies.add(path, args.out.join(&split).join(to))?;
         }
         *counts.entry(split.clone()).or_insert(0) += 1;
-        names.entry(split).or_default().push(&scene.name);
+        names.entry(split).or_default().push(file_name(&scene.name));
     }
     if assignment.len() < scenes.len() {
         progress.warn(format!("{} scene(s) are in no list and are left out", scenes.len() - assignment.len()));
@@ -48,8 +47,8 @@ pub(super) fn run(args: &SplitArgs, progress: &mut Progress) -> Outcome {
     let lists = names.iter().map(|(split, names)| {
         let seed = if args.lists.is_some() { String::new() } else { format!(", seed {}", args.seed) };
         let head = format!("# {split}: {} scenes, {how}{seed}", names.len());
-        let lines = std::iter::once(head.as_str()).chain(names.iter().copied());
-        (args.out.join(format!("{split}.txt")), lines.flat_map(|line| [line, "\n"]).collect::<String>())
+        let lines = std::iter::once(&head).chain(names);
+        (args.out.join(format!("{split}.txt")), lines.flat_map(|line| [line.as_str(), "\n"]).collect::<String>())
     });
     let lists: Vec<_> = lists.collect();
     let mend = "give the same split and --seed, or choose another --out";
