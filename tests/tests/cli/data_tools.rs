@@ -211,23 +211,26 @@ fn a_sample_is_a_small_dataset_of_its_own() {
 #[test]
 fn copies_of_a_listed_dataset_are_named_after_their_scenes() {
     let fixture = Fixture::new();
-    for place in ["north", "south"] {
-        let (image, label) = scene(place.len() as u32);
+    let places = ["east", "north", "south"];
+    for place in places {
+        let (image, label) = scene(place.len() as u32 % 4);
         for date in ["2019", "2023"] {
             write(&fixture.path("listed").join(place).join(format!("{date}.png")), &image);
         }
         write_label(&fixture.path("listed").join(place).join("new.png"), &label);
     }
     let line = |place: &str| format!("{place}/2019.png {place}/2023.png {place}/new.png\n");
-    fs::write(fixture.path("listed/train.txt"), line("north") + &line("south")).expect("written");
+    fs::write(fixture.path("listed/train.txt"), places.map(line).concat()).expect("written");
     let source = ["--data", "listed", "--task", "cd", "--apply", "--out"];
-    for (tool, out) in [(&["sample", "--count", "2"][..], "small"), (&["split", "--count", "2,0,0"], "split")] {
+    for (tool, out) in [(&["sample", "--count", "3"][..], "small"), (&["split", "--count", "1,1,1"], "split")] {
         let report = fixture.json(&[&["data"], tool, &source[..], &[out]].concat());
-        assert_eq!(report["written"], 6);
+        assert_eq!(report["written"], 9);
         let names = |folder: &str| -> BTreeSet<String> {
-            files(&fixture.path(out).join("train").join(folder)).iter().map(|path| stem(path).to_owned()).collect()
+            let copies = files(&fixture.path(out));
+            let inside = copies.iter().filter(|path| path.parent().is_some_and(|parent| parent.ends_with(folder)));
+            inside.map(|path| stem(path).to_owned()).collect()
         };
-        let expected: BTreeSet<String> = ["2019".to_owned(), "2019-2".to_owned()].into();
+        let expected: BTreeSet<String> = ["2019", "2019-2", "2019-3"].map(str::to_owned).into();
         assert_eq!(["A", "B", "label"].map(names), [(); 3].map(|()| expected.clone()));
         let ran = fixture.run(&["data", "check", "--data", out, "--task", "cd"]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
