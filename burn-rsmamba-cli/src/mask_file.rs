@@ -64,7 +64,9 @@ mod tests {
     #[test]
     fn what_is_no_mask_is_named() {
         let mut values = Values::default();
-        for (bands, part) in [(&[2.0][..], "value 2"), (&[0.5], "value 0.5"), (&[255.0, 0.0, 0.0], "colour 255/0/0")] {
+        for (bands, part) in
+            [(&[2.0][..], "value 2"), (&[0.5][..], "value 0.5"), (&[255.0, 0.0, 0.0][..], "colour 255/0/0")]
+        {
             let reason = values.is_marked(bands).unwrap_err();
             assert!(reason.contains(part), "{reason}");
         }

@@ -222,8 +222,8 @@ fn copies_of_a_listed_dataset_are_named_after_their_scenes() {
     let line = |place: &str| format!("{place}/2019.png {place}/2023.png {place}/new.png\n");
     fs::write(fixture.path("listed/train.txt"), places.map(line).concat()).expect("written");
     let source = ["--data", "listed", "--task", "cd", "--apply", "--out"];
-    for (tool, out) in [(&["sample", "--count", "3"][..], "small"), (&["split", "--count", "1,1,1"], "split")] {
-        let report = fixture.json(&[&["data"], tool, &source[..], &[out]].concat());
+    for (tool, out) in [(&["sample", "--count", "3"][..], "small"), (&["split", "--count", "1,1,1"][..], "split")] {
+        let report = fixture.json(&[&["data"][..], tool, &source, &[out]].concat());
         assert_eq!(report["written"], 9);
         let names = |folder: &str| -> BTreeSet<String> {
             let copies = files(&fixture.path(out));
