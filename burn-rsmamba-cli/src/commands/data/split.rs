@@ -94,8 +94,8 @@ fn by_ratio(ratio: [f64; 3], scenes: usize) -> Result<[usize; 3], Failure> {
 }
 
 fn by_count(count: [usize; 3], scenes: usize) -> Result<[usize; 3], Failure> {
-    match count.iter().sum::<usize>() {
-        sum if sum == scenes => Ok(count),
+    match count.iter().map(|&part| part as u128).sum::<u128>() {
+        sum if sum == scenes as u128 => Ok(count),
         sum => Err(Failure::usage(format!("--count adds up to {sum}, but there are {scenes} scenes"))),
     }
 }
@@ -210,5 +210,7 @@ mod tests {
         assert_eq!(by_ratio([0.0, 0.5, 0.5], 1).unwrap(), [0, 1, 0]);
         let message = by_count([1, 2, 3], 10).unwrap_err().to_string();
         assert!(message.contains('6') && message.contains("10"), "{message}");
+        // Wrapped around, these would add up to 10.
+        assert!(by_count([usize::MAX, 1, 10], 10).is_err());
     }
 }
