@@ -53,7 +53,7 @@ pub(crate) struct Flags {
     /// Stop training after this many minutes, then score the best weights as usual.
     #[arg(long, value_name = "M")]
     pub(crate) max_minutes: Option<f64>,
-    /// Crops in a step [default: 2].
+    /// Crops that go through the model together [default: 2].
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) batch: Option<usize>,
     /// Batches whose gradients make one step [default: 1].
