@@ -1,7 +1,8 @@
 //! The command line of RS-Mamba on Burn: train, evaluate and run the models on remote-sensing images.
 //!
-//! One file per verb in `commands`, the training loop in `training`; every verb prints its data on stdout as JSON and
-//! everything else on stderr. Exit codes: 0 done, 1 data or run error, 2 usage.
+//! One file per verb in `commands`, the training loop in `training`; every verb prints its data on stdout as JSON (`info` and
+//! `bench` as tables without `--json`, `train --print-config` as TOML) and everything else on stderr. Exit codes: 0 done, 1 data or
+//! run error, 2 usage.
 
 mod cli;
 mod commands;
