@@ -44,8 +44,8 @@ Start here:
   burn-rsmamba-cli eval --model runs/demo --data demo --split test
   burn-rsmamba-cli predict --model runs/demo --input IMAGES --out maps
 
-Data goes to stdout as JSON (info and bench print tables without --json, train --print-config prints
-TOML), messages and progress to stderr.
+Data goes to stdout as JSON, messages and progress to stderr. Without --json, info and bench
+print tables; train --print-config prints TOML.
 Exit codes: 0 done, 1 data or run error, 2 usage.";
 
 /// Train, evaluate and run RS-Mamba on remote-sensing images.
