@@ -38,8 +38,8 @@ type Surveyed = (&'static str, Vec<String>, Vec<Result<Survey, DatasetError>>);
 /// some rows of a few scenes are in memory.
 fn survey(args: &DataArgs, split: Split, progress: &mut Progress) -> Result<Option<Surveyed>, Failure> {
     let task: Task = args.task;
-    let rule: &LabelRule = &args.label_rule;
-    let set = match data::scenes(&args.data, task, split, args.allow_unpaired) {
+    let rule: &LabelRule = &args.label.label_rule;
+    let set = match data::scenes(&args.data, task, split, args.label.allow_unpaired) {
         Ok(set) => set.with_label_rule(rule),
         Err(DatasetError::MissingSplit { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),

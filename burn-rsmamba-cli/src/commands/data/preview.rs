@@ -39,7 +39,7 @@ pub(super) fn run(args: &PreviewArgs, progress: &mut Progress) -> Outcome {
     let wanted = |split: Option<_>| args.split.is_none() || split.is_none() || split == args.split;
     let mut scenes: Vec<_> =
         parts.into_iter().filter(|part| wanted(part.split)).flat_map(|part| part.set.scenes).collect();
-    scenes.shuffle(&mut ChaCha8Rng::seed_from_u64(seed(args.seed, Purpose::Order, 0, 0)));
+    scenes.shuffle(&mut ChaCha8Rng::seed_from_u64(seed(args.draw.seed, Purpose::Order, 0, 0)));
     scenes.truncate(args.count);
     if scenes.is_empty() {
         return Err(Failure::run("there is no scene to draw; choose another --split"));

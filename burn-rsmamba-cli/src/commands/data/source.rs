@@ -86,7 +86,7 @@ pub(super) fn file_name(name: &str) -> String {
 ///
 /// A usage error where neither form of a source is complete; what `open` finds wrong.
 pub(super) fn parts(args: &SourceArgs, progress: &Progress) -> Result<Vec<Part>, Failure> {
-    let allow = args.allow_unpaired;
+    let allow = args.label.allow_unpaired;
     let mut parts = match (&args.data, args.task, &args.images, &args.labels) {
         (Some(data), Some(task), ..) => of_dataset(data, task, allow)?,
         (None, _, Some(images), Some(labels)) => vec![of_folders(images, args.images2.as_deref(), labels, allow)?],
@@ -98,7 +98,7 @@ pub(super) fn parts(args: &SourceArgs, progress: &Progress) -> Result<Vec<Part>,
     };
     for part in &mut parts {
         part.set.warnings.iter().for_each(|warning| progress.warn(warning.to_string()));
-        part.set = part.set.clone().with_label_rule(&args.label_rule);
+        part.set = part.set.clone().with_label_rule(&args.label.label_rule);
     }
     Ok(parts)
 }

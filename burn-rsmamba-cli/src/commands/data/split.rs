@@ -20,11 +20,16 @@ type Assignment = BTreeMap<String, Split>;
 
 /// Copies the scenes into their splits and writes the lists.
 pub(super) fn run(args: &SplitArgs, progress: &mut Progress) -> Outcome {
-    let scenes: Vec<Scene> = parts(&args.source, progress)?.into_iter().flat_map(|part| part.set.scenes).collect();
+    let scenes: Vec<Scene> =
+        parts(&args.write.source, progress)?.into_iter().flat_map(|part| part.set.scenes).collect();
     let places = places(&scenes, args.place_until.as_deref());
     let (how, assignment) = match (&args.ratio, &args.count, &args.lists) {
-        (Some(ratio), ..) => (format!("ratio {ratio:?}"), drawn(&places, by_ratio(*ratio, scenes.len())?, args.seed)),
-        (_, Some(count), _) => (format!("count {count:?}"), drawn(&places, by_count(*count, scenes.len())?, args.seed)),
+        (Some(ratio), ..) => {
+            (format!("ratio {ratio:?}"), drawn(&places, by_ratio(*ratio, scenes.len())?, args.draw.seed))
+        }
+        (_, Some(count), _) => {
+            (format!("count {count:?}"), drawn(&places, by_count(*count, scenes.len())?, args.draw.seed))
+        }
         (.., Some(lists)) => (format!("lists of {}", lists.display()), listed(lists, &scenes)?),
         _ => return Err(Failure::usage("say how to split: --ratio 0.7,0.1,0.2, --count 70,10,20 or --lists FOLDER")),
     };
@@ -36,7 +41,7 @@ pub(super) fn run(args: &SplitArgs, progress: &mut Progress) -> Outcome {
     for scene in &scenes {
         let Some(split) = assignment.get(&scene.name).map(ToString::to_string) else { continue };
         for (path, to) in source::copies(scene)? {
-            copies.add(path, args.out.join(&split).join(to))?;
+            copies.add(path, args.write.out.join(&split).join(to))?;
         }
         *counts.entry(split.clone()).or_insert(0) += 1;
         names.entry(split).or_default().push(file_name(&scene.name));
@@ -45,19 +50,19 @@ pub(super) fn run(args: &SplitArgs, progress: &mut Progress) -> Outcome {
         progress.warn(format!("{} scene(s) are in no list and are left out", scenes.len() - assignment.len()));
     }
     let lists = names.iter().map(|(split, names)| {
-        let seed = if args.lists.is_some() { String::new() } else { format!(", seed {}", args.seed) };
+        let seed = if args.lists.is_some() { String::new() } else { format!(", seed {}", args.draw.seed) };
         let head = format!("# {split}: {} scenes, {how}{seed}", names.len());
         let lines = std::iter::once(&head).chain(names);
-        (args.out.join(format!("{split}.txt")), lines.flat_map(|line| [line.as_str(), "\n"]).collect::<String>())
+        (args.write.out.join(format!("{split}.txt")), lines.flat_map(|line| [line.as_str(), "\n"]).collect::<String>())
     });
     let lists: Vec<_> = lists.collect();
     let mend = "give the same split and --seed, or choose another --out";
     lists.iter().try_for_each(|(path, text)| check_text(path, text, mend))?;
-    let placed = copies.apply(args.apply, counts, progress)?;
-    if args.apply {
+    let placed = copies.apply(args.write.apply, counts, progress)?;
+    if args.write.apply {
         lists.iter().try_for_each(|(path, text)| place_text(path, text, mend))?;
     }
-    placed.print(&args.out, progress)
+    placed.print(&args.write.out, progress)
 }
 
 /// The scenes of each place: tiles that `data tile` cut from one scene, and names that are the same up to a text.
