@@ -12,6 +12,7 @@ mod device;
 mod environment;
 mod error;
 mod fault;
+mod html;
 mod html_report;
 mod interrupt;
 mod mask_file;
