@@ -4,6 +4,7 @@
 //! `bench` as tables without `--json`, `train --print-config` as TOML) and everything else on stderr. Exit codes: 0 done, 1 data or
 //! run error, 2 usage.
 
+mod aside;
 mod cli;
 mod commands;
 mod config;

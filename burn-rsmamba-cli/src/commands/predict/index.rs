@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Job;
-use super::writer::partial;
+use crate::aside::write_with;
 use crate::cli::PredictArgs;
 use crate::error::Failure;
 use crate::html::{data_address, page};
@@ -60,10 +60,9 @@ pub(super) fn write(
         }
     };
     let page = page(&title, include_str!("index.css"), &body);
-    let unfinished = partial(path);
-    std::fs::write(&unfinished, page.into_string())
-        .and_then(|()| std::fs::rename(&unfinished, path))
-        .with_context(|| format!("cannot write {}", path.display()))
+    write_with(path, |aside| {
+        std::fs::write(aside, page.into_string()).with_context(|| format!("cannot write {}", path.display()))
+    })
 }
 
 /// Pictures and figures of a place that is mapped.
