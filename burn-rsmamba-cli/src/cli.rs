@@ -10,6 +10,7 @@ mod eval;
 mod export;
 mod import;
 mod info;
+mod labels;
 mod min_area;
 mod objects;
 mod predict;
@@ -27,12 +28,16 @@ pub(crate) use eval::EvalArgs;
 pub(crate) use export::ExportArgs;
 pub(crate) use import::ImportArgs;
 pub(crate) use info::InfoArgs;
+pub(crate) use labels::LabelArgs;
 pub(crate) use min_area::MinArea;
 pub(crate) use objects::ObjectArgs;
 pub(crate) use predict::PredictArgs;
 pub(crate) use report::ReportArgs;
 pub(crate) use train::TrainArgs;
-pub(crate) use values::{parse_count, parse_label_rule, parse_size, parse_threshold, task_parser};
+pub(crate) use values::{
+    LARGEST_SEED, LARGEST_SIDE, MOST, MOST_WORKERS, parse_count, parse_label_rule, parse_number, parse_seed,
+    parse_size, parse_threshold, parse_workers, task_parser,
+};
 pub(crate) use windows::WindowArgs;
 
 const AFTER_HELP: &str = "\
@@ -41,7 +46,8 @@ Start here:
   burn-rsmamba-cli eval --model runs/demo --data demo --split test
   burn-rsmamba-cli predict --model runs/demo --input IMAGES --out maps
 
-Data goes to stdout as JSON, messages and progress to stderr.
+Data goes to stdout as JSON, messages and progress to stderr. Without --json, info and bench
+print tables; train --print-config prints TOML.
 Exit codes: 0 done, 1 data or run error, 2 usage.";
 
 /// Train, evaluate and run RS-Mamba on remote-sensing images.

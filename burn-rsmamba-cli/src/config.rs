@@ -19,6 +19,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use crate::cli::{LARGEST_SIDE, MOST, MOST_WORKERS};
 use crate::error::Failure;
 
 pub(crate) use flags::Flags;
@@ -287,7 +288,7 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// Crops of one step of the optimiser.
+    /// Crops of one step of the optimiser; `check` has made sure of the product.
     pub(crate) fn step_crops(&self) -> usize {
         self.batch * self.accumulate
     }
@@ -343,6 +344,21 @@ impl RunConfig {
         for (key, value) in positive {
             if !(value.is_finite() && value > 0.0) {
                 return Err(Failure::usage(format!("{key} must be above zero, not {value}")));
+            }
+        }
+        let limited = [
+            ("epochs", self.epochs, MOST),
+            ("batch", self.batch, MOST),
+            ("accumulate", self.accumulate, MOST),
+            // What one step takes is decoded together.
+            ("batch times accumulate", self.batch.saturating_mul(self.accumulate), MOST),
+            ("crop", self.crop, LARGEST_SIDE),
+            ("downsample", self.downsample, LARGEST_SIDE),
+            ("workers", self.workers, MOST_WORKERS),
+        ];
+        for (key, value, most) in limited {
+            if value > most {
+                return Err(Failure::usage(format!("{key} must be at most {most}, not {value}")));
             }
         }
         self.written_rule()?;

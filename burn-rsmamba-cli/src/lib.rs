@@ -1,8 +1,10 @@
 //! The command line of RS-Mamba on Burn: train, evaluate and run the models on remote-sensing images.
 //!
-//! One file per verb in `commands`, the training loop in `training`; every verb prints its data on stdout as JSON and
-//! everything else on stderr. Exit codes: 0 done, 1 data or run error, 2 usage.
+//! One file per verb in `commands`, the training loop in `training`; every verb prints its data on stdout as JSON (`info` and
+//! `bench` as tables without `--json`, `train --print-config` as TOML) and everything else on stderr. Exit codes: 0 done, 1 data or
+//! run error, 2 usage.
 
+mod aside;
 mod cli;
 mod commands;
 mod config;
@@ -11,8 +13,10 @@ mod device;
 mod environment;
 mod error;
 mod fault;
+mod html;
 mod html_report;
 mod interrupt;
+mod mask_file;
 mod memory;
 mod model_file;
 mod pictures;

@@ -12,6 +12,8 @@ use burn_rsmamba::metrics::{Confusion, ConfusionMatrix};
 use burn_rsmamba_datasets::{Crops, DatasetError, baselines};
 use serde::Serialize;
 
+use crate::aside::write_with;
+
 pub(crate) use images::{ImageScores, write_csv};
 
 /// The scores of the positive class, counted over a whole split; of several classes the means, but for accuracy and kappa.
@@ -254,5 +256,5 @@ pub(crate) fn print_line(line: &str) -> anyhow::Result<()> {
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string(value)?;
     text.push('\n');
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    write_with(path, |aside| std::fs::write(aside, text).with_context(|| format!("cannot write {}", path.display())))
 }

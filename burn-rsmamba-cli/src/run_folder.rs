@@ -3,14 +3,15 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::aside::{aside, put_in_place, write_aside, write_atomically};
 use crate::error::Failure;
 use crate::fault;
 
@@ -143,12 +144,12 @@ impl RunFolder {
     /// When a file cannot be written; the earlier states stay.
     pub(crate) fn write_state(&self, bytes: &[u8]) -> anyhow::Result<()> {
         let [newest, previous] = self.states();
-        let aside = write_aside(&newest, bytes)?;
+        write_aside(&newest, bytes)?;
         if newest.is_file() {
             fs::rename(&newest, &previous).with_context(|| format!("cannot write {}", previous.display()))?;
             fault::point();
         }
-        put_in_place(&aside, &newest)
+        put_in_place(&newest)
     }
 
     /// Weights after an epoch that was among the best.
@@ -172,7 +173,7 @@ impl RunFolder {
         fs::hard_link(&target, &aside)
             .or_else(|_| fs::copy(&target, &aside).map(drop))
             .with_context(|| format!("cannot write {} as {}", target.display(), name.display()))?;
-        put_in_place(&aside, name)
+        put_in_place(name)
     }
 
     /// Removes the weights of epochs that are no longer among the best.
@@ -337,50 +338,6 @@ impl RunFolder {
         }
         Ok(())
     }
-}
-
-/// Writes beside the file, syncs, then renames, so that the file is never half there.
-///
-/// # Errors
-///
-/// When the file cannot be written; what was there before stays.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let aside = write_aside(path, bytes)?;
-    put_in_place(&aside, path)
-}
-
-fn aside(path: &Path) -> PathBuf {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".part");
-    PathBuf::from(aside)
-}
-
-/// The complete bytes on the disk, under another name; nothing where they cannot be written.
-fn write_aside(path: &Path, bytes: &[u8]) -> anyhow::Result<PathBuf> {
-    let aside = aside(path);
-    let (first, second) = bytes.split_at(bytes.len() / 2);
-    let written = File::create(&aside).and_then(|mut file| {
-        file.write_all(first)?;
-        fault::point();
-        file.write_all(second)?;
-        file.sync_all()
-    });
-    fault::point();
-    written.map(|()| aside.clone()).map_err(|cause| {
-        // best effort: the error that counts is the one above
-        let _ = fs::remove_file(&aside);
-        anyhow!("cannot write {}: {cause}; what was there before is untouched", path.display())
-    })
-}
-
-fn put_in_place(aside: &Path, path: &Path) -> anyhow::Result<()> {
-    fs::rename(aside, path).with_context(|| format!("cannot write {}", path.display()))?;
-    // A rename lasts through a power cut only when its folder is on the disk too; not every system can open one.
-    if let Some(Ok(folder)) = path.parent().map(File::open) {
-        let _ = folder.sync_all();
-    }
-    fault::point();
-    Ok(())
 }
 
 /// Fails where files cannot be made.

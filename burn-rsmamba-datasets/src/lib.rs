@@ -10,6 +10,7 @@
 //! | vary a training sample | [`augment()`], [`jitter`] |
 //! | batches of an epoch, decoded ahead | [`Sampler`] → [`Loader`], with the feature `loader` Burn's `DataLoader` |
 //! | mean and deviation of its bands | [`statistics()`] |
+//! | look at scenes of any size, strip by strip | [`Scene::survey`] → [`Survey`], [`Statistics::of_surveys`] |
 //! | scenes without any download | [`demo::scenes`] |
 //! | what a model has to beat | [`baselines::measure`] |
 //!
@@ -46,6 +47,7 @@ mod sampler;
 mod scene;
 mod statistics;
 mod store;
+mod survey;
 mod warning;
 
 pub use augment::{augment, jitter};
@@ -65,4 +67,5 @@ pub use sampler::{Draw, Purpose, Sampler, Turn, seed};
 pub use scene::{Dates, LoadedScene, Scene, SceneSet, SceneSource, Split};
 pub use statistics::{Statistics, statistics};
 pub use store::Storage;
+pub use survey::Survey;
 pub use warning::{DatasetWarning, Unpaired};

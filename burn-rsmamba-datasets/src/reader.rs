@@ -136,19 +136,13 @@ impl SceneReader {
             self.height(),
             self.width()
         );
-        let whole = (height, width) == (self.height(), self.width());
         let (y, x) = (self.region.top + top, self.region.left + left);
         let (images, label) = match &mut self.source {
             Source::Files { images, label } => {
                 let images = images.iter_mut().map(|file| file.window(y, x, height, width).map(Arc::new));
                 let images = images.collect::<Result<_, _>>()?;
-                let label = label.as_mut().map(|label| {
-                    if !whole {
-                        label.settle(self.region)?;
-                    }
-                    let values = label.file.window(y, x, height, width)?;
-                    mask_of(label.file.path(), &values, &label.rule, &mut Vec::new()).map(Arc::new)
-                });
+                let part = Window { top: y, left: x, bottom: y + height, right: x + width };
+                let label = label.as_mut().map(|label| label.window(part, self.region).map(Arc::new));
                 (images, label.transpose()?)
             }
             Source::Memory { images, label } => {
@@ -158,9 +152,56 @@ impl SceneReader {
         };
         Ok(LoadedScene { name: self.name.clone(), images, label })
     }
+
+    /// The number of images.
+    pub(crate) fn dates(&self) -> usize {
+        match &self.source {
+            Source::Files { images, .. } => images.len(),
+            Source::Memory { images, .. } => images.len(),
+        }
+    }
+
+    /// Rows of one image, as [`window`](Self::window) has them.
+    pub(crate) fn image_rows(&mut self, date: usize, top: usize, rows: usize) -> Result<Raster, DatasetError> {
+        let Window { top, left, bottom, right } = self.rows(top, rows);
+        match &mut self.source {
+            Source::Files { images, .. } => {
+                let file = &mut images[date];
+                let mut image = file.window(top, left, bottom - top, right - left)?;
+                image.clear_nodata(file.nodata());
+                Ok(image)
+            }
+            Source::Memory { images, .. } => Ok(images[date].window(top, left, bottom - top, right - left)),
+        }
+    }
+
+    /// Rows of the label, if there is one.
+    pub(crate) fn label_rows(&mut self, top: usize, rows: usize) -> Result<Option<Mask>, DatasetError> {
+        let (part, region) = (self.rows(top, rows), self.region);
+        match &mut self.source {
+            Source::Files { label, .. } => label.as_mut().map(|label| label.window(part, region)).transpose(),
+            Source::Memory { label, .. } => Ok(Some(label.crop(part.top, part.left, rows, part.right - part.left))),
+        }
+    }
+
+    /// Where rows of the scene lie in its files.
+    fn rows(&self, top: usize, rows: usize) -> Window {
+        let top = self.region.top + top;
+        Window { top, bottom: top + rows, ..self.region }
+    }
 }
 
 impl LabelFile {
+    /// A part of what the scene is of the file.
+    fn window(&mut self, part: Window, region: Window) -> Result<Mask, DatasetError> {
+        if part != region {
+            self.settle(region)?;
+        }
+        let Window { top, left, bottom, right } = part;
+        let values = self.file.window(top, left, bottom - top, right - left)?;
+        mask_of(self.file.path(), &values, &self.rule, &mut Vec::new())
+    }
+
     /// Lets a rule that judges a label by all its values do so, and makes it one that can be applied to a part.
     fn settle(&mut self, region: Window) -> Result<(), DatasetError> {
         let Some(settled) = self.rule.settled() else { return Ok(()) };

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::{Crops, DatasetError, LoadedScene};
+use crate::{Crops, DatasetError, LoadedScene, Raster, Survey};
 
 /// Mean and standard deviation of each band, of values scaled to 0..1 where their type has a largest value.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,8 +18,8 @@ pub struct Statistics {
 }
 
 /// Sums of one scene; those of all are added in the order of the scenes, whatever the threads.
-#[derive(Clone, Default)]
-struct Sums {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sums {
     values: Vec<f64>,
     squares: Vec<f64>,
     counts: Vec<u64>,
@@ -29,7 +29,7 @@ struct Sums {
 
 /// Measures all dates of all scenes together; values that are not finite and blank pixels do not count.
 pub fn statistics(scenes: &[LoadedScene]) -> Statistics {
-    Sums::total(scenes.par_iter().map(Sums::of).collect())
+    Sums::total(&scenes.par_iter().map(Sums::of).collect::<Vec<_>>())
 }
 
 impl Statistics {
@@ -40,43 +40,56 @@ impl Statistics {
     pub fn of_crops(crops: &Crops) -> Result<Self, DatasetError> {
         let sums: Vec<_> =
             (0..crops.scene_count()).into_par_iter().map(|index| Ok(Sums::of(&crops.scene(index)?))).collect();
-        Ok(Sums::total(sums.into_iter().collect::<Result<_, DatasetError>>()?))
+        Ok(Sums::total(&sums.into_iter().collect::<Result<Vec<_>, DatasetError>>()?))
+    }
+
+    /// [`statistics`] of scenes that were looked at.
+    pub fn of_surveys<'a>(surveys: impl IntoIterator<Item = &'a Survey>) -> Self {
+        Sums::total(surveys.into_iter().map(|survey| &survey.sums))
     }
 }
 
 impl Sums {
-    fn empty(bands: usize) -> Self {
-        Self { values: vec![0.0; bands], squares: vec![0.0; bands], counts: vec![0; bands], ..Self::default() }
-    }
-
     fn of(scene: &LoadedScene) -> Self {
-        let bands = scene.images.iter().map(|image| image.bands).max().unwrap_or(0);
-        let mut sums = Self::empty(bands);
-        for image in &scene.images {
-            let planes = image.to_chw_f32();
-            let area = image.width * image.height;
-            for pixel in 0..area {
-                if image.is_blank(pixel / image.width, pixel % image.width) {
-                    sums.blank += 1;
-                    continue;
-                }
-                sums.pixels += 1;
-                for band in 0..image.bands {
-                    let value = f64::from(planes[band * area + pixel]);
-                    if value.is_finite() {
-                        sums.values[band] += value;
-                        sums.squares[band] += value * value;
-                        sums.counts[band] += 1;
-                    }
-                }
-            }
-        }
+        let mut sums = Self::default();
+        scene.images.iter().for_each(|image| sums.add_image(image));
         sums
     }
 
-    fn total(of_scenes: Vec<Self>) -> Statistics {
-        let bands = of_scenes.iter().map(|sums| sums.values.len()).max().unwrap_or(0);
-        let total = of_scenes.into_iter().fold(Self::empty(bands), |mut total, sums| {
+    /// Adds the pixels of an image, or of the next rows of one: the order alone decides the result.
+    pub(crate) fn add_image(&mut self, image: &Raster) {
+        self.widen(image.bands);
+        let planes = image.to_chw_f32();
+        let area = image.width * image.height;
+        for pixel in 0..area {
+            if image.is_blank(pixel / image.width, pixel % image.width) {
+                self.blank += 1;
+                continue;
+            }
+            self.pixels += 1;
+            for band in 0..image.bands {
+                let value = f64::from(planes[band * area + pixel]);
+                if value.is_finite() {
+                    self.values[band] += value;
+                    self.squares[band] += value * value;
+                    self.counts[band] += 1;
+                }
+            }
+        }
+    }
+
+    /// Makes room for so many bands.
+    fn widen(&mut self, bands: usize) {
+        let bands = bands.max(self.values.len());
+        self.values.resize(bands, 0.0);
+        self.squares.resize(bands, 0.0);
+        self.counts.resize(bands, 0);
+    }
+
+    fn total<'a>(of_scenes: impl IntoIterator<Item = &'a Self>) -> Statistics {
+        let mut total = Self::default();
+        for sums in of_scenes {
+            total.widen(sums.values.len());
             for band in 0..sums.values.len() {
                 total.values[band] += sums.values[band];
                 total.squares[band] += sums.squares[band];
@@ -84,8 +97,8 @@ impl Sums {
             }
             total.pixels += sums.pixels;
             total.blank += sums.blank;
-            total
-        });
+        }
+        let bands = total.values.len();
         let mean = |band: usize| total.values[band] / total.counts[band].max(1) as f64;
         let variance = |band: usize| total.squares[band] / total.counts[band].max(1) as f64 - mean(band) * mean(band);
         Statistics {

@@ -1,12 +1,12 @@
 //! `data`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use burn_rsmamba::Task;
-use burn_rsmamba_datasets::{Edge, LabelRule, Split};
+use burn_rsmamba_datasets::{Edge, Split};
 use clap::{Args, Subcommand};
 
+use super::LabelArgs;
 use super::values::{parse_count, parse_edge, parse_size, parse_three, split_parser, task_parser};
 
 /// Tools for datasets.
@@ -39,13 +39,9 @@ pub(crate) struct DataArgs {
     #[arg(long, value_parser = task_parser())]
     pub(crate) task: Task,
 
-    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N.
-    #[arg(long, value_name = "RULE", default_value = "auto", value_parser = LabelRule::from_str)]
-    pub(crate) label_rule: LabelRule,
-
-    /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.
-    #[arg(long)]
-    pub(crate) allow_unpaired: bool,
+    /// What labels mean.
+    #[command(flatten)]
+    pub(crate) label: LabelArgs,
 }
 
 /// What a tool works on: all splits of a dataset, or folders that are not split yet.
@@ -72,17 +68,38 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "DIR", requires = "images")]
     pub(crate) labels: Option<PathBuf>,
 
-    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N.
-    #[arg(long, value_name = "RULE", default_value = "auto", value_parser = LabelRule::from_str)]
-    pub(crate) label_rule: LabelRule,
+    /// What labels mean.
+    #[command(flatten)]
+    pub(crate) label: LabelArgs,
+}
 
-    /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.
+/// Where a tool writes, and what it works on; each says in its own words what goes to `out`.
+#[derive(Debug, Args)]
+pub(crate) struct WriteArgs {
+    /// Where files go.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Write; without it, only say what would be written.
     #[arg(long)]
-    pub(crate) allow_unpaired: bool,
+    pub(crate) apply: bool,
+
+    /// The scenes.
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+}
+
+/// How scenes are drawn.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct DrawArgs {
+    /// Seed of the draw.
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub(crate) seed: u64,
 }
 
 /// Flags of `data tile`.
 #[derive(Debug, Args)]
+#[command(mut_arg("out", |out| out.help("Where the tiles go")))]
 pub(crate) struct TileArgs {
     /// Side of a tile in pixels.
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = parse_size)]
@@ -100,21 +117,14 @@ pub(crate) struct TileArgs {
     #[arg(long)]
     pub(crate) keep_blank: bool,
 
-    /// Where the tiles go.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-
-    /// Write; without it, only say what would be written.
-    #[arg(long)]
-    pub(crate) apply: bool,
-
-    /// The scenes.
+    /// What is written.
     #[command(flatten)]
-    pub(crate) source: SourceArgs,
+    pub(crate) write: WriteArgs,
 }
 
 /// Flags of `data split`.
 #[derive(Debug, Args)]
+#[command(mut_arg("out", |out| out.help("Where the splits and their lists go")))]
 pub(crate) struct SplitArgs {
     /// Parts of the scenes for train, val and test, for instance 0.7,0.1,0.2.
     #[arg(long, value_name = "A,B,C", value_parser = parse_three::<f64>, conflicts_with_all = ["count", "lists"])]
@@ -128,49 +138,34 @@ pub(crate) struct SplitArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) lists: Option<PathBuf>,
 
-    /// Seed of the draw.
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    pub(crate) seed: u64,
+    /// How scenes are drawn.
+    #[command(flatten)]
+    pub(crate) draw: DrawArgs,
 
     /// Files whose names are the same up to this text show one place and stay together, as tiles of `data tile` always do.
     #[arg(long, value_name = "TEXT")]
     pub(crate) place_until: Option<String>,
 
-    /// Where the splits and their lists go.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-
-    /// Write; without it, only say what would be written.
-    #[arg(long)]
-    pub(crate) apply: bool,
-
-    /// The scenes.
+    /// What is written.
     #[command(flatten)]
-    pub(crate) source: SourceArgs,
+    pub(crate) write: WriteArgs,
 }
 
 /// Flags of `data sample`.
 #[derive(Debug, Args)]
+#[command(mut_arg("out", |out| out.help("Where the copies go")))]
 pub(crate) struct SampleArgs {
     /// Scenes of each split.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = parse_count)]
     pub(crate) count: usize,
 
-    /// Seed of the draw.
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    pub(crate) seed: u64,
-
-    /// Where the copies go.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-
-    /// Write; without it, only say what would be written.
-    #[arg(long)]
-    pub(crate) apply: bool,
-
-    /// The scenes.
+    /// How scenes are drawn.
     #[command(flatten)]
-    pub(crate) source: SourceArgs,
+    pub(crate) draw: DrawArgs,
+
+    /// What is written.
+    #[command(flatten)]
+    pub(crate) write: WriteArgs,
 }
 
 /// Flags of `data preview`.
@@ -188,9 +183,9 @@ pub(crate) struct PreviewArgs {
     #[arg(long, value_name = "N", default_value_t = 192, value_parser = clap::value_parser!(u32).range(8..=2048))]
     pub(crate) side: u32,
 
-    /// Seed of the draw.
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    pub(crate) seed: u64,
+    /// How scenes are drawn.
+    #[command(flatten)]
+    pub(crate) draw: DrawArgs,
 
     /// The PNG to write.
     #[arg(long, value_name = "FILE")]
@@ -204,7 +199,8 @@ pub(crate) struct PreviewArgs {
 /// Flags of `data compare`.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// A folder of masks, as `predict` leaves it.
+    /// A folder of masks, as `predict` leaves it: 255 (or 1) is marked, 0 is not; what is 127, without data, in either of two
+    /// masks does not count.
     #[arg(long, value_name = "DIR")]
     pub(crate) first: PathBuf,
 

@@ -1,14 +1,13 @@
 //! `eval`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use burn_rsmamba::Task;
-use burn_rsmamba_datasets::{LabelRule, Split};
+use burn_rsmamba_datasets::Split;
 use clap::Args;
 
 use super::values::{parse_count, parse_threshold, split_parser, task_parser};
-use super::{ObjectArgs, WindowArgs};
+use super::{LabelArgs, ObjectArgs, WindowArgs};
 
 /// Flags of `eval`.
 #[derive(Debug, Args)]
@@ -25,13 +24,9 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "NAME", value_parser = split_parser())]
     pub(crate) split: Split,
 
-    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N.
-    #[arg(long, value_name = "RULE", default_value = "auto", value_parser = LabelRule::from_str)]
-    pub(crate) label_rule: LabelRule,
-
-    /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.
-    #[arg(long)]
-    pub(crate) allow_unpaired: bool,
+    /// What labels mean.
+    #[command(flatten)]
+    pub(crate) label: LabelArgs,
 
     /// Label pixels of this value count nowhere.
     #[arg(long, value_name = "VALUE")]

@@ -23,23 +23,61 @@ pub(super) fn directions_parser() -> impl TypedValueParser<Value = Directions> {
     })
 }
 
+/// The largest side of a crop, a window, a tile or an image that is counted for, in pixels.
+pub(crate) const LARGEST_SIDE: usize = 1 << 15;
+/// More threads than this decode nothing faster.
+pub(crate) const MOST_WORKERS: usize = 256;
+/// The largest number of things: more than anybody has, and products of two of them fit.
+pub(crate) const MOST: usize = 1_000_000_000;
+/// The largest seed of a run, since its config is a TOML file.
+pub(crate) const LARGEST_SEED: u64 = i64::MAX as u64;
+
 /// A side of a crop: at least one pixel.
 pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("a zero-sized crop holds nothing; use 32 or more".into()),
+        Ok(size) if size > LARGEST_SIDE => Err(too_large()),
         Ok(size) => Ok(size),
         Err(_) => Err("expected a number of pixels".into()),
     }
 }
 
+fn too_large() -> String {
+    format!("expected at most {LARGEST_SIDE} pixels a side")
+}
+
 /// A side of a crop that the encoder's deepest map divides.
 pub(super) fn parse_patches(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&size| size > 0 && size % 32 == 0).ok_or_else(|| "expected a multiple of 32".into())
+    match text.parse() {
+        Ok(size) if size > LARGEST_SIDE => Err(too_large()),
+        Ok(size) if size > 0 && size % 32 == 0 => Ok(size),
+        _ => Err("expected a multiple of 32".into()),
+    }
 }
 
 /// A number of things: at least one.
 pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "expected a number from 1 on".into())
+    let within = |count: &usize| (1..=MOST).contains(count);
+    text.parse().ok().filter(within).ok_or_else(|| format!("expected a number from 1 to {MOST}"))
+}
+
+/// A number of things, or none.
+pub(crate) fn parse_number(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number <= MOST).ok_or_else(|| format!("expected a number up to {MOST}"))
+}
+
+/// A number of threads that decode.
+pub(crate) fn parse_workers(text: &str) -> Result<usize, String> {
+    let expected = || format!("expected a number of threads, at most {MOST_WORKERS}");
+    text.parse().ok().filter(|&workers| workers <= MOST_WORKERS).ok_or_else(expected)
+}
+
+/// The seed of a run.
+pub(crate) fn parse_seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|&seed| seed <= LARGEST_SEED)
+        .ok_or_else(|| format!("expected a number up to {LARGEST_SEED}"))
 }
 
 /// A rule for labels, checked and left as text.
@@ -100,8 +138,9 @@ pub(super) fn parse_image_size(text: &str) -> Result<(usize, usize), String> {
     let sides =
         text.split_once(['x', 'X']).and_then(|(height, width)| Some((height.parse().ok()?, width.parse().ok()?)));
     match sides {
-        Some((height, width)) if height >= 32 && width >= 32 => Ok((height, width)),
-        Some(_) => Err("images start at 32x32".into()),
+        Some((height, width)) if height < 32 || width < 32 => Err("images start at 32x32".into()),
+        Some((height, width)) if height.max(width) > LARGEST_SIDE => Err(too_large()),
+        Some(size) => Ok(size),
         None => Err("expected height x width, e.g. 256x256".into()),
     }
 }

@@ -28,13 +28,13 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
         downsample: args.downsample,
         ..CropOptions::default()
     };
-    let rule = label_rule(&args.label_rule, meta.config.classes, args.ignore_index)?;
+    let rule = label_rule(&args.label.label_rule, meta.config.classes, args.ignore_index)?;
     let several = meta.config.classes > 1;
     if several {
         refuse_for_several_classes(args)?;
     }
     let source =
-        data::Source { data: &args.data, task: model.task(), rule: &rule, allow_unpaired: args.allow_unpaired };
+        data::Source { data: &args.data, task: model.task(), rule: &rule, allow_unpaired: args.label.allow_unpaired };
     let crops = source.crops(args.split, options, Storage::default(), progress)?;
     model_file::expect_bands(&args.model, &meta, crops.bands())?;
     let threshold = args.threshold.unwrap_or(meta.threshold);

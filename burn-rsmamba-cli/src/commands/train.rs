@@ -209,7 +209,7 @@ fn warn_of_scaling(config: &RunConfig, crops: &Crops, progress: &Progress) {
 
 /// The official warm-up is longer than many a small run.
 fn warn_of_short_run(config: &RunConfig, steps_of_epoch: usize, progress: &Progress) {
-    let steps = config.epochs * steps_of_epoch;
+    let steps = config.epochs.saturating_mul(steps_of_epoch);
     if config.warmup_steps >= steps {
         progress.warn(format!(
             "the run has {steps} steps, all of them in the warm-up of {}; a smaller --warmup-steps learns faster",

@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{LossName, NonFinite, Scaling, Threshold};
-use crate::cli::{parse_count, parse_label_rule, parse_size, task_parser};
+use crate::cli::{parse_count, parse_label_rule, parse_number, parse_seed, parse_size, parse_workers, task_parser};
 
 /// The flags of `train` that set a key of the config; the field names are the keys.
 #[derive(Clone, Debug, Default, Args, Serialize)]
@@ -45,15 +45,15 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "D")]
     pub(crate) device: Option<String>,
     /// Seed of everything random [default: 42].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_seed)]
     pub(crate) seed: Option<u64>,
     /// Passes over the training crops [default: 300].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_number)]
     pub(crate) epochs: Option<usize>,
     /// Stop training after this many minutes, then score the best weights as usual.
     #[arg(long, value_name = "M")]
     pub(crate) max_minutes: Option<f64>,
-    /// Crops in a step [default: 2].
+    /// Crops that go through the model together [default: 2].
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) batch: Option<usize>,
     /// Batches whose gradients make one step [default: 1].
@@ -81,7 +81,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "S")]
     pub(crate) jitter: Option<f64>,
     /// Threads that decode crops ahead; results are the same for any number [default: 2].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_workers)]
     pub(crate) workers: Option<usize>,
     /// Keep decoded images in this folder and read crops from there.
     #[arg(long, value_name = "DIR")]
@@ -102,10 +102,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "W")]
     pub(crate) weight_decay: Option<f64>,
     /// Steps over which the learning rate rises [default: 1000].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_number)]
     pub(crate) warmup_steps: Option<usize>,
     /// Validations without a better F1 before the learning rate falls [default: 12].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_number)]
     pub(crate) patience: Option<usize>,
     /// Part of the run, at its end, over which the learning rate falls to zero [default: 0].
     #[arg(long, value_name = "PART")]
@@ -123,10 +123,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) freeze_encoder: Option<bool>,
     /// First epoch that is validated [default: 10].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_number)]
     pub(crate) validate_from: Option<usize>,
     /// Epochs between validations [default: 5].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_number)]
     pub(crate) validate_every: Option<usize>,
     /// End early after this many validations without a better F1; without it, never.
     #[arg(long, value_name = "N", value_parser = parse_count)]
@@ -135,7 +135,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) keep_best: Option<usize>,
     /// Epochs between checkpoints [default: 10].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_number)]
     pub(crate) checkpoint_every: Option<usize>,
     /// Probability from which a pixel is marked, or `best`: the best F1 on the validation split [default: best].
     #[arg(long, value_name = "T|best", value_parser = Threshold::from_str)]

@@ -86,6 +86,29 @@ fn mistakes_name_the_key() {
 }
 
 #[test]
+fn numbers_beyond_all_use_name_the_key() {
+    for (key, value) in [
+        ("epochs", "1000000001"),
+        ("batch", "9223372036854775807"),
+        ("accumulate", "1000000001"),
+        ("crop", "32769"),
+        ("downsample", "40000"),
+        ("workers", "257"),
+    ] {
+        let message = usage(RunConfig::resolve(None, &[(key.into(), value.into())], &flags(DEMO)));
+        assert!(message.contains(key) && message.contains("at most"), "{message}");
+    }
+    let set = [("batch".into(), "1000000".into()), ("accumulate".into(), "1000000".into())];
+    let message = usage(RunConfig::resolve(None, &set, &flags(DEMO)));
+    assert!(message.contains("batch times accumulate"), "{message}");
+    let seed = [("seed".into(), "9223372036854775808".into())];
+    let message = usage(RunConfig::resolve(None, &seed, &flags(DEMO)));
+    assert!(message.contains("seed"), "{message}");
+    let largest = Flags { seed: Some(i64::MAX as u64), ..flags(DEMO) };
+    assert_eq!(RunConfig::resolve(None, &[], &largest).unwrap().seed, i64::MAX as u64);
+}
+
+#[test]
 fn an_unknown_preset_lists_the_known_ones() {
     let flags = Flags { preset: Some("huge".into()), ..flags(DEMO) };
     let config = RunConfig::resolve(None, &[], &flags).unwrap();

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde_json::{Map, Value};
 
+use crate::aside::write_atomically;
 use crate::report::ImageScores;
-use crate::run_folder::{RunFolder, write_atomically};
+use crate::run_folder::RunFolder;
 
 /// What a run folder tells.
 struct Run {

@@ -1,6 +1,6 @@
 //! The page itself.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use serde_json::{Map, Value};
 
 use super::Run;
@@ -41,34 +41,23 @@ const FIRST: [&str; 16] = [
 
 /// The whole page.
 pub(super) fn lay_out(run: &Run, curves: &Markup, pictures: &Pictures<'_>) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (run.name) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { (run.name) }
-                h2 { "Scores" }
-                @match &run.scores {
-                    Some(scores) => (summary(scores)),
-                    None => p { "The run is not scored yet." },
-                }
-                h2 { "Curves" }
-                (curves)
-                (gallery("Worst cases", "most wrong pixels first", &pictures.worst))
-                (gallery("More predictions", "by name", &pictures.samples))
-                @if !run.images.is_empty() {
-                    details { summary { "Every image" } (images(&run.images)) }
-                }
-                details { summary { "Every epoch" } (epochs(&run.epochs)) }
-                details { summary { "Settings" } pre { (run.config) } }
-            }
+    let body = html! {
+        h2 { "Scores" }
+        @match &run.scores {
+            Some(scores) => (summary(scores)),
+            None => p { "The run is not scored yet." },
         }
-    }
+        h2 { "Curves" }
+        (curves)
+        (gallery("Worst cases", "most wrong pixels first", &pictures.worst))
+        (gallery("More predictions", "by name", &pictures.samples))
+        @if !run.images.is_empty() {
+            details { summary { "Every image" } (images(&run.images)) }
+        }
+        details { summary { "Every epoch" } (epochs(&run.epochs)) }
+        details { summary { "Settings" } pre { (run.config) } }
+    };
+    crate::html::page(&run.name, STYLE, &body)
 }
 
 /// Everything `train` printed at its end; lists and sections become tables of their own.

@@ -4,10 +4,9 @@ use std::io::Cursor;
 use std::path::Path;
 
 use anyhow::Context;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use image::ImageFormat;
 
+use crate::html;
 use crate::report::ImageScores;
 use crate::run_folder::RunFolder;
 
@@ -41,7 +40,7 @@ pub(super) fn choose<'a>(images: &'a [ImageScores], run: &RunFolder) -> anyhow::
     let mut samples = drawn.split_off(COUNT.min(drawn.len().div_ceil(2)));
     samples.sort_by(|one, other| one.image.cmp(&other.image));
     let embed = |scores: &'a ImageScores| -> anyhow::Result<Picture<'a>> {
-        Ok(Picture { scores, source: data_address(&path(scores))? })
+        Ok(Picture { scores, source: embedded(&path(scores))? })
     };
     Ok(Pictures {
         worst: drawn.into_iter().map(embed).collect::<Result<_, _>>()?,
@@ -55,8 +54,8 @@ fn wrong(scores: &ImageScores) -> f64 {
     (counts.fp + counts.fn_) as f64 / counts.total().max(1) as f64
 }
 
-/// The picture itself, as text that stands where its address would.
-fn data_address(path: &Path) -> anyhow::Result<String> {
+/// The picture itself, made smaller where it is wide.
+fn embedded(path: &Path) -> anyhow::Result<String> {
     let read = || -> image::ImageResult<Vec<u8>> {
         let picture = image::open(path)?;
         let picture = if picture.width() > WIDEST { picture.thumbnail(WIDEST, u32::MAX) } else { picture };
@@ -65,5 +64,5 @@ fn data_address(path: &Path) -> anyhow::Result<String> {
         Ok(bytes)
     };
     let bytes = read().with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(format!("data:image/png;base64,{}", STANDARD.encode(bytes)))
+    Ok(html::data_address("png", &bytes))
 }

@@ -5,11 +5,10 @@ use std::path::Path;
 use burn_rsmamba_datasets::{DatasetError, Pixels, Raster, RasterFile};
 use image::{Rgb, RgbImage};
 
+use crate::mask_file::{BACKGROUND, MARKED};
+
 /// The colour a mask has over an image.
 const MARK: [f32; 3] = [255.0, 40.0, 40.0];
-/// What is marked in a mask file, and what is not; else there are no data.
-const MARKED: u8 = 255;
-const BACKGROUND: u8 = 0;
 
 /// A mask, reduced.
 #[derive(Debug)]

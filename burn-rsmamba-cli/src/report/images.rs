@@ -7,6 +7,7 @@ use burn_rsmamba::metrics::Confusion;
 use serde::{Deserialize, Serialize};
 
 use super::{Scores, Scoring};
+use crate::aside::write_with;
 
 /// The mask of one image against its label.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,7 +25,7 @@ pub(crate) struct ImageScores {
 ///
 /// When the file cannot be written.
 pub(crate) fn write_csv(path: &Path, images: &[ImageScores], scoring: &Scoring) -> anyhow::Result<()> {
-    let write = || -> csv::Result<()> {
+    let write = |path: &Path| -> csv::Result<()> {
         let mut table = csv::Writer::from_path(path)?;
         table.write_record([
             "image",
@@ -53,7 +54,7 @@ pub(crate) fn write_csv(path: &Path, images: &[ImageScores], scoring: &Scoring) 
         }
         Ok(table.flush()?)
     };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    write_with(path, |aside| write(aside).with_context(|| format!("cannot write {}", path.display())))
 }
 
 #[cfg(test)]

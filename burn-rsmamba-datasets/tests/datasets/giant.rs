@@ -2,7 +2,9 @@ use std::fs::File;
 use std::io::BufWriter;
 
 use burn_dataset::Dataset;
-use burn_rsmamba_datasets::{CropOptions, Crops, GeoTiff, LabelRule, Scene, SceneSource, Storage};
+use burn_rsmamba_datasets::{
+    CropOptions, Crops, GeoTiff, LabelRule, Scene, SceneSource, Statistics, Storage, statistics,
+};
 
 use super::support::{folder, message, scene_set};
 
@@ -62,4 +64,18 @@ fn a_label_that_is_binary_only_in_parts_is_refused() {
     let set = scene_set(vec![scene(vec![image], label.clone())]);
     let message = message(Crops::new(&set, CropOptions::default()), &label);
     assert!(message.contains("0, 1, 255"), "{message}");
+}
+
+#[test]
+fn a_survey_by_strips_measures_what_the_whole_scene_holds() {
+    let root = folder();
+    let first = large(&root, "first.tif", |row, column| (row * 7 + column * 3) as u8);
+    let second = large(&root, "second.tif", |row, column| (row + column) as u8);
+    let label = large(&root, "label.tif", |row, column| if row > 4000 && column < 50 { 255 } else { 0 });
+    let scene = scene(vec![first, second], label);
+    let found = scene.survey().unwrap();
+    assert_eq!((found.width, found.height, found.bands), (4608, 4096, 1));
+    assert_eq!((found.target, found.labelled), (95 * 50, 4608 * 4096));
+    assert_eq!(found.samples, ["8-bit"; 2]);
+    assert_eq!(Statistics::of_surveys([&found]), statistics(&[scene.load().unwrap()]));
 }

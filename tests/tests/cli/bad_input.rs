@@ -84,6 +84,25 @@ fn crops_of_no_size_and_larger_than_nothing() {
 }
 
 #[test]
+fn numbers_beyond_all_use_name_their_flag() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    let train = ["train", "--task", "ss", "--data", "seg", "--out", "run"];
+    for (flag, value) in [
+        ("--seed", "9223372036854775808"),
+        ("--epochs", "9223372036854775808"),
+        ("--batch", "9223372036854775808"),
+        ("--workers", "100000"),
+        ("--crop", "4000000000"),
+    ] {
+        let ran = fixture.run(&[&train[..], &[flag, value]].concat());
+        assert_eq!(ran.code, 2, "{flag}: {}", ran.stderr);
+        assert!(ran.stderr.contains(flag), "{}", ran.stderr);
+    }
+    says(&fixture.error(2, &[&train[..], &["--batch", "100000", "--accumulate", "100000"]].concat()), &["accumulate"]);
+}
+
+#[test]
 fn an_output_folder_that_cannot_be_written() {
     let fixture = Fixture::new();
     fixture.segmentation("seg");

@@ -209,6 +209,35 @@ fn a_sample_is_a_small_dataset_of_its_own() {
 }
 
 #[test]
+fn copies_of_a_listed_dataset_are_named_after_their_scenes() {
+    let fixture = Fixture::new();
+    let places = ["east", "north", "south"];
+    for place in places {
+        let (image, label) = scene(place.len() as u32 % 4);
+        for date in ["2019", "2023"] {
+            write(&fixture.path("listed").join(place).join(format!("{date}.png")), &image);
+        }
+        write_label(&fixture.path("listed").join(place).join("new.png"), &label);
+    }
+    let line = |place: &str| format!("{place}/2019.png {place}/2023.png {place}/new.png\n");
+    fs::write(fixture.path("listed/train.txt"), places.map(line).concat()).expect("written");
+    let source = ["--data", "listed", "--task", "cd", "--apply", "--out"];
+    for (tool, out) in [(&["sample", "--count", "3"][..], "small"), (&["split", "--count", "1,1,1"][..], "split")] {
+        let report = fixture.json(&[&["data"][..], tool, &source, &[out]].concat());
+        assert_eq!(report["written"], 9);
+        let names = |folder: &str| -> BTreeSet<String> {
+            let copies = files(&fixture.path(out));
+            let inside = copies.iter().filter(|path| path.parent().is_some_and(|parent| parent.ends_with(folder)));
+            inside.map(|path| stem(path).to_owned()).collect()
+        };
+        let expected: BTreeSet<String> = ["2019", "2019-2", "2019-3"].map(str::to_owned).into();
+        assert_eq!(["A", "B", "label"].map(names), [(); 3].map(|()| expected.clone()));
+        let ran = fixture.run(&["data", "check", "--data", out, "--task", "cd"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_preview_shows_scenes_and_replaces_nothing() {
     let fixture = Fixture::new();
     fixture.segmentation("seg");
@@ -253,4 +282,26 @@ fn a_comparison_ranks_by_what_differs() {
     write_label(&fixture.path("three/a_mask.png"), &mask);
     let error = fixture.error(1, &["data", "compare", "--first", "one", "--second", "three"]);
     assert!(error.contains("8x8") && error.contains("4x4"), "{error}");
+}
+
+#[test]
+fn a_comparison_takes_masks_of_0_and_1_and_leaves_out_what_has_no_data() {
+    let fixture = Fixture::new();
+    let mask = |place: &str, values: [u8; 4]| {
+        let picture = image::GrayImage::from_fn(8, 4, |x, _| image::Luma([values[x as usize % 4]]));
+        write_label(&fixture.path(place), &picture);
+    };
+    let compare = ["data", "compare", "--first", "one", "--second", "two"];
+    mask("one/a.png", [0, 1, 1, 127]);
+    mask("two/a.png", [0, 255, 0, 255]);
+    let found = fixture.json(&compare);
+    assert_eq!((&found["pixels"], &found["only_first"], &found["only_second"]), (&24.into(), &8.into(), &0.into()));
+    assert_eq!(found["iou"], 0.5);
+    mask("one/a.png", [127; 4]);
+    assert_eq!(fixture.json(&compare)["share"], 0.0);
+    for (values, part) in [([0, 1, 2, 0], "the value 2"), ([0, 1, 255, 0], "both 1 and 255")] {
+        mask("one/a.png", values);
+        let error = fixture.error(1, &compare);
+        assert!(error.contains("a.png") && error.contains(part) && error.contains("127"), "{error}");
+    }
 }

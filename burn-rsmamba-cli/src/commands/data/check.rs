@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use burn_rsmamba_datasets::{LoadedScene, Pixels, Split, statistics};
+use burn_rsmamba_datasets::{Split, Statistics, Survey};
 use serde::Serialize;
 
-use super::load;
+use super::survey;
 use crate::cli::DataArgs;
 use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
@@ -35,34 +35,28 @@ pub(super) fn check(args: &DataArgs, progress: &mut Progress) -> Outcome {
     let mut found = 0;
     let mut problems = 0;
     for split in Split::ALL {
-        let Some((layout, warnings, scenes)) = load(args, split, progress)? else { continue };
+        let Some((layout, warnings, scenes)) = survey(args, split, progress)? else { continue };
         found += 1;
         let (mut sizes, mut samples) = (BTreeMap::new(), BTreeMap::new());
-        let (mut target, mut labelled) = (0_usize, 0_usize);
-        let loaded: Vec<LoadedScene> = scenes.iter().filter_map(|scene| scene.as_ref().ok().cloned()).collect();
-        for scene in &loaded {
-            for image in &scene.images {
-                *sizes.entry(format!("{}x{}", image.width, image.height)).or_default() += 1;
-                let kind = match image.pixels {
-                    Pixels::U8(_) => "8-bit",
-                    Pixels::U16(_) => "16-bit",
-                    Pixels::F32(_) => "float",
-                };
-                *samples.entry(format!("{} bands, {kind}", image.bands)).or_default() += 1;
+        let (mut target, mut labelled) = (0, 0);
+        let sound = || scenes.iter().filter_map(|scene| scene.as_ref().ok());
+        for scene in sound() {
+            let Survey { width, height, bands, .. } = scene;
+            for kind in &scene.samples {
+                *sizes.entry(format!("{width}x{height}")).or_default() += 1;
+                *samples.entry(format!("{bands} bands, {kind}")).or_default() += 1;
             }
-            if let Some(label) = &scene.label {
-                target += label.target();
-                labelled += label.data.len();
-            }
+            target += scene.target;
+            labelled += scene.labelled;
         }
-        let measured = statistics(&loaded);
+        let measured = Statistics::of_surveys(sound());
         let checked = Checked {
             split: split.to_string(),
             layout,
             scenes: scenes.len(),
             sizes,
             samples,
-            target: share(target as u64, labelled as u64),
+            target: share(target, labelled),
             blank: share(measured.blank, measured.blank + measured.pixels),
             warnings,
             problems: scenes.iter().filter_map(|scene| scene.as_ref().err().map(ToString::to_string)).collect(),

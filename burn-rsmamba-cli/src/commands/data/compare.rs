@@ -1,28 +1,29 @@
 //! `data compare`: two folders of predicted masks, the pairs that differ most first.
+//!
+//! Masks hold 0 and 255, or 0 and 1 as other programs write them, and 127 without data; other values are refused.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
-use burn_rsmamba_datasets::{Names, Raster, RasterFile, list_images};
+use anyhow::{anyhow, bail};
+use burn_rsmamba_datasets::{Names, Pixels, RasterFile, list_images};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::cli::CompareArgs;
 use crate::error::{Failure, Outcome};
+use crate::mask_file::{SUFFIX, Values};
 use crate::progress::Progress;
 use crate::report::print_json;
 
 /// Rows that are compared at a time.
 const ROWS: usize = 256;
-/// What `predict` calls its masks.
-const MASK: &str = "_mask";
 
 /// How two masks of one place differ.
 #[derive(Debug, PartialEq, Serialize)]
 struct Difference {
     name: String,
-    /// The part of the pixels that differ.
+    /// The part of the pixels that differ, 0 where none has data.
     share: f64,
     /// Pixels that differ.
     differ: u64,
@@ -32,6 +33,7 @@ struct Difference {
     only_second: u64,
     /// Marked in both, of those marked in any; 1 where nothing is marked.
     iou: f64,
+    /// Pixels with data in both; no others count.
     pixels: u64,
 }
 
@@ -70,7 +72,7 @@ pub(super) fn run(args: &CompareArgs, progress: &mut Progress) -> Outcome {
 fn masks(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Failure> {
     let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let all: Vec<(String, PathBuf)> = list_images(folder)?.into_iter().map(|path| (stem(&path), path)).collect();
-    let named = |name: &str| name.ends_with(MASK);
+    let named = |name: &str| name.ends_with(SUFFIX);
     let any = all.iter().any(|(name, _)| named(name));
     Ok(all.into_iter().filter(|(name, _)| !any || named(name)).collect())
 }
@@ -89,25 +91,41 @@ fn compare(name: &str, first: &Path, second: &Path) -> anyhow::Result<Difference
     }
     // By whether it is marked in the first, and in the second.
     let mut counts = [[0_u64; 2]; 2];
+    let mut values = [Values::default(), Values::default()];
     for top in (0..height).step_by(ROWS) {
         let rows = ROWS.min(height - top);
-        let (one, two) = (one.window(top, 0, rows, width)?, two.window(top, 0, rows, width)?);
-        let marked = |raster: &Raster| -> Vec<bool> {
-            raster.to_chw_f32()[..rows * width].iter().map(|&value| value >= 0.5).collect()
-        };
-        for (one, two) in marked(&one).into_iter().zip(marked(&two)) {
-            counts[usize::from(one)][usize::from(two)] += 1;
+        let (one, two) = (marked(&mut one, top, rows, &mut values[0])?, marked(&mut two, top, rows, &mut values[1])?);
+        for pair in one.into_iter().zip(two) {
+            if let (Some(one), Some(two)) = pair {
+                counts[usize::from(one)][usize::from(two)] += 1;
+            }
         }
     }
     let [[neither, only_second], [only_first, both]] = counts;
     let (differ, pixels) = (only_first + only_second, neither + only_first + only_second + both);
     Ok(Difference {
         name: name.to_owned(),
-        share: differ as f64 / pixels as f64,
+        share: differ as f64 / pixels.max(1) as f64,
         differ,
         only_first,
         only_second,
         iou: if differ + both == 0 { 1.0 } else { both as f64 / (differ + both) as f64 },
         pixels,
+    })
+}
+
+/// Whether each pixel of some rows is marked; nothing where it has no data.
+fn marked(file: &mut RasterFile, top: usize, rows: usize, values: &mut Values) -> anyhow::Result<Vec<Option<bool>>> {
+    let raster = file.window(top, 0, rows, file.width())?;
+    let numbers: Vec<f32> = match raster.pixels {
+        Pixels::U8(numbers) => numbers.into_iter().map(f32::from).collect(),
+        Pixels::U16(numbers) => numbers.into_iter().map(f32::from).collect(),
+        Pixels::F32(numbers) => numbers,
+    };
+    numbers.chunks_exact(raster.bands).map(|bands| values.is_marked(bands)).collect::<Result<_, _>>().map_err(|found| {
+        anyhow!(
+            "{} is no mask: it holds {found}; give masks of 0 and 255 or of 0 and 1, with 127 where there are no data",
+            file.path().display()
+        )
     })
 }

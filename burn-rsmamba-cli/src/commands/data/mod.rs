@@ -11,7 +11,8 @@ mod stats;
 mod tile;
 
 use burn_rsmamba::Task;
-use burn_rsmamba_datasets::{DatasetError, LabelRule, LoadedScene, Split};
+use burn_rsmamba_datasets::{DatasetError, LabelRule, Split, Survey};
+use rayon::prelude::*;
 
 use crate::cli::{DataArgs, DataCommand};
 use crate::data;
@@ -31,13 +32,14 @@ pub(super) fn run(command: DataCommand, progress: &mut Progress) -> Outcome {
     }
 }
 
-type Loaded = (&'static str, Vec<String>, Vec<Result<LoadedScene, DatasetError>>);
+type Surveyed = (&'static str, Vec<String>, Vec<Result<Survey, DatasetError>>);
 
-/// The scenes of a split, each loaded or with what is wrong with it; nothing for a split that is not there.
-fn load(args: &DataArgs, split: Split, progress: &mut Progress) -> Result<Option<Loaded>, Failure> {
+/// What the scenes of a split are like, or what is wrong with them; nothing for a split that is not there. Of their pixels no more than
+/// some rows of a few scenes are in memory.
+fn survey(args: &DataArgs, split: Split, progress: &mut Progress) -> Result<Option<Surveyed>, Failure> {
     let task: Task = args.task;
-    let rule: &LabelRule = &args.label_rule;
-    let set = match data::scenes(&args.data, task, split, args.allow_unpaired) {
+    let rule: &LabelRule = &args.label.label_rule;
+    let set = match data::scenes(&args.data, task, split, args.label.allow_unpaired) {
         Ok(set) => set.with_label_rule(rule),
         Err(DatasetError::MissingSplit { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
@@ -45,10 +47,10 @@ fn load(args: &DataArgs, split: Split, progress: &mut Progress) -> Result<Option
     progress.start(split.to_string(), set.scenes.len());
     let scenes = set
         .scenes
-        .iter()
+        .par_iter()
         .map(|scene| {
             progress.advance(scene.name.as_str());
-            scene.load()
+            scene.survey()
         })
         .collect();
     progress.finish();

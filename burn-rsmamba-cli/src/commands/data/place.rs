@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::Serialize;
 
+use crate::aside::write_with;
 use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
 use crate::report::print_json;
@@ -107,14 +108,9 @@ pub(super) fn place(path: &Path, write: impl FnOnce(&Path) -> anyhow::Result<()>
     if path.exists() {
         return Ok(());
     }
-    let cannot = || format!("cannot write {}", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).with_context(cannot)?;
-    // Hidden, so that nobody takes what an interrupted run leaves for an image.
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let aside = folder.join(format!(".{name}.part"));
-    write(&aside)?;
-    fs::rename(&aside, path).with_context(cannot)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(folder).with_context(|| format!("cannot write {}", path.display()))?;
+    write_with(path, write)
 }
 
 /// Writes a text, or finds it there.

@@ -1,7 +1,7 @@
 //! `data preview`: a contact sheet of scenes with their labels.
 
 use anyhow::Context;
-use burn_rsmamba_datasets::{LoadedScene, Mask, Purpose, seed};
+use burn_rsmamba_datasets::{LoadedScene, Mask, Purpose, Scene, SceneSource, seed};
 use image::imageops::{replace, thumbnail};
 use image::{ImageFormat, Rgb, RgbImage};
 use rand::SeedableRng;
@@ -19,6 +19,8 @@ use crate::report::print_json;
 
 /// Pixels between two pictures.
 const GAP: u32 = 4;
+/// Pixels of the largest sheet: 805 MB in memory.
+const LARGEST_SHEET: u64 = 1 << 28;
 
 /// What was drawn.
 #[derive(Debug, Serialize)]
@@ -37,10 +39,19 @@ pub(super) fn run(args: &PreviewArgs, progress: &mut Progress) -> Outcome {
     let wanted = |split: Option<_>| args.split.is_none() || split.is_none() || split == args.split;
     let mut scenes: Vec<_> =
         parts.into_iter().filter(|part| wanted(part.split)).flat_map(|part| part.set.scenes).collect();
-    scenes.shuffle(&mut ChaCha8Rng::seed_from_u64(seed(args.seed, Purpose::Order, 0, 0)));
+    scenes.shuffle(&mut ChaCha8Rng::seed_from_u64(seed(args.draw.seed, Purpose::Order, 0, 0)));
     scenes.truncate(args.count);
     if scenes.is_empty() {
         return Err(Failure::run("there is no scene to draw; choose another --split"));
+    }
+    let layout = Layout::new(scenes.len(), scenes.iter().map(panel_count).max().unwrap_or(1), args.side);
+    if layout.area() > LARGEST_SHEET {
+        return Err(Failure::usage(format!(
+            "a sheet of {} scenes would have {} million pixels, more than {}; choose a smaller --count or --side",
+            scenes.len(),
+            layout.area() / 1_000_000,
+            LARGEST_SHEET / 1_000_000
+        )));
     }
     progress.start("drawing", scenes.len());
     let mut rows = Vec::new();
@@ -49,7 +60,7 @@ pub(super) fn run(args: &PreviewArgs, progress: &mut Progress) -> Outcome {
         progress.advance(scene.name.as_str());
     }
     progress.finish();
-    let sheet = sheet(&rows, args.side);
+    let sheet = sheet(&rows, &layout);
     place(&args.out, |aside| {
         sheet.save_with_format(aside, ImageFormat::Png).with_context(|| format!("cannot write {}", args.out.display()))
     })?;
@@ -73,22 +84,54 @@ fn panels(scene: &LoadedScene, side: u32) -> Vec<RgbImage> {
     panels
 }
 
-/// The scenes in columns, so that the sheet is about as wide as it is high.
-fn sheet(scenes: &[Vec<RgbImage>], side: u32) -> RgbImage {
-    let panels = scenes.iter().map(Vec::len).max().unwrap_or(1) as u32;
-    let (cell_width, cell_height) = (panels * (side + GAP) + GAP, side + GAP);
-    let columns = (1..=scenes.len() as u32)
-        .min_by_key(|&columns| {
-            let rows = (scenes.len() as u32).div_ceil(columns);
-            (columns * cell_width).abs_diff(rows * cell_height)
-        })
-        .unwrap_or(1);
-    let rows = (scenes.len() as u32).div_ceil(columns);
-    let mut sheet = RgbImage::from_pixel(columns * cell_width, rows * cell_height + GAP, Rgb([128; 3]));
+/// How many pictures a scene has: its images, and its label.
+fn panel_count(scene: &Scene) -> usize {
+    match &scene.source {
+        SceneSource::Files { images, label, .. } => images.len() + usize::from(label.is_some()),
+        SceneSource::Memory { images, .. } => images.len() + 1,
+    }
+}
+
+/// The scenes in columns, so that the sheet is about as wide as it is high. Lengths are in pixels, and wide enough for any flags.
+struct Layout {
+    columns: u64,
+    rows: u64,
+    /// From a picture to the next of its scene.
+    pitch: u64,
+    cell_width: u64,
+}
+
+impl Layout {
+    fn new(scenes: usize, panels: usize, side: u32) -> Self {
+        let (scenes, pitch) = (scenes as u64, u64::from(side + GAP));
+        let cell_width = (panels as u64).saturating_mul(pitch) + u64::from(GAP);
+        let columns = (1..=scenes)
+            .min_by_key(|&columns| (columns * cell_width).abs_diff(scenes.div_ceil(columns) * pitch))
+            .unwrap_or(1);
+        Self { columns, rows: scenes.div_ceil(columns), pitch, cell_width }
+    }
+
+    fn width(&self) -> u64 {
+        self.columns * self.cell_width
+    }
+
+    fn height(&self) -> u64 {
+        self.rows * self.pitch + u64::from(GAP)
+    }
+
+    fn area(&self) -> u64 {
+        self.width().saturating_mul(self.height())
+    }
+}
+
+/// The sheet of at most [`LARGEST_SHEET`] pixels.
+fn sheet(scenes: &[Vec<RgbImage>], layout: &Layout) -> RgbImage {
+    let mut sheet = RgbImage::from_pixel(layout.width() as u32, layout.height() as u32, Rgb([128; 3]));
     for (index, panels) in (0..).zip(scenes) {
-        let (left, top) = (index % columns * cell_width + GAP, index / columns * cell_height + GAP);
+        let left = index % layout.columns * layout.cell_width + u64::from(GAP);
+        let top = index / layout.columns * layout.pitch + u64::from(GAP);
         for (number, panel) in (0..).zip(panels) {
-            replace(&mut sheet, panel, i64::from(left + number * (side + GAP)), i64::from(top));
+            replace(&mut sheet, panel, (left + number * layout.pitch) as i64, top as i64);
         }
     }
     sheet
@@ -103,11 +146,18 @@ mod tests {
         let picture = |value: u8| RgbImage::from_pixel(8, 6, Rgb([value; 3]));
         for count in 1..20_u8 {
             let scenes: Vec<Vec<RgbImage>> = (0..count).map(|n| vec![picture(2 * n), picture(2 * n + 1)]).collect();
-            let sheet = sheet(&scenes, 8);
+            let sheet = sheet(&scenes, &Layout::new(scenes.len(), 2, 8));
             for value in 0..2 * count {
                 let found = sheet.pixels().filter(|pixel| pixel.0 == [value; 3]).count();
                 assert_eq!(found, 48, "{value} of {count}");
             }
         }
+    }
+
+    #[test]
+    fn a_sheet_beyond_all_use_is_known_before_it_is_made() {
+        // With 32 bits it would have wrapped around.
+        assert!(Layout::new(7000, 3, 2048).area() > LARGEST_SHEET);
+        assert!(Layout::new(1000, 2, 192).area() < LARGEST_SHEET);
     }
 }

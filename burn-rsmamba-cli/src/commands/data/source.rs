@@ -42,12 +42,14 @@ pub(super) fn image_folders(dates: Dates) -> &'static [&'static str] {
     }
 }
 
-/// The files of a scene with their folders: its images, and its label where it has one.
+/// The files of a scene and where copies of them go below a folder: its images, and its label where it has one.
+///
+/// Copies are named after the scene, whatever the files are called: that is how its dates and its label are found again.
 ///
 /// # Errors
 ///
 /// When the scene has no files of its own.
-pub(super) fn files(scene: &Scene) -> Result<Vec<(&'static str, &Path)>, Failure> {
+pub(super) fn copies(scene: &Scene) -> Result<Vec<(&Path, PathBuf)>, Failure> {
     let SceneSource::Files { images, label, region, .. } = &scene.source else {
         return Err(Failure::usage("the demo has no files; name a dataset folder"));
     };
@@ -60,7 +62,22 @@ pub(super) fn files(scene: &Scene) -> Result<Vec<(&'static str, &Path)>, Failure
     let dates = if images.len() == 1 { Dates::One } else { Dates::Two };
     let images = image_folders(dates).iter().copied().zip(images);
     let label = label.iter().map(|path| ("label", path));
-    Ok(images.chain(label).map(|(folder, path)| (folder, path.as_path())).collect())
+    let named = |path: &Path| {
+        let mut name = file_name(&scene.name);
+        if let Some(extension) = path.extension() {
+            name = format!("{name}.{}", extension.to_string_lossy());
+        }
+        name
+    };
+    Ok(images.chain(label).map(|(folder, path)| (path.as_path(), Path::new(folder).join(named(path)))).collect())
+}
+
+/// A name without what cannot stand in the name of a file on every system.
+pub(super) fn file_name(name: &str) -> String {
+    let unfit = |letter: char| letter.is_control() || r#"/\:*?"<>|"#.contains(letter);
+    let name = name.replace(unfit, "_");
+    // A name that begins with a dot is hidden, and none at all is no name.
+    if name.is_empty() || name.starts_with('.') { format!("_{name}") } else { name }
 }
 
 /// All scenes; what the reader ought to know of them goes to `progress`.
@@ -69,7 +86,7 @@ pub(super) fn files(scene: &Scene) -> Result<Vec<(&'static str, &Path)>, Failure
 ///
 /// A usage error where neither form of a source is complete; what `open` finds wrong.
 pub(super) fn parts(args: &SourceArgs, progress: &Progress) -> Result<Vec<Part>, Failure> {
-    let allow = args.allow_unpaired;
+    let allow = args.label.allow_unpaired;
     let mut parts = match (&args.data, args.task, &args.images, &args.labels) {
         (Some(data), Some(task), ..) => of_dataset(data, task, allow)?,
         (None, _, Some(images), Some(labels)) => vec![of_folders(images, args.images2.as_deref(), labels, allow)?],
@@ -81,7 +98,7 @@ pub(super) fn parts(args: &SourceArgs, progress: &Progress) -> Result<Vec<Part>,
     };
     for part in &mut parts {
         part.set.warnings.iter().for_each(|warning| progress.warn(warning.to_string()));
-        part.set = part.set.clone().with_label_rule(&args.label_rule);
+        part.set = part.set.clone().with_label_rule(&args.label.label_rule);
     }
     Ok(parts)
 }
@@ -136,4 +153,17 @@ fn by_name(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Failure> {
         Ok((stem, path))
     });
     Ok(files.collect::<anyhow::Result<_>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_copies_are_file_names() {
+        for (name, expected) in [("tile 1.5-é", "tile 1.5-é"), ("../a/b", "_.._a_b"), ("c:\\d\n", "c__d_"), ("", "_")]
+        {
+            assert_eq!(file_name(name), expected);
+        }
+    }
 }

@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::place::{Copies, check_text, place_text};
-use super::source::{files, parts};
+use super::source::{self, file_name, parts};
 use crate::cli::SplitArgs;
 use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
@@ -20,45 +20,49 @@ type Assignment = BTreeMap<String, Split>;
 
 /// Copies the scenes into their splits and writes the lists.
 pub(super) fn run(args: &SplitArgs, progress: &mut Progress) -> Outcome {
-    let scenes: Vec<Scene> = parts(&args.source, progress)?.into_iter().flat_map(|part| part.set.scenes).collect();
+    let scenes: Vec<Scene> =
+        parts(&args.write.source, progress)?.into_iter().flat_map(|part| part.set.scenes).collect();
     let places = places(&scenes, args.place_until.as_deref());
     let (how, assignment) = match (&args.ratio, &args.count, &args.lists) {
-        (Some(ratio), ..) => (format!("ratio {ratio:?}"), drawn(&places, by_ratio(*ratio, scenes.len())?, args.seed)),
-        (_, Some(count), _) => (format!("count {count:?}"), drawn(&places, by_count(*count, scenes.len())?, args.seed)),
+        (Some(ratio), ..) => {
+            (format!("ratio {ratio:?}"), drawn(&places, by_ratio(*ratio, scenes.len())?, args.draw.seed))
+        }
+        (_, Some(count), _) => {
+            (format!("count {count:?}"), drawn(&places, by_count(*count, scenes.len())?, args.draw.seed))
+        }
         (.., Some(lists)) => (format!("lists of {}", lists.display()), listed(lists, &scenes)?),
         _ => return Err(Failure::usage("say how to split: --ratio 0.7,0.1,0.2, --count 70,10,20 or --lists FOLDER")),
     };
     keeps_places_together(&places, &assignment)?;
 
     let (mut copies, mut counts) = (Copies::default(), BTreeMap::new());
-    let mut names: BTreeMap<String, Vec<&str>> =
+    let mut names: BTreeMap<String, Vec<String>> =
         Split::ALL.into_iter().map(|split| (split.to_string(), Vec::new())).collect();
     for scene in &scenes {
         let Some(split) = assignment.get(&scene.name).map(ToString::to_string) else { continue };
-        for (kind, path) in files(scene)? {
-            let name = path.file_name().unwrap_or_default();
-            copies.add(path, args.out.join(&split).join(kind).join(name))?;
+        for (path, to) in source::copies(scene)? {
+            copies.add(path, args.write.out.join(&split).join(to))?;
         }
         *counts.entry(split.clone()).or_insert(0) += 1;
-        names.entry(split).or_default().push(&scene.name);
+        names.entry(split).or_default().push(file_name(&scene.name));
     }
     if assignment.len() < scenes.len() {
         progress.warn(format!("{} scene(s) are in no list and are left out", scenes.len() - assignment.len()));
     }
     let lists = names.iter().map(|(split, names)| {
-        let seed = if args.lists.is_some() { String::new() } else { format!(", seed {}", args.seed) };
+        let seed = if args.lists.is_some() { String::new() } else { format!(", seed {}", args.draw.seed) };
         let head = format!("# {split}: {} scenes, {how}{seed}", names.len());
-        let lines = std::iter::once(head.as_str()).chain(names.iter().copied());
-        (args.out.join(format!("{split}.txt")), lines.flat_map(|line| [line, "\n"]).collect::<String>())
+        let lines = std::iter::once(&head).chain(names);
+        (args.write.out.join(format!("{split}.txt")), lines.flat_map(|line| [line.as_str(), "\n"]).collect::<String>())
     });
     let lists: Vec<_> = lists.collect();
     let mend = "give the same split and --seed, or choose another --out";
     lists.iter().try_for_each(|(path, text)| check_text(path, text, mend))?;
-    let placed = copies.apply(args.apply, counts, progress)?;
-    if args.apply {
+    let placed = copies.apply(args.write.apply, counts, progress)?;
+    if args.write.apply {
         lists.iter().try_for_each(|(path, text)| place_text(path, text, mend))?;
     }
-    placed.print(&args.out, progress)
+    placed.print(&args.write.out, progress)
 }
 
 /// The scenes of each place: tiles that `data tile` cut from one scene, and names that are the same up to a text.
@@ -95,8 +99,8 @@ fn by_ratio(ratio: [f64; 3], scenes: usize) -> Result<[usize; 3], Failure> {
 }
 
 fn by_count(count: [usize; 3], scenes: usize) -> Result<[usize; 3], Failure> {
-    match count.iter().sum::<usize>() {
-        sum if sum == scenes => Ok(count),
+    match count.iter().map(|&part| part as u128).sum::<u128>() {
+        sum if sum == scenes as u128 => Ok(count),
         sum => Err(Failure::usage(format!("--count adds up to {sum}, but there are {scenes} scenes"))),
     }
 }
@@ -211,5 +215,7 @@ mod tests {
         assert_eq!(by_ratio([0.0, 0.5, 0.5], 1).unwrap(), [0, 1, 0]);
         let message = by_count([1, 2, 3], 10).unwrap_err().to_string();
         assert!(message.contains('6') && message.contains("10"), "{message}");
+        // Wrapped around, these would add up to 10.
+        assert!(by_count([usize::MAX, 1, 10], 10).is_err());
     }
 }

@@ -1,9 +1,9 @@
 //! `data stats`: what the bands of the training split are like.
 
-use burn_rsmamba_datasets::{Split, statistics};
+use burn_rsmamba_datasets::{Split, Statistics};
 use serde::Serialize;
 
-use super::load;
+use super::survey;
 use crate::cli::DataArgs;
 use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
@@ -21,14 +21,14 @@ struct Measured {
 
 /// Prints mean and deviation of the training split, as `--normalisation measured` would take them.
 pub(super) fn stats(args: &DataArgs, progress: &mut Progress) -> Outcome {
-    let Some((_, warnings, scenes)) = load(args, Split::Train, progress)? else {
+    let Some((_, warnings, scenes)) = survey(args, Split::Train, progress)? else {
         return Err(Failure::run(format!("{} has no train split for task {}", args.data, args.task)));
     };
     for warning in &warnings {
         progress.warn(warning);
     }
     let scenes = scenes.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let measured = statistics(&scenes);
+    let measured = Statistics::of_surveys(&scenes);
     print_json(&Measured {
         split: Split::Train.to_string(),
         mean: measured.mean,

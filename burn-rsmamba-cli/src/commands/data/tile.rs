@@ -44,26 +44,26 @@ pub(super) fn run(args: &TileArgs, progress: &mut Progress) -> Outcome {
         skip_blank: !args.keep_blank,
         ..CropOptions::default()
     };
-    let (settings, path) = (settings(args, stride), args.out.join(SETTINGS));
+    let (settings, path) = (settings(args, stride), args.write.out.join(SETTINGS));
     let mend = "give the same --size, --stride, --edge and source, or choose another --out";
     check_text(&path, &settings, mend)?;
-    let mut placed = Placed { applied: args.apply, written: 0, present: 0, parts: BTreeMap::new() };
-    if args.apply {
+    let mut placed = Placed { applied: args.write.apply, written: 0, present: 0, parts: BTreeMap::new() };
+    if args.write.apply {
         place_text(&path, &settings, mend)?;
     }
     // Classes and pixels that count nowhere stay as they are; what is target or not is written as people look at it.
-    let rule = &args.source.label_rule;
+    let rule = &args.write.source.label.label_rule;
     let mark = if rule.classes() > 2 || rule.ignores() { 1 } else { u8::MAX };
-    for part in parts(&args.source, progress)? {
+    for part in parts(&args.write.source, progress)? {
         let crops = Crops::with_storage(&part.set, options, Storage::default())?;
         let ground = part.set.scenes.iter().map(ground).collect::<Result<Vec<_>, _>>()?;
         placed.parts.insert(part.name(), crops.len());
         progress.start(part.name(), crops.len());
         let counts = (0..crops.len()).into_par_iter().map(|index| {
             let (scene, _) = crops.counted(index);
-            let files = files(&part, &crops, index, &args.out, ground[scene].georeference.is_some());
+            let files = files(&part, &crops, index, &args.write.out, ground[scene].georeference.is_some());
             let missing: Vec<usize> = (0..files.len()).filter(|&file| !files[file].exists()).collect();
-            if args.apply && !missing.is_empty() {
+            if args.write.apply && !missing.is_empty() {
                 let tile = crops.tile(index)?;
                 missing.iter().try_for_each(|&file| write(&files[file], file, &tile, &ground[scene], mark))?;
             }
@@ -77,19 +77,19 @@ pub(super) fn run(args: &TileArgs, progress: &mut Progress) -> Outcome {
             placed.present += present;
         }
     }
-    placed.print(&args.out, progress)
+    placed.print(&args.write.out, progress)
 }
 
 /// What a second run has to have in common with the first.
 fn settings(args: &TileArgs, stride: usize) -> String {
-    let source = &args.source;
+    let source = &args.write.source;
     let paths =
         [source.data.clone().map(PathBuf::from), source.images.clone(), source.images2.clone(), source.labels.clone()];
     let paths: Vec<String> = paths.into_iter().flatten().map(|path| path.display().to_string()).collect();
     format!(
         "# How `burn-rsmamba-cli data tile` cut these tiles.\nsource = {paths:?}\nlabel_rule = \"{}\"\nsize = {}\nstride = \
          {stride}\nedge = \"{:?}\"\nkeep_blank = {}\n",
-        source.label_rule, args.size, args.edge, args.keep_blank
+        source.label.label_rule, args.size, args.edge, args.keep_blank
     )
 }
 

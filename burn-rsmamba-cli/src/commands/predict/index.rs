@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use base64::{Engine, prelude::BASE64_STANDARD};
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Job;
-use super::writer::partial;
+use crate::aside::write_with;
 use crate::cli::PredictArgs;
 use crate::error::Failure;
+use crate::html::{data_address, page};
 use crate::pictures::{self, quicklook};
 use crate::training::evaluate::Mapper;
 
@@ -45,36 +45,24 @@ pub(super) fn write(
     let mapped = jobs.iter().filter(|job| !failed.iter().any(|(other, _)| std::ptr::eq(*job, *other)));
     let places: Vec<Markup> = mapped.map(|job| place(job, args)).collect::<anyhow::Result<_>>()?;
     let title = format!("{} of {} scenes mapped", places.len(), jobs.len());
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) }
-                style { (PreEscaped(include_str!("index.css"))) }
-            }
-            body {
-                h1 { (title) }
-                table {
-                    tr { th { "Model" } td { (args.model.display()) } }
-                    tr { th { "Task" } td { (mapper.model.task()) } }
-                    tr { th { "Threshold" } td { (mapper.threshold) } }
-                }
-                @for place in &places { (place) }
-                @for (job, reason) in failed {
-                    article {
-                        h2 { (name(&job.images[0])) }
-                        p.failed { "Left out: " (reason) }
-                    }
-                }
+    let body = html! {
+        table {
+            tr { th { "Model" } td { (args.model.display()) } }
+            tr { th { "Task" } td { (mapper.model.task()) } }
+            tr { th { "Threshold" } td { (mapper.threshold) } }
+        }
+        @for place in &places { (place) }
+        @for (job, reason) in failed {
+            article {
+                h2 { (name(&job.images[0])) }
+                p.failed { "Left out: " (reason) }
             }
         }
     };
-    let unfinished = partial(path);
-    std::fs::write(&unfinished, page.into_string())
-        .and_then(|()| std::fs::rename(&unfinished, path))
-        .with_context(|| format!("cannot write {}", path.display()))
+    let page = page(&title, include_str!("index.css"), &body);
+    write_with(path, |aside| {
+        std::fs::write(aside, page.into_string()).with_context(|| format!("cannot write {}", path.display()))
+    })
 }
 
 /// Pictures and figures of a place that is mapped.
@@ -84,13 +72,13 @@ fn place(job: &Job, args: &PredictArgs) -> anyhow::Result<Markup> {
     let mut pictures = Vec::new();
     for (date, image) in (1..).zip(&job.images) {
         let name = if job.images.len() == 1 { name(image) } else { format!("Date {date}: {}", name(image)) };
-        pictures.push((name, data_uri(&quicklook::image(image, SIDE)?)?));
+        pictures.push((name, embedded(&quicklook::image(image, SIDE)?)?));
     }
-    pictures.push((name(&job.mask), data_uri(&pictures::overlay(job.background(args), &mask, SIDE)?)?));
+    pictures.push((name(&job.mask), embedded(&pictures::overlay(job.background(args), &mask, SIDE)?)?));
     let mut scores = None;
     if let Some(label) = &job.label {
         let (counts, picture) = label.compare(&job.mask, SIDE)?;
-        pictures.push((name(&label.errors), data_uri(&picture)?));
+        pictures.push((name(&label.errors), embedded(&picture)?));
         scores = Some(counts);
     }
     Ok(html! {
@@ -135,9 +123,9 @@ fn link(path: &Path) -> String {
     utf8_percent_encode(&name(path), NON_ALPHANUMERIC).to_string()
 }
 
-/// A picture as the text that stands for its file.
-fn data_uri(picture: &RgbImage) -> anyhow::Result<String> {
+/// A picture, made small.
+fn embedded(picture: &RgbImage) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))?;
-    Ok(format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(bytes)))
+    Ok(data_address("jpeg", &bytes))
 }

@@ -6,7 +6,7 @@ use burn_rsmamba::metrics::Confusion;
 use burn_rsmamba_datasets::{LabelRule, Mask, Pixels, RasterFile, Scene, SceneSource};
 
 use super::Job;
-use super::outputs::{MASK_MARKED, MASK_NODATA};
+use crate::mask_file::{MARKED, NODATA};
 use crate::pictures::errors::{Agreement, ErrorMap};
 
 /// Rows that are compared at a time.
@@ -72,6 +72,6 @@ impl Label {
 
 /// Pixels without data, in the images or in the label, count nowhere.
 fn agreement(found: u8, truth: u8) -> Agreement {
-    let counted = found != MASK_NODATA && truth != Mask::IGNORED;
-    Agreement::of(counted, found == MASK_MARKED, Mask::is_target(truth))
+    let counted = found != NODATA && truth != Mask::IGNORED;
+    Agreement::of(counted, found == MARKED, Mask::is_target(truth))
 }

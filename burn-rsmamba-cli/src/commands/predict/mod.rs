@@ -25,7 +25,7 @@ use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
 use crate::report::{Scored, print_json};
 use crate::training::evaluate::Mapper;
-use crate::{device, interrupt, model_file};
+use crate::{device, interrupt, mask_file, model_file};
 
 /// One place to map: an image a date, where it lies, and what is written.
 struct Job {
@@ -177,7 +177,7 @@ fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
         let output = |kind: &str| args.out.join(format!("{stem}_{kind}"));
         let georeference = georeference(&images);
         let job = Job {
-            mask: output(if georeference.is_some() { "mask.tif" } else { "mask.png" }),
+            mask: args.out.join(mask_file::name(&stem, georeference.is_some())),
             prob: args.prob.then(|| output("prob.tif")),
             polygons: args.polygons.then(|| output("polygons.geojson")),
             overlay: args.overlay.then(|| output("overlay.png")),

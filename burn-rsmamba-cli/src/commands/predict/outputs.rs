@@ -10,12 +10,8 @@ use burn_rsmamba_datasets::GeoTiff;
 
 use super::Job;
 use super::writer::{Writer, partial, write_geotiff, write_polygons};
+use crate::mask_file::{BACKGROUND, MARKED, NODATA};
 use crate::pictures;
-
-/// What a mask holds where the image has no data: neither 0 nor 255.
-pub(super) const MASK_NODATA: u8 = 127;
-/// What a mask holds where it is marked.
-pub(super) const MASK_MARKED: u8 = 255;
 
 /// The outputs of a job.
 pub(super) struct Outputs<'a> {
@@ -66,7 +62,7 @@ impl<'a> Outputs<'a> {
     ) -> Writers<'scope> {
         let mask = partial(&self.job.mask);
         let mask = if self.job.georeference.is_some() {
-            let raster = self.raster(MASK_NODATA.to_string());
+            let raster = self.raster(NODATA.to_string());
             Writer::spawn(scope, move |rows| write_geotiff(&mask, &raster, rows))
         } else {
             let size = (self.width, self.height);
@@ -166,8 +162,8 @@ fn class(marked: bool, blank: bool) -> Class {
 /// What stands for a class in a mask.
 fn value(class: Class) -> u8 {
     match class {
-        Class::NoData => MASK_NODATA,
-        Class::Marked => MASK_MARKED,
-        Class::Background => 0,
+        Class::NoData => NODATA,
+        Class::Marked => MARKED,
+        Class::Background => BACKGROUND,
     }
 }

@@ -2,13 +2,15 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use anyhow::{Context, anyhow};
 use burn_rsmamba::vector::{Polygons, Run};
 use burn_rsmamba_datasets::{GeoJson, GeoReference, GeoSample, GeoTiff};
+
+pub(super) use crate::aside::aside as partial;
 
 /// Bands of finished rows that may wait for a writer.
 const WAITING: usize = 2;
@@ -92,11 +94,4 @@ pub(super) fn write_polygons(
         file.finish()
     };
     write().with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Where a file is written before it is complete.
-pub(super) fn partial(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    PathBuf::from(name)
 }
