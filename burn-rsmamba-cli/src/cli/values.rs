@@ -135,8 +135,9 @@ pub(crate) fn parse_threshold<T: FromStr + Copy + Into<f64>>(text: &str) -> Resu
 }
 
 pub(super) fn parse_image_size(text: &str) -> Result<(usize, usize), String> {
-    let sides =
-        text.split_once(['x', 'X']).and_then(|(height, width)| Some((height.parse().ok()?, width.parse().ok()?)));
+    let sides = text
+        .split_once(['x', 'X'])
+        .and_then(|(height, width)| Some((height.parse::<usize>().ok()?, width.parse::<usize>().ok()?)));
     match sides {
         Some((height, width)) if height < 32 || width < 32 => Err("images start at 32x32".into()),
         Some((height, width)) if height.max(width) > LARGEST_SIDE => Err(too_large()),

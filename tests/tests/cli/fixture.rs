@@ -47,6 +47,8 @@ impl Fixture {
         command.args(arguments).current_dir(self.folder.path()).env_clear().env("NO_COLOR", "1");
         // Graphics libraries complain on stderr where it is not set.
         command.env("XDG_RUNTIME_DIR", self.folder.path());
+        // Where LibTorch is found, in builds with it.
+        command.envs(std::env::var_os("LD_LIBRARY_PATH").map(|path| ("LD_LIBRARY_PATH", path)));
         command
     }
 
