@@ -30,7 +30,7 @@ pub(crate) const MOST_WORKERS: usize = 256;
 /// The largest number of things: more than anybody has, and products of two of them fit.
 pub(crate) const MOST: usize = 1_000_000_000;
 /// The largest seed of a run, since its config is a TOML file.
-pub(crate) const LARGEST_SEED: u64 = i64::MAX as u64;
+const LARGEST_SEED: u64 = i64::MAX as u64;
 
 /// A side of a crop: at least one pixel.
 pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
