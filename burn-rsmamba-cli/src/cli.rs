@@ -35,8 +35,8 @@ pub(crate) use predict::PredictArgs;
 pub(crate) use report::ReportArgs;
 pub(crate) use train::TrainArgs;
 pub(crate) use values::{
-    LARGEST_SEED, LARGEST_SIDE, MOST, MOST_WORKERS, parse_count, parse_label_rule, parse_number, parse_seed,
-    parse_size, parse_threshold, parse_workers, task_parser,
+    LARGEST_SIDE, MOST, MOST_WORKERS, parse_count, parse_label_rule, parse_number, parse_seed, parse_size,
+    parse_threshold, parse_workers, task_parser,
 };
 pub(crate) use windows::WindowArgs;
 

@@ -30,7 +30,7 @@ pub(crate) const MOST_WORKERS: usize = 256;
 /// The largest number of things: more than anybody has, and products of two of them fit.
 pub(crate) const MOST: usize = 1_000_000_000;
 /// The largest seed of a run, since its config is a TOML file.
-pub(crate) const LARGEST_SEED: u64 = i64::MAX as u64;
+const LARGEST_SEED: u64 = i64::MAX as u64;
 
 /// A side of a crop: at least one pixel.
 pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
@@ -135,7 +135,7 @@ pub(crate) fn parse_threshold<T: FromStr + Copy + Into<f64>>(text: &str) -> Resu
 }
 
 pub(super) fn parse_image_size(text: &str) -> Result<(usize, usize), String> {
-    let sides =
+    let sides: Option<(usize, usize)> =
         text.split_once(['x', 'X']).and_then(|(height, width)| Some((height.parse().ok()?, width.parse().ok()?)));
     match sides {
         Some((height, width)) if height < 32 || width < 32 => Err("images start at 32x32".into()),
