@@ -7,7 +7,7 @@ use crate::{DatasetError, Pixels, Scene};
 /// Values of an image that are looked at together; a scene of fewer is looked at as a whole.
 const STRIP_VALUES: usize = 8 << 20;
 
-/// What one scene is like; [`Statistics::of_surveys`] says it of many.
+/// What one scene is like; [`Statistics::of_surveys`](crate::Statistics::of_surveys) says it of many.
 #[derive(Clone, Debug)]
 pub struct Survey {
     /// Columns.

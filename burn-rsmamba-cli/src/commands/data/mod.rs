@@ -34,8 +34,8 @@ pub(super) fn run(command: DataCommand, progress: &mut Progress) -> Outcome {
 
 type Surveyed = (&'static str, Vec<String>, Vec<Result<Survey, DatasetError>>);
 
-/// What the scenes of a split are like, or what is wrong with them; nothing for a split that is not there. Of their pixels no more than
-/// some rows of a few scenes are in memory.
+/// What the scenes of a split are like, or what is wrong with them; nothing for a split that is not there. Of their pixels no more
+/// than some rows of a few scenes are in memory.
 fn survey(args: &DataArgs, split: Split, progress: &mut Progress) -> Result<Option<Surveyed>, Failure> {
     let task: Task = args.task;
     let rule: &LabelRule = &args.label.label_rule;
