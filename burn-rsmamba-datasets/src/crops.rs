@@ -176,6 +176,18 @@ impl Crops {
         self.store.load(index)
     }
 
+    /// Opens a scene of any size to read windows of it, with the label judged already; [`scene`](Self::scene) is for those
+    /// that fit into memory.
+    ///
+    /// # Errors
+    /// Files that can no longer be read; [`DatasetError::Downsampled`] where scenes are made smaller.
+    ///
+    /// # Panics
+    /// When there is no such scene.
+    pub fn reader(&self, index: usize) -> Result<SceneReader, DatasetError> {
+        self.store.open(index)
+    }
+
     /// The scene that a crop is cut from, and the pixels of it that count in this crop and in no other.
     ///
     /// # Panics

@@ -304,6 +304,14 @@ pub enum DatasetError {
         /// The ratio that was asked for; 0 fits nothing.
         ratio: usize,
     },
+    /// Windows of a scene that is made smaller.
+    #[error("{scene} is downsampled by {ratio}, and windows are read only of scenes as they are; use a ratio of 1")]
+    Downsampled {
+        /// The scene.
+        scene: PathBuf,
+        /// The ratio.
+        ratio: usize,
+    },
     /// Every scene is smaller than a crop, and partial crops are left out.
     #[error(
         "no scene of the {split} split holds a whole crop of {size} pixels; choose a smaller crop, or another edge"

@@ -155,12 +155,15 @@ impl Raster {
         })
     }
 
-    /// Zeros where there is no data: all bands at this value, or not a number. Zeros count as blank.
-    pub(crate) fn clear_nodata(&mut self, nodata: Option<f64>) {
+    /// Zeros where there is no data: all bands at this value, or not a number. Zeros count as blank. Gives back which pixels
+    /// had none.
+    pub(crate) fn clear_nodata(&mut self, nodata: Option<f64>) -> Vec<bool> {
+        let mut cleared = vec![false; self.width * self.height];
         let floats = matches!(self.pixels, Pixels::F32(_)).then_some(f64::NAN);
         for nodata in nodata.into_iter().chain(floats) {
-            for pixel in 0..self.width * self.height {
+            for (pixel, cleared) in cleared.iter_mut().enumerate() {
                 if self.is_nodata(0, pixel, nodata) {
+                    *cleared = true;
                     let range = pixel * self.bands..(pixel + 1) * self.bands;
                     match &mut self.pixels {
                         Pixels::U8(values) => values[range].fill(0),
@@ -170,6 +173,7 @@ impl Raster {
                 }
             }
         }
+        cleared
     }
 
     /// Whether a pixel holds no picture: all bands at the smallest or largest value of the type, or not a number.
