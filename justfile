@@ -10,6 +10,10 @@ test:
 nextest:
     cargo nextest run --workspace && cargo test --workspace --doc
 
+# The readers' memory on scenes as large as WHU-CD's; writes 2 GB and takes minutes.
+giant:
+    cargo test --release -p burn-rsmamba-datasets --test memory -- --ignored --nocapture
+
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use burn_dataset::Dataset;
 use rayon::prelude::*;
 
-use crate::grid::Span;
+use crate::grid::{Grid, Span};
+use crate::raster::LARGEST_VALUES;
 use crate::reader::SceneReader;
 use crate::scene::Size;
 use crate::store::Store;
-use crate::{DatasetError, Dates, Edge, Grid, LoadedScene, Mask, Pixels, Raster, SceneSet, Storage, Window};
+use crate::{DatasetError, Dates, Edge, LoadedScene, Mask, Pixels, Raster, SceneSet, Storage, Window};
 
 /// The smallest crop: the models halve their input five times.
 const SMALLEST: usize = 32;
+
+/// The largest crop, if its values are no more than an image held whole may have.
+const LARGEST: usize = 1 << 15;
 
 /// How scenes are cut up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +180,18 @@ impl Crops {
         self.store.load(index)
     }
 
+    /// Opens a scene of any size to read windows of it, with the label judged already; [`scene`](Self::scene) is for those
+    /// that fit into memory.
+    ///
+    /// # Errors
+    /// Files that can no longer be read; [`DatasetError::Downsampled`] where scenes are made smaller.
+    ///
+    /// # Panics
+    /// When there is no such scene.
+    pub fn reader(&self, index: usize) -> Result<SceneReader, DatasetError> {
+        self.store.open(index)
+    }
+
     /// The scene that a crop is cut from, and the pixels of it that count in this crop and in no other.
     ///
     /// # Panics
@@ -293,6 +309,7 @@ fn inside(rows: Span, columns: Span) -> Window {
 /// Reads a scene, one row of crops at a time.
 fn look(store: &Store, scene: usize, options: CropOptions) -> Result<Seen, DatasetError> {
     let size = store.size(scene)?;
+    check_largest(options.size, size.bands)?;
     let grid = Grid { size: options.size, stride: options.size - options.overlap, edge: options.edge };
     let columns = grid.spans(size.width);
     let mut seen = Seen { size, eight_bit: true, cells: Vec::new() };
@@ -321,9 +338,16 @@ fn check(options: CropOptions) -> Result<(), DatasetError> {
     match size {
         0 => Err(DatasetError::CropZero { smallest: SMALLEST }),
         1..SMALLEST => Err(DatasetError::CropTooSmall { size, smallest: SMALLEST }),
+        _ if size > LARGEST => check_largest(size, 1),
         _ if overlap >= size => Err(DatasetError::OverlapTooLarge { overlap, size }),
         _ => Ok(()),
     }
+}
+
+/// Crops of so many bands fit into memory, padding and all.
+fn check_largest(size: usize, bands: usize) -> Result<(), DatasetError> {
+    let largest = (LARGEST_VALUES / bands.max(1)).isqrt().min(LARGEST);
+    if size > largest { Err(DatasetError::CropTooLarge { size, largest }) } else { Ok(()) }
 }
 
 /// There are scenes, and all have the bands and dates of the first.

@@ -134,6 +134,17 @@ pub enum DatasetError {
         /// What is not supported.
         reason: String,
     },
+    /// A sound image, or a block of one, that would take too much memory.
+    #[error(
+        "{path} is too large ({reason}); what is read by windows may have any size: convert it \
+         (gdal_translate -co TILED=YES {path} NEW.tif) or cut it up (data tile)"
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What is too large.
+        reason: String,
+    },
     /// A TIFF that is compressed in a way that is not read here.
     #[error(
         "{path} is compressed by {method}, which this build does not read; {rebuild}convert it: \
@@ -284,6 +295,14 @@ pub enum DatasetError {
         /// The smallest size.
         smallest: usize,
     },
+    /// Crops that would take too much memory: scenes are padded to them.
+    #[error("crop size {size} is too large; give at most {largest}")]
+    CropTooLarge {
+        /// The size that was given.
+        size: usize,
+        /// The largest size, for images of so many bands.
+        largest: usize,
+    },
     /// Crops that would not move on.
     #[error("overlap {overlap} is not smaller than crop size {size}; give at most {most}", most = size.saturating_sub(1))]
     OverlapTooLarge {
@@ -302,6 +321,14 @@ pub enum DatasetError {
         /// Its height.
         height: usize,
         /// The ratio that was asked for; 0 fits nothing.
+        ratio: usize,
+    },
+    /// Windows of a scene that is made smaller.
+    #[error("{scene} is downsampled by {ratio}, and windows are read only of scenes as they are; use a ratio of 1")]
+    Downsampled {
+        /// The scene.
+        scene: PathBuf,
+        /// The ratio.
         ratio: usize,
     },
     /// Every scene is smaller than a crop, and partial crops are left out.

@@ -14,16 +14,6 @@ pub struct Window {
 }
 
 impl Window {
-    /// Whether a pixel lies inside.
-    pub fn contains(&self, row: usize, column: usize) -> bool {
-        (self.top..self.bottom).contains(&row) && (self.left..self.right).contains(&column)
-    }
-
-    /// The number of pixels inside.
-    pub fn area(&self) -> usize {
-        (self.bottom - self.top) * (self.right - self.left)
-    }
-
     /// The row-major indices of the pixels inside, in an image of `width` columns.
     pub fn indices(self, width: usize) -> impl Iterator<Item = usize> + Clone {
         (self.top..self.bottom).flat_map(move |row| (self.left..self.right).map(move |column| row * width + column))
@@ -45,34 +35,16 @@ pub enum Edge {
 
 /// Square windows on a regular grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grid {
+pub(crate) struct Grid {
     /// Rows and columns of a window; at least 1.
-    pub size: usize,
+    pub(crate) size: usize,
     /// Rows and columns from one window to the next; at least 1.
-    pub stride: usize,
+    pub(crate) stride: usize,
     /// What happens at the bottom and right border.
-    pub edge: Edge,
+    pub(crate) edge: Edge,
 }
 
 impl Grid {
-    /// The windows over a scene, row by row. They may reach beyond the bottom and right border.
-    ///
-    /// # Panics
-    /// When size or stride is 0.
-    pub fn windows(self, height: usize, width: usize) -> Vec<Window> {
-        let columns = self.spans(width);
-        let window = |rows: Span, columns: Span| Window {
-            top: rows.start,
-            left: columns.start,
-            bottom: rows.start + self.size,
-            right: columns.start + self.size,
-        };
-        self.spans(height)
-            .into_iter()
-            .flat_map(|rows| columns.iter().map(move |&columns| window(rows, columns)))
-            .collect()
-    }
-
     /// The windows along one axis. The ranges `from..to` give each pixel that is covered to exactly one of them.
     pub(crate) fn spans(self, length: usize) -> Vec<Span> {
         let Self { size, stride, edge } = self;
@@ -102,4 +74,25 @@ pub(crate) struct Span {
     pub(crate) from: usize,
     /// One beyond its last pixel inside the scene.
     pub(crate) to: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edges_of_a_grid_are_moved_padded_or_dropped() {
+        let starts = |edge, stride, length| {
+            let spans = Grid { size: 32, stride, edge }.spans(length);
+            spans.iter().map(|span| span.start).collect::<Vec<_>>()
+        };
+        assert_eq!(starts(Edge::Shift, 32, 100), [0, 32, 64, 68]);
+        assert_eq!(starts(Edge::Pad, 32, 100), [0, 32, 64, 96]);
+        assert_eq!(starts(Edge::Drop, 32, 100), [0, 32, 64]);
+        assert_eq!(starts(Edge::Shift, 50, 100), [0, 50, 68]);
+        assert_eq!(starts(Edge::Pad, 50, 100), [0, 50]);
+        assert_eq!(starts(Edge::Drop, 17, 100), [0, 17, 34, 51, 68]);
+        assert_eq!(starts(Edge::Pad, 17, 100), [0, 17, 34, 51, 68]);
+        assert!(starts(Edge::Drop, 32, 31).is_empty());
+    }
 }

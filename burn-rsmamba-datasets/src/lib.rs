@@ -5,7 +5,7 @@
 //! |---|---|
 //! | find and pair the files of a split | [`open`], or [`DatasetFolder`] for one dataset → [`SceneSet`] |
 //! | decode one scene and check it | [`Scene::load`] → [`LoadedScene`] of [`Raster`]s and a [`Mask`] |
-//! | read windows of a giant one | [`Scene::reader`] → [`SceneReader`] |
+//! | read windows of a giant one | [`Scene::reader`], [`Crops::reader`] → [`SceneReader`] |
 //! | cut it up, as a `burn_dataset::Dataset` | [`Crops`] → [`Sample`] |
 //! | vary a training sample | [`augment()`], [`jitter`] |
 //! | batches of an epoch, decoded ahead | [`Sampler`] → [`Loader`], with the feature `loader` Burn's `DataLoader` |
@@ -54,12 +54,12 @@ pub use augment::{augment, jitter};
 pub use crops::{CropOptions, Crops, Sample, Tile};
 pub use error::DatasetError;
 pub use geo_json::GeoJson;
-pub use grid::{Edge, Grid, Window};
+pub use grid::{Edge, Window};
 pub use layout::{DatasetFolder, list_images, open};
 #[cfg(feature = "loader")]
 pub use loader::TensorLoader;
 pub use loader::{Loader, LoaderOptions, Ordered};
-pub use mask::{LabelRule, Mask, read_label, read_mask};
+pub use mask::{LabelRule, Mask, read_label};
 pub use names::Names;
 pub use raster::{AlignedFile, GeoReference, GeoSample, GeoTiff, Pixels, Raster, RasterFile, Resampling, read_raster};
 pub use reader::SceneReader;

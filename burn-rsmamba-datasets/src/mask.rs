@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::raster::Pixels;
+use crate::raster::{Pixels, repeated};
 use crate::{DatasetError, Raster, read_raster};
 
 /// A label, row-major: where the target is, or the class of each pixel.
@@ -36,10 +36,9 @@ impl Mask {
 
     /// `h` rows from `y` and `w` columns from `x`; beyond the bottom and right border the last row and column repeat.
     pub(crate) fn crop(&self, y: usize, x: usize, h: usize, w: usize) -> Self {
-        let mut data = Vec::with_capacity(h * w);
-        for row in y..y + h {
-            let start = row.min(self.height - 1) * self.width;
-            data.extend((x..x + w).map(|column| self.data[start + column.min(self.width - 1)]));
+        let mut data = Vec::with_capacity(h.saturating_mul(w));
+        for row in repeated(y..y + h, self.height) {
+            data.extend(repeated(x..x + w, self.width).map(|column| self.data[row * self.width + column]));
         }
         Self { width: w, height: h, data }
     }
@@ -56,7 +55,7 @@ impl Mask {
 
 /// Which pixels of a label file are target, or of which class.
 ///
-/// As text: `auto`, `nonzero`, `threshold:128`, `map:2,3`, `channel:0`, `classes:6`, `ignore:255:classes:6`.
+/// As text: `auto`, `nonzero`, `threshold:128`, `map:2,3`, `channel:0`, `classes:6`, `ignore:255:classes:6` (once).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum LabelRule {
     /// One band, or equal ones, of 0 and 1 or of 0 and 255 (one value alone: 0, 1 or 255); all else is refused.
@@ -123,6 +122,13 @@ impl FromStr for LabelRule {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (kind, value) = text.split_once(':').map_or((text, None), |(kind, value)| (kind, Some(value)));
+        let inner = value.and_then(|rest| rest.split_once(':')).and_then(|(_, rule)| rule.split(':').next());
+        if kind == "ignore" && inner == Some("ignore") {
+            return Err(format!(
+                "`{text:.60}` is no rule for labels: `ignore` names one value; write ignore:VALUE:RULE with another RULE, and give \
+                 all pixels that count nowhere that value"
+            ));
+        }
         let number = |text: &str| text.trim().parse::<f32>().ok().filter(|value| value.is_finite());
         let rule = match (kind, value) {
             ("auto", None) => Some(Self::Auto),
@@ -140,14 +146,6 @@ impl FromStr for LabelRule {
             "auto, nonzero, threshold:VALUE, map:VALUE,VALUE, channel:BAND, classes:NUMBER or ignore:VALUE:RULE";
         rule.ok_or_else(|| format!("`{text}` is no rule for labels; write {forms}"))
     }
-}
-
-/// Reads a plainly binary label: [`LabelRule::Auto`].
-///
-/// # Errors
-/// As [`read_label`].
-pub fn read_mask(path: &Path) -> Result<Mask, DatasetError> {
-    read_label(path, &LabelRule::Auto)
 }
 
 /// Reads a label by a rule.

@@ -9,7 +9,7 @@ use crate::{DatasetError, LabelRule, LoadedScene, Mask, Raster, RasterFile, Scen
 
 /// Decoded blocks that are kept of each file. Two rows of tiles of 256 pixels, 32507 pixels wide and of three bands, are
 /// 50 MB.
-const CACHE_BYTES: usize = 96 << 20;
+pub(crate) const CACHE_BYTES: usize = 96 << 20;
 
 /// An open [`Scene`] of any size, of which windows are decoded: see [`RasterFile`].
 pub struct SceneReader {
@@ -97,7 +97,73 @@ impl SceneReader {
         self.files().map(RasterFile::decoded_blocks).sum()
     }
 
-    /// The pixels of a window; those without data are 0 in every band.
+    /// The number of images.
+    pub fn dates(&self) -> usize {
+        match &self.source {
+            Source::Files { images, .. } => images.len(),
+            Source::Memory { images, .. } => images.len(),
+        }
+    }
+
+    /// One image of a window, counted from 0, with 0 in every band of pixels without data, and for each pixel whether it is one:
+    /// its file's value for no data, or not a number, in every band. Scenes in memory are as they are and have none.
+    ///
+    /// # Errors
+    /// A block that is damaged or cut off, or compressed in a way that is not supported.
+    ///
+    /// # Panics
+    /// When there is no such image; when the window is empty or reaches beyond the scene.
+    pub fn image(
+        &mut self,
+        date: usize,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<(Raster, Vec<bool>), DatasetError> {
+        let (y, x) = self.place(top, left, height, width);
+        match &mut self.source {
+            Source::Files { images, .. } => {
+                let mut image = images[date].window(y, x, height, width)?;
+                let blank = image.clear_nodata(images[date].nodata());
+                Ok((image, blank))
+            }
+            Source::Memory { images, .. } => {
+                Ok((images[date].window(y, x, height, width), vec![false; height * width]))
+            }
+        }
+    }
+
+    /// The label of a window without the images, if there is one; see [`window`](Self::window).
+    ///
+    /// # Errors
+    /// As [`window`](Self::window).
+    ///
+    /// # Panics
+    /// When the window is empty or reaches beyond the scene.
+    pub fn label(
+        &mut self,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<Option<Mask>, DatasetError> {
+        let (y, x) = self.place(top, left, height, width);
+        let whole = (height, width) == (self.height(), self.width());
+        match &mut self.source {
+            Source::Files { label: None, .. } => Ok(None),
+            Source::Files { label: Some(label), .. } => {
+                if !whole {
+                    label.settle(self.region)?;
+                }
+                let values = label.file.window(y, x, height, width)?;
+                mask_of(label.file.path(), &values, &label.rule, &mut Vec::new()).map(Some)
+            }
+            Source::Memory { label, .. } => Ok(Some(label.crop(y, x, height, width))),
+        }
+    }
+
+    /// The pixels of a window; those without data are 0 in every band, as [`image`](Self::image) tells them.
     ///
     /// With [`LabelRule::Auto`] the first window that is not the whole scene takes a look at all values of the label.
     ///
@@ -113,13 +179,12 @@ impl SceneReader {
         height: usize,
         width: usize,
     ) -> Result<LoadedScene, DatasetError> {
-        let mut scene = self.stored_window(top, left, height, width)?;
-        if let Source::Files { images: files, .. } = &self.source {
-            for (image, file) in scene.images.iter_mut().zip(files) {
-                Arc::make_mut(image).clear_nodata(file.nodata());
-            }
-        }
-        Ok(scene)
+        let images = (0..self.dates()).map(|date| {
+            let (image, _) = self.image(date, top, left, height, width)?;
+            Ok(Arc::new(image))
+        });
+        let images = images.collect::<Result<_, _>>()?;
+        self.with_label(images, top, left, height, width)
     }
 
     /// [`window`](Self::window) with the values that stand for no data as they are.
@@ -130,78 +195,44 @@ impl SceneReader {
         height: usize,
         width: usize,
     ) -> Result<LoadedScene, DatasetError> {
+        let (y, x) = self.place(top, left, height, width);
+        let images = match &mut self.source {
+            Source::Files { images, .. } => {
+                let images = images.iter_mut().map(|file| file.window(y, x, height, width).map(Arc::new));
+                images.collect::<Result<_, _>>()?
+            }
+            Source::Memory { images, .. } => {
+                images.iter().map(|image| Arc::new(image.window(y, x, height, width))).collect()
+            }
+        };
+        self.with_label(images, top, left, height, width)
+    }
+
+    fn with_label(
+        &mut self,
+        images: Vec<Arc<Raster>>,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<LoadedScene, DatasetError> {
+        let label = self.label(top, left, height, width)?.map(Arc::new);
+        Ok(LoadedScene { name: self.name.clone(), images, label })
+    }
+
+    /// Where a window of the scene begins in its files.
+    fn place(&self, top: usize, left: usize, height: usize, width: usize) -> (usize, usize) {
         assert!(
             height > 0 && width > 0 && top + height <= self.height() && left + width <= self.width(),
             "SceneReader: window {height}x{width} at ({top}, {left}) is not inside {}x{} (height x width)",
             self.height(),
             self.width()
         );
-        let (y, x) = (self.region.top + top, self.region.left + left);
-        let (images, label) = match &mut self.source {
-            Source::Files { images, label } => {
-                let images = images.iter_mut().map(|file| file.window(y, x, height, width).map(Arc::new));
-                let images = images.collect::<Result<_, _>>()?;
-                let part = Window { top: y, left: x, bottom: y + height, right: x + width };
-                let label = label.as_mut().map(|label| label.window(part, self.region).map(Arc::new));
-                (images, label.transpose()?)
-            }
-            Source::Memory { images, label } => {
-                let images = images.iter().map(|image| Arc::new(image.window(y, x, height, width))).collect();
-                (images, Some(Arc::new(label.crop(y, x, height, width))))
-            }
-        };
-        Ok(LoadedScene { name: self.name.clone(), images, label })
-    }
-
-    /// The number of images.
-    pub(crate) fn dates(&self) -> usize {
-        match &self.source {
-            Source::Files { images, .. } => images.len(),
-            Source::Memory { images, .. } => images.len(),
-        }
-    }
-
-    /// Rows of one image, as [`window`](Self::window) has them.
-    pub(crate) fn image_rows(&mut self, date: usize, top: usize, rows: usize) -> Result<Raster, DatasetError> {
-        let Window { top, left, bottom, right } = self.rows(top, rows);
-        match &mut self.source {
-            Source::Files { images, .. } => {
-                let file = &mut images[date];
-                let mut image = file.window(top, left, bottom - top, right - left)?;
-                image.clear_nodata(file.nodata());
-                Ok(image)
-            }
-            Source::Memory { images, .. } => Ok(images[date].window(top, left, bottom - top, right - left)),
-        }
-    }
-
-    /// Rows of the label, if there is one.
-    pub(crate) fn label_rows(&mut self, top: usize, rows: usize) -> Result<Option<Mask>, DatasetError> {
-        let (part, region) = (self.rows(top, rows), self.region);
-        match &mut self.source {
-            Source::Files { label, .. } => label.as_mut().map(|label| label.window(part, region)).transpose(),
-            Source::Memory { label, .. } => Ok(Some(label.crop(part.top, part.left, rows, part.right - part.left))),
-        }
-    }
-
-    /// Where rows of the scene lie in its files.
-    fn rows(&self, top: usize, rows: usize) -> Window {
-        let top = self.region.top + top;
-        Window { top, bottom: top + rows, ..self.region }
+        (self.region.top + top, self.region.left + left)
     }
 }
 
 impl LabelFile {
-    /// A part of what the scene is of the file.
-    fn window(&mut self, part: Window, region: Window) -> Result<Mask, DatasetError> {
-        if part != region {
-            self.settle(region)?;
-        }
-        let Window { top, left, bottom, right } = part;
-        let values = self.file.window(top, left, bottom - top, right - left)?;
-        mask_of(self.file.path(), &values, &self.rule, &mut Vec::new())
-    }
-
     /// Lets a rule that judges a label by all its values do so, and makes it one that can be applied to a part.
     fn settle(&mut self, region: Window) -> Result<(), DatasetError> {
         let Some(settled) = self.rule.settled() else { return Ok(()) };

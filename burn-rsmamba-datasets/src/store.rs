@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::raster::fits_memory;
-use crate::reader::SceneReader;
+use crate::reader::{CACHE_BYTES, SceneReader};
 use crate::recent::Recent;
 use crate::scene::Size;
 use crate::{DatasetError, LoadedScene, Mask, Raster, RasterFile, Scene, SceneSource, Window};
@@ -121,6 +121,16 @@ impl Store {
                 *rule = settled;
             }
         }
+    }
+
+    /// A reader of one's own, which the limits of the storage do not count.
+    pub(crate) fn open(&self, scene: usize) -> Result<SceneReader, DatasetError> {
+        let (ratio, scene) = (self.ratio, &self.scenes[scene]);
+        if ratio != 1 {
+            return Err(DatasetError::Downsampled { scene: scene.path(Some(0)), ratio });
+        }
+        let folder = self.storage.folder.as_deref();
+        SceneReader::open(scene, |path| RasterFile::open_often(path, CACHE_BYTES, folder))
     }
 
     /// The open scene; opened without the lock, so that other threads go on: where two open the same, the first is kept.

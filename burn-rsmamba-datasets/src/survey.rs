@@ -43,7 +43,7 @@ fn survey(reader: &mut SceneReader, strip_values: usize) -> Result<Survey, Datas
     // Date by date, as a scene in memory is measured: the sums are the same to the bit.
     for date in 0..reader.dates() {
         for (top, rows) in strips() {
-            let image = reader.image_rows(date, top, rows)?;
+            let (image, _) = reader.image(date, top, 0, rows, width)?;
             if top == 0 {
                 found.samples.push(match image.pixels {
                     Pixels::U8(_) => "8-bit",
@@ -55,7 +55,7 @@ fn survey(reader: &mut SceneReader, strip_values: usize) -> Result<Survey, Datas
         }
     }
     for (top, rows) in strips() {
-        let Some(label) = reader.label_rows(top, rows)? else { break };
+        let Some(label) = reader.label(top, 0, rows, width)? else { break };
         found.target += label.target() as u64;
         found.labelled += label.data.len() as u64;
     }

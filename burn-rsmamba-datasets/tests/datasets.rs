@@ -15,7 +15,6 @@ mod datasets {
     mod layouts;
     mod lists;
     mod loader;
-    mod memory;
     mod openers;
     mod pairs;
     mod rasters;

@@ -1,16 +1,18 @@
-//! Any text as a label rule, and any values as a label: a rule that prints as it parses, a mask of 0 and 1, or an error.
+//! Any text as a label rule, and any values as a label: a rule that prints as it parses, a mask of classes and
+//! ignored pixels, or an error.
 //!
 //! `cargo +nightly fuzz run labels -- -max_len=512 -timeout=10`
 
 #![no_main]
 
-use burn_rsmamba_datasets::{LabelRule, Raster, read_label, read_raster};
+use burn_rsmamba_datasets::{LabelRule, Mask, Raster, read_label, read_raster};
 use libfuzzer_sys::fuzz_target;
 use std::path::{Path, PathBuf};
 use tiff::encoder::{TiffEncoder, colortype};
 
 /// How rules begin, so that most inputs are one.
-const BEGINNINGS: [&str; 6] = ["", "auto", "nonzero", "threshold:", "map:", "channel:"];
+const BEGINNINGS: [&str; 9] =
+    ["", "auto", "nonzero", "threshold:", "map:", "channel:", "classes:", "ignore:255:", "ignore:0:classes:"];
 
 fuzz_target!(|input: (u8, &str, u8, u8, Vec<f32>)| {
     let (beginning, rest, kind, width, values) = input;
@@ -28,7 +30,10 @@ fuzz_target!(|input: (u8, &str, u8, u8, Vec<f32>)| {
     match read_label(&path, &rule) {
         Ok(mask) => {
             assert_eq!((mask.width, mask.height, mask.data.len()), (width, height, width * height));
-            assert!(mask.data.iter().all(|&value| value <= 1));
+            let allowed = |value: u8| {
+                usize::from(value) < rule.classes() || (rule.ignores() && value == Mask::IGNORED)
+            };
+            assert!(mask.data.iter().all(|&value| allowed(value)), "{text}: {:?}", mask.data);
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }

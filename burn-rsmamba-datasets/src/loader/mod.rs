@@ -24,7 +24,8 @@ pub struct LoaderOptions {
     pub seed: u64,
     /// Crops of a batch; the last one of an epoch may have fewer.
     pub batch: usize,
-    /// Threads that decode; 0 decodes when a batch is asked for. The batches are the same.
+    /// Threads that decode; 0 decodes when a batch is asked for. The batches are the same. More than [`ahead`](Self::ahead), or
+    /// than the system allows, are not started.
     pub workers: usize,
     /// Batches that are made ahead of the one that was taken last, at most.
     pub ahead: usize,

@@ -1,15 +1,20 @@
 //! Work done ahead by threads, handed out in order.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+/// No more threads than this, whatever was asked for.
+const MOST_WORKERS: usize = 256;
+
 /// The results of numbered jobs, in the order of their numbers whatever thread made them.
 ///
 /// At most `ahead` results are made before they are asked for. A job that panics panics where its result is taken. Dropped
-/// early, it waits for the jobs under way.
+/// early, it waits for the jobs under way. Where the system refuses threads, those that are there do the work, or else the one
+/// that takes the results.
 #[derive(Debug)]
 pub struct Ordered<T> {
     shared: Arc<Shared<T>>,
@@ -17,6 +22,9 @@ pub struct Ordered<T> {
     next: usize,
     end: usize,
 }
+
+/// What a thread does.
+type Work = Box<dyn FnOnce() + Send>;
 
 struct Shared<T> {
     state: Mutex<State<T>>,
@@ -43,20 +51,33 @@ impl<T: Send + 'static> Ordered<T> {
         ahead: usize,
         job: impl Fn(usize) -> T + Send + Sync + 'static,
     ) -> Self {
+        Self::on_threads(jobs, workers, ahead, job, |work| thread::Builder::new().spawn(work))
+    }
+
+    fn on_threads(
+        jobs: Range<usize>,
+        workers: usize,
+        ahead: usize,
+        job: impl Fn(usize) -> T + Send + Sync + 'static,
+        spawn: impl Fn(Work) -> io::Result<JoinHandle<()>>,
+    ) -> Self {
+        let (end, ahead) = (jobs.end, ahead.max(1));
         let state = State { free: jobs.start, next: jobs.start, results: BTreeMap::new() };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             made: Condvar::new(),
             taken: Condvar::new(),
             job: Box::new(job),
-            ahead: ahead.max(1),
+            ahead,
         });
         let worker = |_| {
             let shared = shared.clone();
-            thread::spawn(move || shared.work(jobs.end))
+            spawn(Box::new(move || shared.work(end))).ok()
         };
-        let workers = (0..workers.min(jobs.len())).map(worker).collect();
-        Self { shared, workers, next: jobs.start, end: jobs.end }
+        // No more than `ahead` jobs are ever under way.
+        let workers = workers.min(jobs.len()).min(ahead).min(MOST_WORKERS);
+        let workers = (0..workers).map_while(worker).collect();
+        Self { shared, workers, next: jobs.start, end }
     }
 }
 
@@ -152,6 +173,31 @@ mod tests {
             assert_eq!(ordered.collect::<Vec<_>>(), (3..40).map(|number| number * number).collect::<Vec<_>>());
         }
         assert_eq!(Ordered::new(4..4, 2, 1, |number| number).next(), None);
+    }
+
+    #[test]
+    fn a_system_that_refuses_threads_gets_the_work_done_by_those_there_are() {
+        for allowed in 0..4 {
+            let left = AtomicUsize::new(allowed);
+            let spawn = |work: Work| {
+                if left.load(Ordering::SeqCst) == 0 {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                left.fetch_sub(1, Ordering::SeqCst);
+                thread::Builder::new().spawn(work)
+            };
+            let ordered = Ordered::on_threads(0..20, 6, 8, |number| number, spawn);
+            assert_eq!(ordered.workers.len(), allowed);
+            assert_eq!(ordered.collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn threads_are_bounded_by_what_can_be_under_way() {
+        assert_eq!(Ordered::new(0..1000, usize::MAX, 3, |number| number).workers.len(), 3);
+        let refuse = |_: Work| Err(io::ErrorKind::OutOfMemory.into());
+        let mut ordered = Ordered::on_threads(0..usize::MAX, usize::MAX, usize::MAX, |number| number, refuse);
+        assert_eq!((ordered.workers.len(), ordered.next()), (0, Some(0)));
     }
 
     #[test]

@@ -9,6 +9,9 @@ use crate::DatasetError;
 /// Grids may differ by this part of a pixel and count as one.
 const SAME: f64 = 1e-3;
 
+/// Values of the file that are read at a time, where one row of the target needs no more.
+const PIECE_VALUES: usize = 16 << 20;
+
 /// How pixels between those of a file are made. Neither averages: a file of much finer pixels is sampled, not summed up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Resampling {
@@ -103,11 +106,6 @@ impl AlignedFile {
         Ok(Self { file, rows, columns, resampling })
     }
 
-    /// The file.
-    pub fn file(&self) -> &RasterFile {
-        &self.file
-    }
-
     /// A window of the target grid, in the type of the file, and for each pixel whether it has no data: outside the file, or
     /// made of a pixel of no data. Outside, the border of the file is repeated.
     ///
@@ -120,43 +118,48 @@ impl AlignedFile {
         height: usize,
         width: usize,
     ) -> Result<(Raster, Vec<bool>), DatasetError> {
+        self.in_pieces(top, left, height, width, PIECE_VALUES)
+    }
+
+    /// [`window`](Self::window), for which about so many values of the file are read at a time: the grid may be so much coarser
+    /// that all that lies under a window fills the memory, though two rows and columns of it for each pixel are needed.
+    fn in_pieces(
+        &mut self,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+        most_values: usize,
+    ) -> Result<(Raster, Vec<bool>), DatasetError> {
         let rows: Vec<Tap> = (top..top + height).map(|row| self.rows.tap(row, self.resampling)).collect();
         let columns: Vec<Tap> = (left..left + width).map(|column| self.columns.tap(column, self.resampling)).collect();
-        let ((y, part_height), (x, part_width)) = (reach(&rows), reach(&columns));
-        let nodata = self.file.nodata();
-        let part = self.file.window(y, x, part_height, part_width)?;
+        let (x, part_width) = reach(&columns);
+        let (nodata, bands) = (self.file.nodata(), self.file.bands());
         let mut blank = Vec::with_capacity(height * width);
-        for row in &rows {
-            for column in &columns {
-                let hole =
-                    |row: usize, column: usize| nodata.is_some_and(|value| part.is_nodata(row - y, column - x, value));
-                let [(a, b), (c, d)] = [(row.first, row.second), (column.first, column.second)];
-                blank.push(!(row.inside && column.inside) || hole(a, c) || hole(a, d) || hole(b, c) || hole(b, d));
-            }
-        }
-        let bands = part.bands;
-        let value = |at: &dyn Fn(usize) -> f32, row: &Tap, column: &Tap, band: usize| {
-            let at = |row: usize, column: usize| at(((row - y) * part_width + column - x) * bands + band);
-            let across = |row: usize| mix(at(row, column.first), at(row, column.second), column.weight);
-            mix(across(row.first), across(row.second), row.weight)
-        };
-        let values = |at: &dyn Fn(usize) -> f32| -> Vec<f32> {
-            let mut values = Vec::with_capacity(height * width * bands);
-            for row in &rows {
+        let mut values = Vec::with_capacity(height * width * bands);
+        let mut none = Pixels::U8(Vec::new());
+        for rows in pieces(&rows, most_values / (part_width * bands).max(1)) {
+            let (y, part_height) = reach(rows);
+            let part = self.file.window(y, x, part_height, part_width)?;
+            let hole =
+                |row: usize, column: usize| nodata.is_some_and(|value| part.is_nodata(row - y, column - x, value));
+            let at = |row: usize, column: usize, band: usize| {
+                part.pixels.raw(((row - y) * part_width + column - x) * bands + band)
+            };
+            for row in rows {
                 for column in &columns {
-                    values.extend((0..bands).map(|band| value(at, row, column, band)));
+                    let [(a, b), (c, d)] = [(row.first, row.second), (column.first, column.second)];
+                    blank.push(!(row.inside && column.inside) || hole(a, c) || hole(a, d) || hole(b, c) || hole(b, d));
+                    let across = |row, band| mix(at(row, c, band), at(row, d, band), column.weight);
+                    values.extend((0..bands).map(|band| mix(across(a, band), across(b, band), row.weight)));
                 }
             }
-            values
-        };
-        let pixels = match &part.pixels {
-            Pixels::F32(from) => Pixels::F32(values(&|index| from[index])),
-            Pixels::U8(from) => {
-                Pixels::U8(values(&|index| f32::from(from[index])).iter().map(|value| value.round() as u8).collect())
-            }
-            Pixels::U16(from) => {
-                Pixels::U16(values(&|index| f32::from(from[index])).iter().map(|value| value.round() as u16).collect())
-            }
+            none = part.pixels.zeros(0);
+        }
+        let pixels = match none {
+            Pixels::F32(_) => Pixels::F32(values),
+            Pixels::U8(_) => Pixels::U8(values.iter().map(|value| value.round() as u8).collect()),
+            Pixels::U16(_) => Pixels::U16(values.iter().map(|value| value.round() as u16).collect()),
         };
         Ok((Raster { width, height, bands, pixels }, blank))
     }
@@ -189,11 +192,33 @@ impl Axis {
     }
 }
 
+impl Tap {
+    fn ends(&self) -> (usize, usize) {
+        (self.first.min(self.second), self.first.max(self.second))
+    }
+}
+
 /// The first pixel that is needed, and how many.
 fn reach(taps: &[Tap]) -> (usize, usize) {
-    let first = taps.iter().map(|tap| tap.first.min(tap.second)).min().unwrap_or(0);
-    let last = taps.iter().map(|tap| tap.first.max(tap.second)).max().unwrap_or(0);
+    let first = taps.iter().map(|tap| tap.ends().0).min().unwrap_or(0);
+    let last = taps.iter().map(|tap| tap.ends().1).max().unwrap_or(0);
     (first, last - first + 1)
+}
+
+/// The taps in pieces that each reach over no more than `most` pixels, or are one tap.
+fn pieces(taps: &[Tap], most: usize) -> impl Iterator<Item = &[Tap]> {
+    let mut left = taps;
+    std::iter::from_fn(move || {
+        let (mut first, mut last) = (usize::MAX, 0);
+        let fits = |tap: &&Tap| {
+            (first, last) = (first.min(tap.ends().0), last.max(tap.ends().1));
+            last - first < most
+        };
+        let count = left.iter().take_while(fits).count().max(1).min(left.len());
+        let (piece, rest) = left.split_at(count);
+        left = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 fn mix(first: f32, second: f32, weight: f32) -> f32 {
@@ -214,4 +239,63 @@ fn composed(target: [f64; 6], source: [f64; 6]) -> Option<[f64; 6]> {
 
 fn refuse(path: &Path, reason: String) -> DatasetError {
     DatasetError::NotAligned { path: path.into(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    fn place(transform: [f64; 6]) -> GeoReference {
+        let keys = vec![1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 32633];
+        GeoReference { transform, keys, doubles: Vec::new(), ascii: String::new() }
+    }
+
+    #[test]
+    fn pieces_hold_what_the_whole_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fine.tif");
+        let (width, height) = (90, 70);
+        let bytes: Vec<u8> = (0..3 * width * height).map(|index| (index * index / 7 % 251) as u8).collect();
+        let words = bytes.iter().map(|&byte| u16::from(byte) * 200).collect();
+        let floats = bytes.iter().map(|&byte| f32::from(byte) * 0.3).collect();
+        for pixels in [Pixels::U8(bytes), Pixels::U16(words), Pixels::F32(floats)] {
+            let raster = Raster { width, height, bands: 3, pixels };
+            let own = place([1000.0, 1.0, 0.0, 2000.0, 0.0, -1.0]);
+            raster.write_geotiff(File::create(&path).unwrap(), Some(&own), Some(9.0)).unwrap();
+            for size in [0.3, 1.0, 2.5, 11.0] {
+                for resampling in [Resampling::Nearest, Resampling::Bilinear] {
+                    for onto in [[995.3, size, 0.0, 2003.7, 0.0, -size], [995.3, size, 0.0, 1927.7, 0.0, size]] {
+                        let file = RasterFile::open(&path).unwrap();
+                        let mut file = AlignedFile::new(file, &place(onto), (30, 40), resampling).unwrap();
+                        let whole = file.in_pieces(0, 0, 30, 40, usize::MAX).unwrap();
+                        for most in [0, 500, 3000] {
+                            let found = file.in_pieces(0, 0, 30, 40, most).unwrap();
+                            assert!(found == whole, "{size}, {resampling}, {most}");
+                        }
+                        assert!(file.window(0, 0, 30, 40).unwrap() == whole);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_coarse_grid_reads_no_more_than_it_needs() {
+        for scale in [0.2, 1.0, 37.5, 400.0, -400.0] {
+            let axis = Axis { scale, offset: if scale < 0.0 { 399_990.0 } else { 0.0 }, length: 400_000 };
+            for resampling in [Resampling::Nearest, Resampling::Bilinear] {
+                let taps: Vec<Tap> = (0..1000).map(|index| axis.tap(index, resampling)).collect();
+                for most in [0, 1, 2, 64, 1000] {
+                    let found: Vec<&[Tap]> = pieces(&taps, most).collect();
+                    assert_eq!(found.iter().map(|piece| piece.len()).sum::<usize>(), 1000);
+                    assert!(found.iter().all(|piece| !piece.is_empty() && reach(piece).1 <= most.max(2)));
+                    let read: usize = found.iter().map(|piece| reach(piece).1).sum();
+                    assert!(scale.abs() < 399.0 || most == 1000 || read <= 2 * 1000, "{scale}, {most}: {read}");
+                }
+            }
+        }
+        assert_eq!(pieces(&[], 4).count(), 0);
+    }
 }

@@ -17,7 +17,7 @@ const CACHE_BYTES: usize = 192 << 20;
 ///
 /// An RGB scene of 32507×15354 pixels in row-major crops of 500: each block is decoded once, and the process peaks at 236 MB
 /// (tiles of 256, Deflate) or 239 MB (strips of 16 rows); both and a label through a [`SceneReader`](crate::SceneReader) peak at
-/// 349 MB. `tests/datasets/memory.rs` measures it.
+/// 349 MB. `tests/memory.rs` measures it (`just giant`).
 pub struct RasterFile {
     path: PathBuf,
     source: Source,

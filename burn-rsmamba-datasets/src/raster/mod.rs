@@ -15,7 +15,7 @@ pub use align::{AlignedFile, Resampling};
 pub use file::RasterFile;
 pub use georeference::GeoReference;
 pub use read::read_raster;
-pub(crate) use read::{fits_memory, has_image_extension};
+pub(crate) use read::{LARGEST_VALUES, fits_memory, has_image_extension};
 pub use write::{GeoSample, GeoTiff};
 
 /// An image of any number of bands; pixels are interleaved and row-major.
@@ -40,6 +40,11 @@ pub enum Pixels {
     U16(Vec<u16>),
     /// Any.
     F32(Vec<f32>),
+}
+
+/// Places along an axis of so many; beyond its end the last one repeats.
+pub(crate) fn repeated(places: Range<usize>, length: usize) -> impl Iterator<Item = usize> {
+    places.map(move |place| place.min(length - 1))
 }
 
 impl Pixels {
@@ -98,6 +103,29 @@ impl Raster {
         Self { width, height, bands: self.bands, pixels }
     }
 
+    /// The raster made larger at the bottom and right by repeating its last row and column.
+    pub(crate) fn padded(self, height: usize, width: usize) -> Self {
+        fn pad<T: Copy>(values: &[T], raster: &Raster, height: usize, width: usize) -> Vec<T> {
+            let bands = raster.bands;
+            let mut padded = Vec::with_capacity(height.saturating_mul(width).saturating_mul(bands));
+            for row in repeated(0..height, raster.height) {
+                for column in repeated(0..width, raster.width) {
+                    padded.extend_from_slice(&values[(row * raster.width + column) * bands..][..bands]);
+                }
+            }
+            padded
+        }
+        if (self.height, self.width) == (height, width) {
+            return self;
+        }
+        let pixels = match &self.pixels {
+            Pixels::U8(values) => Pixels::U8(pad(values, &self, height, width)),
+            Pixels::U16(values) => Pixels::U16(pad(values, &self, height, width)),
+            Pixels::F32(values) => Pixels::F32(pad(values, &self, height, width)),
+        };
+        Self { width, height, bands: self.bands, pixels }
+    }
+
     /// Squares of `ratio` by `ratio` pixels become one, their mean, in the same type; what is left at the bottom and right is
     /// dropped.
     pub(crate) fn downsampled(&self, ratio: usize) -> Self {
@@ -131,21 +159,24 @@ impl Raster {
     /// `h` rows from `y` and `w` columns from `x` as planes, scaled as in [`Raster::to_chw_f32`].
     ///
     /// Beyond the bottom and right border the last row and column are repeated.
+    ///
+    /// # Panics
+    /// When the raster has no pixels and the part has; when memory does not hold the part.
     pub fn crop_chw_f32(&self, y: usize, x: usize, h: usize, w: usize) -> Vec<f32> {
-        let mut planes = Vec::with_capacity(self.bands * h * w);
+        let mut planes = Vec::with_capacity(self.bands.saturating_mul(h).saturating_mul(w));
         for band in 0..self.bands {
-            for row in y..y + h {
-                let start = row.min(self.height - 1) * self.width;
-                planes.extend((x..x + w).map(|column| {
-                    let pixel = start + column.min(self.width - 1);
-                    self.pixels.scaled(pixel * self.bands + band)
-                }));
+            for row in repeated(y..y + h, self.height) {
+                let value = |column| self.pixels.scaled((row * self.width + column) * self.bands + band);
+                planes.extend(repeated(x..x + w, self.width).map(value));
             }
         }
         planes
     }
 
     /// Whether all bands of a pixel hold this value, which stands for no data (not a number equals itself here).
+    ///
+    /// # Panics
+    /// When the pixel lies beyond the last one.
     pub fn is_nodata(&self, row: usize, column: usize, nodata: f64) -> bool {
         let start = (row * self.width + column) * self.bands;
         (start..start + self.bands).all(|index| {
@@ -155,12 +186,15 @@ impl Raster {
         })
     }
 
-    /// Zeros where there is no data: all bands at this value, or not a number. Zeros count as blank.
-    pub(crate) fn clear_nodata(&mut self, nodata: Option<f64>) {
+    /// Zeros where there is no data: all bands at this value, or not a number. Zeros count as blank. Gives back which pixels
+    /// had none.
+    pub(crate) fn clear_nodata(&mut self, nodata: Option<f64>) -> Vec<bool> {
+        let mut cleared = vec![false; self.width * self.height];
         let floats = matches!(self.pixels, Pixels::F32(_)).then_some(f64::NAN);
         for nodata in nodata.into_iter().chain(floats) {
-            for pixel in 0..self.width * self.height {
+            for (pixel, cleared) in cleared.iter_mut().enumerate() {
                 if self.is_nodata(0, pixel, nodata) {
+                    *cleared = true;
                     let range = pixel * self.bands..(pixel + 1) * self.bands;
                     match &mut self.pixels {
                         Pixels::U8(values) => values[range].fill(0),
@@ -170,6 +204,7 @@ impl Raster {
                 }
             }
         }
+        cleared
     }
 
     /// Whether a pixel holds no picture: all bands at the smallest or largest value of the type, or not a number.

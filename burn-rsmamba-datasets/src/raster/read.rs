@@ -23,7 +23,7 @@ pub(crate) fn has_image_extension(path: &Path) -> bool {
 }
 
 /// No image of more values is held whole.
-const LARGEST_VALUES: usize = 2 << 30;
+pub(crate) const LARGEST_VALUES: usize = 2 << 30;
 
 /// Reads a PNG, JPEG, BMP or TIFF file whole, whatever its extension.
 ///
@@ -47,7 +47,7 @@ pub(crate) fn fits_memory(path: &Path, width: usize, height: usize, bands: usize
         return Ok(());
     }
     let reason = format!("{width}x{height} pixels of {bands} bands do not fit into memory at once");
-    Err(DatasetError::Unsupported { path: path.into(), reason })
+    Err(DatasetError::TooLarge { path: path.into(), reason })
 }
 
 /// Opens a file and finds out what it holds.
@@ -83,9 +83,8 @@ pub(super) fn tiff_error(path: &Path, failure: Failure) -> DatasetError {
                 TiffError::UnsupportedError(TiffUnsupportedError::UnsupportedCompressionMethod(method)) => {
                     unread_compression(path, method)
                 }
-                TiffError::UnsupportedError(_) | TiffError::LimitsExceeded | TiffError::UsageError(_) => {
-                    DatasetError::Unsupported { path, reason }
-                }
+                TiffError::UnsupportedError(_) | TiffError::UsageError(_) => DatasetError::Unsupported { path, reason },
+                TiffError::LimitsExceeded => DatasetError::TooLarge { path, reason },
                 _ => DatasetError::Damaged { path, reason },
             }
         }
@@ -144,7 +143,8 @@ fn describe(start: &[u8]) -> String {
 fn decode_error(path: &Path, error: &ImageError) -> DatasetError {
     let (path, reason) = (path.to_path_buf(), one_line(&error.to_string()));
     match error {
-        ImageError::Unsupported(_) | ImageError::Limits(_) => DatasetError::Unsupported { path, reason },
+        ImageError::Unsupported(_) => DatasetError::Unsupported { path, reason },
+        ImageError::Limits(_) => DatasetError::TooLarge { path, reason },
         _ => DatasetError::Damaged { path, reason },
     }
 }

@@ -57,29 +57,4 @@ impl Raster {
         directory.finish()?;
         Ok(())
     }
-
-    /// The raster made larger at the bottom and right by repeating its last row and column.
-    ///
-    /// # Panics
-    /// When it is larger than this already.
-    #[must_use]
-    pub fn padded(self, height: usize, width: usize) -> Self {
-        fn pad<T: Copy>(values: &[T], raster: &Raster, height: usize, width: usize) -> Vec<T> {
-            let bands = raster.bands;
-            let mut padded = Vec::with_capacity(height * width * bands);
-            for row in 0..height {
-                let row = &values[row.min(raster.height - 1) * raster.width * bands..][..raster.width * bands];
-                padded.extend_from_slice(row);
-                (raster.width..width).for_each(|_| padded.extend_from_slice(&row[row.len() - bands..]));
-            }
-            padded
-        }
-        assert!(self.height <= height && self.width <= width, "Raster::padded: it would be cut");
-        let pixels = match &self.pixels {
-            Pixels::U8(values) => Pixels::U8(pad(values, &self, height, width)),
-            Pixels::U16(values) => Pixels::U16(pad(values, &self, height, width)),
-            Pixels::F32(values) => Pixels::F32(pad(values, &self, height, width)),
-        };
-        Self { width, height, bands: self.bands, pixels }
-    }
 }

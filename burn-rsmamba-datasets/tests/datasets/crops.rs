@@ -1,5 +1,5 @@
 use burn_dataset::Dataset;
-use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, Dates, Pixels, Raster};
+use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, Dates, Pixels, Raster, Window};
 
 use super::support::{numbered, scene, scene_set};
 
@@ -54,9 +54,8 @@ fn the_last_crop_is_shifted_back() {
 fn small_scenes_are_padded() {
     let crops = crops(20, 10, 32, 0);
     let sample = crops.get(0).unwrap();
-    assert_eq!((crops.len(), sample.counted.bottom, sample.counted.right), (1, 10, 20));
-    assert_eq!(sample.counted.area(), 200);
-    assert!(sample.counted.contains(9, 19) && !sample.counted.contains(9, 20));
+    assert_eq!((crops.len(), sample.counted), (1, Window { top: 0, left: 0, bottom: 10, right: 20 }));
+    assert_eq!(sample.counted.indices(32).count(), 200);
     assert_eq!(sample.label, vec![1; 32 * 32]);
 }
 
@@ -101,6 +100,12 @@ fn senseless_options_are_refused() {
     };
     assert_eq!(error(0, 0), "crop size is 0; give at least 32");
     assert_eq!(error(31, 0), "crop size 31 is too small; give at least 32");
+    assert_eq!(error(200_000, 0), "crop size 200000 is too large; give at most 32768");
+    assert_eq!(error(usize::MAX, usize::MAX), format!("crop size {} is too large; give at most 32768", usize::MAX));
+    let three = Raster { width: 64, height: 32, bands: 3, pixels: Pixels::U8(vec![90; 3 * 64 * 32]) };
+    let set = scene_set(vec![scene("three", three, vec![0; 64 * 32])]);
+    let wide = Crops::new(&set, CropOptions { size: 32_768, ..CropOptions::default() }).unwrap_err().to_string();
+    assert_eq!(wide, "crop size 32768 is too large; give at most 26754");
     assert_eq!(error(64, 64), "overlap 64 is not smaller than crop size 64; give at most 63");
 }
 

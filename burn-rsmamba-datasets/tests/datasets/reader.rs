@@ -52,6 +52,54 @@ fn scenes_in_memory_have_windows_too() {
 }
 
 #[test]
+fn crops_give_readers_that_say_which_pixels_have_no_data() {
+    let root = folder();
+    let (first, second, mask) = (at(&root, "first.tif"), at(&root, "second.tif"), at(&root, "label.png"));
+    let side = 64;
+    let value = |row: usize, column: usize| if row == 3 { f32::NAN } else { (row * side + column) as f32 };
+    let rows = |top: usize, count: usize| {
+        Ok::<_, tiff::TiffError>((top * side..(top + count) * side).map(|i| value(i / side, i % side)).collect())
+    };
+    // the second date has no value for no data, and is not a number in row 3 all the same
+    for (path, nodata) in [(&first, Some("70".to_string())), (&second, None)] {
+        let geotiff = GeoTiff { width: side, height: side, georeference: None, nodata };
+        geotiff.write(File::create(path).unwrap(), rows).unwrap();
+    }
+    label(64, 64, &[0, 0, 255]).save(&mask).unwrap();
+    let rule = LabelRule::Auto;
+    let source = SceneSource::Files { images: vec![first, second], label: Some(mask), rule, region: None };
+    let set = scene_set(vec![Scene { name: "pair".into(), source }]);
+    let folder = Some(root.path().join("decoded"));
+    for storage in [Storage::default(), Storage { memory: 0, folder: None }, Storage { memory: 0, folder }] {
+        let options = CropOptions { size: 32, ..CropOptions::default() };
+        let crops = Crops::with_storage(&set, options, storage).unwrap();
+        let whole = crops.scene(0).unwrap();
+        let mut reader = crops.reader(0).unwrap();
+        assert_eq!((reader.dates(), reader.height(), reader.width()), (2, side, side));
+        let area = (1, 4, 20, 30);
+        let (top, left, height, width) = area;
+        for date in 0..2 {
+            let (image, blank) = reader.image(date, top, left, height, width).unwrap();
+            assert_eq!(image.to_chw_f32(), whole.images[date].crop_chw_f32(top, left, height, width));
+            for (pixel, blank) in blank.into_iter().enumerate() {
+                let (row, column) = (top + pixel / width, left + pixel % width);
+                let hole = date == 0 && (row, column) == (70 / side, 70 % side);
+                assert_eq!(blank, hole || row == 3, "date {date}: {row}, {column}");
+            }
+        }
+        let window = reader.window(top, left, height, width).unwrap();
+        assert_eq!(reader.label(top, left, height, width).unwrap().as_ref(), window.label.as_deref());
+        assert_eq!(window.images[1].to_chw_f32(), whole.images[1].crop_chw_f32(top, left, height, width));
+    }
+    let options = CropOptions { size: 32, downsample: 2, ..CropOptions::default() };
+    let text = message(Crops::new(&set, options).unwrap().reader(0), &root.path().join("first.tif"));
+    assert!(text.starts_with("PATH is downsampled by 2") && text.ends_with("use a ratio of 1"), "{text}");
+    let memory = scene("m", numbered(64, 64), vec![1; 64 * 64]);
+    let (image, blank) = memory.reader().unwrap().image(0, 0, 0, 1, 2).unwrap();
+    assert_eq!((image.pixels, blank), (Pixels::U16(vec![1, 2]), vec![false; 2]));
+}
+
+#[test]
 fn a_part_beyond_the_files_is_refused() {
     let root = folder();
     let scene = files(&root, Some(Window { top: 0, left: 0, bottom: 51, right: 60 }), &[0, 1]);

@@ -1,12 +1,11 @@
 //! Real files, where they are at hand.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn_dataset::Dataset;
-use burn_rsmamba_datasets::{
-    CropOptions, Crops, Dates, LabelRule, Split, list_images, open, read_label, read_mask, read_raster,
-};
+use burn_rsmamba_datasets::{CropOptions, Crops, Dates, LabelRule, Split, list_images, open, read_label, read_raster};
+
+use super::support::{read_mask, skipped};
 
 /// A folder of the real samples, or a visible line.
 fn samples(folder: &str) -> Option<PathBuf> {
@@ -14,9 +13,7 @@ fn samples(folder: &str) -> Option<PathBuf> {
     if data.is_dir() {
         return Some(data.join(folder));
     }
-    // Not `eprintln!`, which the harness would hide.
-    let mut stderr = std::io::stderr();
-    writeln!(stderr, "skipped: ../shared/data is absent").unwrap();
+    skipped("../shared/data is absent");
     None
 }
 

@@ -1,15 +1,29 @@
 //! Small files and folders to read.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn_rsmamba_datasets::{DatasetError, Mask, Pixels, Raster, Scene, SceneSet, SceneSource, Split};
+use burn_rsmamba_datasets::{
+    DatasetError, LabelRule, Mask, Pixels, Raster, Scene, SceneSet, SceneSource, Split, read_label,
+};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use tempfile::TempDir;
 
 pub(super) fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
+}
+
+/// Says that a test does nothing here, and why. Not by `eprintln!`, which the harness would hide.
+pub(super) fn skipped(why: &str) {
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "skipped: {why}").unwrap();
+}
+
+/// A plainly binary label.
+pub(super) fn read_mask(path: &Path) -> Result<Mask, DatasetError> {
+    read_label(path, &LabelRule::Auto)
 }
 
 /// A path below a folder, whose parents exist.

@@ -2,7 +2,7 @@
 //! what was interrupted goes on.
 
 use super::fixture::{Fixture, scene, write, write_label};
-use burn_rsmamba_datasets::{GeoReference, Pixels, Raster, RasterFile, read_mask, read_raster};
+use burn_rsmamba_datasets::{GeoReference, LabelRule, Pixels, Raster, RasterFile, read_label, read_raster};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -34,7 +34,7 @@ fn tiles_are_cut_once_and_only_when_asked_for() {
     let image = read_raster(&fixture.path("tiles/train/B/s1_y00016_x00032.png")).expect("a tile");
     let whole = read_raster(&fixture.path("change/train/B/s1.png")).expect("the scene");
     assert_eq!(image.to_chw_f32(), whole.crop_chw_f32(16, 32, 32, 32));
-    let label = read_mask(&fixture.path("tiles/train/label/s1_y00016_x00032.png")).expect("a label");
+    let label = read_label(&fixture.path("tiles/train/label/s1_y00016_x00032.png"), &LabelRule::Auto).expect("a label");
     assert_eq!(label.target(), 17 * 5);
 
     // as if interrupted: what is gone comes again, what is there stays
@@ -53,6 +53,8 @@ fn tiles_are_cut_once_and_only_when_asked_for() {
     assert!(error.contains("tiles.toml") && error.contains("--out"), "{error}");
     let error = fixture.error(2, &[&tile[..8], &["--out", "x", "--stride", "64"]].concat());
     assert!(error.contains("--stride"), "{error}");
+    let error = fixture.error(1, &[&tile[..6], &["--size", "200000", "--out", "x"]].concat());
+    assert!(error.contains("200000") && error.contains("at most 32768"), "{error}");
 }
 
 #[test]
