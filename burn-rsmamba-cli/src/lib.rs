@@ -16,6 +16,7 @@ mod fault;
 mod html;
 mod html_report;
 mod interrupt;
+mod mapping;
 mod mask_file;
 mod memory;
 mod model_file;
@@ -23,6 +24,7 @@ mod pictures;
 mod progress;
 mod report;
 mod run_folder;
+mod scoring;
 mod training;
 
 use std::ffi::OsString;

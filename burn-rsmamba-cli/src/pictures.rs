@@ -6,19 +6,22 @@ pub(crate) mod quicklook;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use burn_rsmamba_datasets::Raster;
 use image::{ImageFormat, Rgb, RgbImage};
 
-use errors::Agreement;
+use errors::{Agreement, ErrorMap};
 use quicklook::ReducedMask;
 pub(crate) use quicklook::rgb;
 
-use crate::training::evaluate::ScoredScene;
+use crate::scoring::ScoredScene;
 
 /// The longest side of a quick look.
 pub(crate) const QUICK_LOOK: usize = 2048;
+/// The longest side of a map of errors that `eval` writes.
+const ERROR_MAP: usize = 16384;
 /// Pixels between two pictures.
 const GAP: u32 = 8;
 
@@ -29,11 +32,15 @@ const GAP: u32 = 8;
 /// # Errors
 ///
 /// When the file cannot be written.
-pub(crate) fn write_comparison(path: &Path, scored: &ScoredScene<'_>) -> anyhow::Result<()> {
-    let scene = scored.scene;
-    let mut panels: Vec<RgbImage> = scene.images.iter().map(|raster| rgb(raster)).collect();
+pub(crate) fn write_comparison(
+    path: &Path,
+    images: &[Arc<Raster>],
+    scored: &ScoredScene<'_>,
+) -> anyhow::Result<()> {
+    let mut panels: Vec<RgbImage> = images.iter().map(|raster| rgb(raster)).collect();
     let (width, height) = panels[0].dimensions();
-    panels.push(by_pixel(scored, |pixel| if is_truth(scored, pixel) { Agreement::Hit } else { Agreement::Rest }));
+    let kind = |x: u32, y: u32| scored.truth[y as usize * scored.width + x as usize];
+    panels.push(RgbImage::from_fn(width, height, |x, y| Rgb(if kind(x, y) { [255; 3] } else { [0; 3] })));
     panels.push(error_map(scored));
     let count = panels.len() as u32;
     let mut sheet = RgbImage::from_pixel(count * width + (count - 1) * GAP, height, Rgb([128; 3]));
@@ -52,18 +59,14 @@ pub(crate) fn write_errors(path: &Path, scored: &ScoredScene<'_>) -> anyhow::Res
     write_picture(path, &error_map(scored))
 }
 
+/// The errors of a scene, reduced to at most [`ERROR_MAP`] pixels a side.
 fn error_map(scored: &ScoredScene<'_>) -> RgbImage {
-    by_pixel(scored, |pixel| Agreement::of(scored.counted[pixel], scored.marked[pixel], is_truth(scored, pixel)))
-}
-
-/// A picture of a scene's size, from what each pixel is by its index.
-fn by_pixel(scored: &ScoredScene<'_>, kind: impl Fn(usize) -> Agreement) -> RgbImage {
-    let Raster { width, height, .. } = *scored.scene.images[0];
-    RgbImage::from_fn(width as u32, height as u32, |x, y| Rgb(kind(y as usize * width + x as usize).colour()))
-}
-
-fn is_truth(scored: &ScoredScene<'_>, pixel: usize) -> bool {
-    scored.scene.label.as_ref().is_some_and(|label| label.data[pixel] == 1)
+    let mut map = ErrorMap::new(scored.width, scored.height, ERROR_MAP);
+    for row in 0..scored.height {
+        let pixels = row * scored.width..(row + 1) * scored.width;
+        map.push(pixels.map(|at| Agreement::of(scored.counted[at], scored.marked[at], scored.truth[at])));
+    }
+    map.finish()
 }
 
 /// Writes a mask of this many columns and rows as a PNG, as its rows come; ends early where they end early.
@@ -135,18 +138,15 @@ fn save<E: Into<anyhow::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result
 mod tests {
     use super::*;
     use burn_rsmamba::metrics::Confusion;
-    use burn_rsmamba_datasets::{LoadedScene, Mask, Pixels};
-    use std::sync::Arc;
 
     #[test]
     fn every_kind_of_pixel_has_its_colour() {
-        let raster = Raster { width: 5, height: 1, bands: 1, pixels: Pixels::U8(vec![0; 5]) };
-        let label = Mask { width: 5, height: 1, data: vec![1, 0, 1, 0, Mask::IGNORED] };
-        let scene = LoadedScene { name: "s".into(), images: vec![Arc::new(raster)], label: Some(Arc::new(label)) };
-        let (marked, counted) = ([true, true, false, false, true], [true, true, true, true, false]);
+        let (truth, marked) = ([true, false, true, false, false], [true, true, false, false, true]);
+        let counted = [true, true, true, true, false];
         let counts = Confusion { tp: 1, fp: 1, fn_: 1, tn: 1 };
-        let picture = error_map(&ScoredScene { scene: &scene, marked: &marked, counted: &counted, counts });
-        let colours: Vec<[u8; 3]> = picture.pixels().map(|pixel| pixel.0).collect();
+        let (truth, marked, counted) = (&truth, &marked, &counted);
+        let scored = ScoredScene { index: 0, name: "s", width: 5, height: 1, truth, marked, counted, counts };
+        let colours: Vec<[u8; 3]> = error_map(&scored).pixels().map(|pixel| pixel.0).collect();
         let kinds = [Agreement::Hit, Agreement::FalseAlarm, Agreement::Miss, Agreement::Rest, Agreement::Uncounted];
         assert_eq!(colours, kinds.map(Agreement::colour));
     }

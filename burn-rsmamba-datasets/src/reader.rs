@@ -60,6 +60,11 @@ impl SceneReader {
         Ok(Self { name: scene.name.clone(), source, region, bands })
     }
 
+    /// The name of the scene.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Columns.
     pub fn width(&self) -> usize {
         self.region.right - self.region.left

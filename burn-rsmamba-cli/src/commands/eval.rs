@@ -10,7 +10,9 @@ use crate::config::label_rule;
 use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
 use crate::report::{EvalReport, ImageScores, Scoring, print_json, write_csv, write_json};
-use crate::training::evaluate::{self, Mapper};
+use crate::mapping::Mapper;
+use crate::scoring::score_scenes;
+use crate::training::evaluate;
 use crate::{data, device, model_file, pictures};
 
 /// Prints the scores as one JSON line.
@@ -55,9 +57,9 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
         let augmented = args.windows.tta;
         let sieve = sieve(args.objects)?;
         let mapper = Mapper { model: &model, meta: &meta, windows, augmented, threshold, sieve, device: &device };
-        let counts = evaluate::score_scenes(&mapper, &crops, progress, |scored| {
-            let name = &scored.scene.name;
-            images.push(ImageScores { image: name.clone(), counts: scored.counts });
+        let counts = score_scenes(&mapper, &crops, progress, |scored| {
+            let name = scored.name;
+            images.push(ImageScores { image: name.to_owned(), counts: scored.counts });
             match &args.maps {
                 Some(folder) => pictures::write_errors(&folder.join(format!("{name}_errors.png")), scored),
                 None => Ok(()),

@@ -8,7 +8,7 @@ use crate::cli::PredictArgs;
 use crate::device;
 use crate::error::Failure;
 use crate::memory::{self, PeakWatch};
-use crate::training::evaluate::Mapper;
+use crate::mapping::Mapper;
 
 /// Side of the window that memory is measured with.
 const MEASURED: usize = 256;

@@ -14,7 +14,7 @@ use crate::cli::PredictArgs;
 use crate::error::Failure;
 use crate::html::{data_address, page};
 use crate::pictures::{self, quicklook};
-use crate::training::evaluate::Mapper;
+use crate::mapping::Mapper;
 
 /// The longest side of a picture on the page.
 const SIDE: usize = 384;

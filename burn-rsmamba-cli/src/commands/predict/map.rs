@@ -17,7 +17,7 @@ use crate::model_file;
 use crate::pictures;
 use crate::progress::Progress;
 use crate::report::Scored;
-use crate::training::evaluate::Mapper;
+use crate::mapping::Mapper;
 
 /// Maps a place and writes what was asked for; files appear when they are complete.
 pub(super) fn map<'a>(

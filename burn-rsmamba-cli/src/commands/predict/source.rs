@@ -10,7 +10,7 @@ use super::Job;
 use crate::cli::PredictArgs;
 use crate::error::Failure;
 use crate::model_file;
-use crate::training::evaluate::Mapper;
+use crate::mapping::Mapper;
 
 /// The images of a place, one a date, on the grid of the first.
 pub(super) struct Source<'a> {

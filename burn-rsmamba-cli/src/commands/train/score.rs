@@ -12,11 +12,16 @@ use crate::progress::Progress;
 use crate::report::{Baselines, ImageScores, RunScores, Scored, Scoring, TrainReport, print_json};
 use crate::run_folder::RunFolder;
 use crate::training::checkpoint::State;
-use crate::training::evaluate::{self, Mapper};
+use crate::mapping::Mapper;
+use crate::scoring::score_scenes;
+use crate::training::evaluate;
 use crate::{html_report, pictures};
 
 /// Pictures written at most; a large split would fill the disk.
 const MOST_PICTURES: usize = 32;
+
+/// Pixels of a scene that is shown beside its label.
+const LARGEST_COMPARISON: usize = 1 << 26;
 
 /// Scores the best weights, draws the pictures and prints the last line.
 pub(super) fn run(
@@ -44,13 +49,18 @@ pub(super) fn run(
             sieve: None,
             device,
         };
-        let counts = evaluate::score_scenes(&mapper, &splits.test, progress, |scored| {
-            let name = &scored.scene.name;
-            images.push(ImageScores { image: name.clone(), counts: scored.counts });
+        let counts = score_scenes(&mapper, &splits.test, progress, |scored| {
+            let name = scored.name;
+            images.push(ImageScores { image: name.to_owned(), counts: scored.counts });
             if images.len() > MOST_PICTURES {
                 return Ok(());
             }
-            pictures::write_comparison(&folder.join(format!("{name}.png")), scored)
+            let path = folder.join(format!("{name}.png"));
+            // Of a giant scene the errors alone, reduced.
+            if scored.width * scored.height > LARGEST_COMPARISON {
+                return pictures::write_errors(&path, scored);
+            }
+            pictures::write_comparison(&path, &splits.test.scene(scored.index)?.images, scored)
         })?;
         (&counts).into()
     };

@@ -1,0 +1,155 @@
+//! Scores of a model on whole scenes of any size, mapped window by window.
+
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Context;
+use burn_dataset::Dataset;
+use burn_rsmamba::inference::{Area, SceneSize, SceneSource, Step};
+use burn_rsmamba::metrics::Confusion;
+use burn_rsmamba::vector::sieved;
+use burn_rsmamba_datasets::{Crops, DatasetError, Mask, Scene, SceneReader, SceneSource as Pixels, Window};
+
+use crate::mapping::Mapper;
+use crate::progress::Progress;
+
+/// Rows of a label that are read at a time.
+const ROWS: usize = 256;
+
+/// A scene with what the model made of it; everything row by row, a value a pixel.
+#[derive(Debug)]
+pub(crate) struct ScoredScene<'a> {
+    /// Its number.
+    pub(crate) index: usize,
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// Columns.
+    pub(crate) width: usize,
+    /// Rows.
+    pub(crate) height: usize,
+    /// Whether each pixel is target by the label.
+    pub(crate) truth: &'a [bool],
+    /// Whether each pixel is marked.
+    pub(crate) marked: &'a [bool],
+    /// Whether each pixel counts; those without data, blank borders and ignored pixels do not.
+    pub(crate) counted: &'a [bool],
+    /// The pixels that count, by kind.
+    pub(crate) counts: Confusion,
+}
+
+/// Maps every scene as `predict` does and scores the pixels of its crops.
+///
+/// # Errors
+///
+/// When a scene cannot be mapped, or `each` fails.
+pub(crate) fn score_scenes(
+    mapper: &Mapper<'_>,
+    crops: &Crops,
+    progress: &mut Progress,
+    mut each: impl FnMut(&ScoredScene<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<Confusion> {
+    let mut counts = Confusion::default();
+    // They come scene by scene, in the order of the scenes.
+    let mut windows = (0..crops.len()).map(|index| crops.counted(index)).peekable();
+    progress.start("scoring", crops.scene_count());
+    for index in 0..crops.scene_count() {
+        let mut reader = open(crops, index)?;
+        let (height, width) = (reader.height(), reader.width());
+        let name = reader.name().to_owned();
+        let kept = std::iter::from_fn(|| windows.next_if(|(scene, _)| *scene == index)).map(|(_, window)| window);
+        let mut counted = inside(kept, height, width);
+        let truth = truth(&mut reader, &mut counted)?;
+        let marked = map(mapper, reader, &mut counted).with_context(|| name.clone())?;
+        let pixels = || (0..truth.len()).filter(|&pixel| counted[pixel]);
+        let found = Confusion::count(pixels().map(|pixel| marked[pixel]), pixels().map(|pixel| truth[pixel]));
+        counts += found;
+        let (truth, marked, counted) = (&truth, &marked, &counted);
+        each(&ScoredScene { index, name: &name, width, height, truth, marked, counted, counts: found })?;
+        progress.advance(name.as_str());
+    }
+    progress.finish();
+    Ok(counts)
+}
+
+/// A scene of any size; one that is made smaller first is in memory.
+fn open(crops: &Crops, index: usize) -> Result<SceneReader, DatasetError> {
+    match crops.reader(index) {
+        Err(DatasetError::Downsampled { scene, .. }) => {
+            let loaded = crops.scene(index)?;
+            let label = loaded.label.ok_or_else(|| DatasetError::NoLabel { scene: scene.display().to_string() })?;
+            Scene { name: loaded.name, source: Pixels::Memory { images: loaded.images, label } }.reader()
+        }
+        opened => opened,
+    }
+}
+
+/// The pixels of the crops that were kept.
+fn inside(windows: impl Iterator<Item = Window>, height: usize, width: usize) -> Vec<bool> {
+    let mut counted = vec![false; width * height];
+    for window in windows {
+        for row in window.top..window.bottom {
+            counted[row * width + window.left..row * width + window.right].fill(true);
+        }
+    }
+    counted
+}
+
+/// Whether each pixel is target; those that are ignored do not count any more.
+fn truth(reader: &mut SceneReader, counted: &mut [bool]) -> Result<Vec<bool>, DatasetError> {
+    let (height, width) = (reader.height(), reader.width());
+    let mut truth = Vec::with_capacity(height * width);
+    for top in (0..height).step_by(ROWS) {
+        let label = reader.label(top, 0, ROWS.min(height - top), width)?;
+        let label = label.ok_or_else(|| DatasetError::NoLabel { scene: reader.name().to_owned() })?;
+        for (value, counted) in label.data.iter().zip(&mut counted[top * width..]) {
+            *counted &= *value != Mask::IGNORED;
+            truth.push(Mask::is_target(*value));
+        }
+    }
+    Ok(truth)
+}
+
+/// Whether each pixel is marked; those without data do not count any more, and are not marked.
+fn map(mapper: &Mapper<'_>, reader: SceneReader, counted: &mut [bool]) -> anyhow::Result<Vec<bool>> {
+    let width = reader.width();
+    let blank = Mutex::new(vec![false; counted.len()]);
+    let mut marked = Vec::with_capacity(counted.len());
+    mapper.predictor().map(Source { reader, blank: &blank }, |step| {
+        if let Step::Rows { values, .. } = step {
+            marked.extend(values.iter().map(|&value| value >= mapper.threshold));
+        }
+        anyhow::Ok(())
+    })?;
+    let blank = blank.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for ((marked, counted), blank) in marked.iter_mut().zip(counted).zip(blank) {
+        *marked &= !blank;
+        *counted &= !blank;
+    }
+    Ok(match mapper.sieve {
+        Some((least, fill_holes)) => sieved(&marked, width, least, fill_holes),
+        None => marked,
+    })
+}
+
+/// The images of a scene, and where one of them has no data.
+struct Source<'a> {
+    reader: SceneReader,
+    blank: &'a Mutex<Vec<bool>>,
+}
+
+impl SceneSource for Source<'_> {
+    type Error = anyhow::Error;
+
+    fn size(&self) -> SceneSize {
+        SceneSize { bands: self.reader.bands(), height: self.reader.height(), width: self.reader.width() }
+    }
+
+    fn read(&mut self, date: usize, Area { top, left, height, width }: Area) -> anyhow::Result<Vec<f32>> {
+        let (image, here) = self.reader.image(date, top, left, height, width)?;
+        let mut blank = self.blank.lock().unwrap_or_else(PoisonError::into_inner);
+        for (row, here) in here.chunks_exact(width).enumerate() {
+            let start = (top + row) * self.reader.width() + left;
+            blank[start..start + width].iter_mut().zip(here).for_each(|(blank, here)| *blank |= here);
+        }
+        Ok(image.to_chw_f32())
+    }
+}
