@@ -32,11 +32,7 @@ const GAP: u32 = 8;
 /// # Errors
 ///
 /// When the file cannot be written.
-pub(crate) fn write_comparison(
-    path: &Path,
-    images: &[Arc<Raster>],
-    scored: &ScoredScene<'_>,
-) -> anyhow::Result<()> {
+pub(crate) fn write_comparison(path: &Path, images: &[Arc<Raster>], scored: &ScoredScene<'_>) -> anyhow::Result<()> {
     let mut panels: Vec<RgbImage> = images.iter().map(|raster| rgb(raster)).collect();
     let (width, height) = panels[0].dimensions();
     let kind = |x: u32, y: u32| scored.truth[y as usize * scored.width + x as usize];

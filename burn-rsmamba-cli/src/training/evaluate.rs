@@ -1,16 +1,11 @@
-//! Scores of a model: of crops with their loss while it trains, of whole scenes when it is done.
+//! Scores of a model crop by crop: with their loss while it trains, of several classes when it is done.
 
-use std::sync::Arc;
-
-use anyhow::Context;
 use burn::Tensor;
 use burn::tensor::Device;
 use burn_dataset::Dataset;
-use burn_rsmamba::inference::{ImageView, InferenceError, Predictor, Windows};
-use burn_rsmamba::metrics::{Confusion, ConfusionMatrix};
-use burn_rsmamba::vector::sieved;
+use burn_rsmamba::metrics::ConfusionMatrix;
 use burn_rsmamba::{ModelMeta, Normalisation, RsmModel};
-use burn_rsmamba_datasets::{Crops, Draw, LoadedScene, Loader, LoaderOptions, Mask, Raster, Sample, Sampler, Window};
+use burn_rsmamba_datasets::{Crops, Draw, Loader, LoaderOptions, Sample, Sampler};
 
 use super::batch::{self, Batch};
 use super::tally::{self, Tally};

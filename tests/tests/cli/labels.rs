@@ -3,7 +3,11 @@
 use super::fixture::{Fixture, halving_threshold, scene, train, write, write_label};
 use image::{GrayImage, Luma, RgbImage};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
+use tiff::{
+    encoder::{TiffEncoder, colortype::RGB8},
+    tags::Tag,
+};
 
 fn trained() -> Fixture {
     let fixture = Fixture::new();
@@ -106,4 +110,31 @@ fn a_resumed_run_scores_what_was_finished_before() {
     assert_eq!(count, 2);
     std::fs::remove_file(fixture.path("m/s1_errors.png")).expect("there");
     assert_eq!(line(&[&images[..], &["--resume"]].concat()), (1, all));
+}
+
+/// Three bands of bytes with a value for no data, which only the encoder of the `tiff` crate writes here.
+fn write_with_nodata(path: &Path, picture: &RgbImage, nodata: &str) {
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    let mut encoder = TiffEncoder::new(std::fs::File::create(path).expect("made")).expect("an encoder");
+    let mut image = encoder.new_image::<RGB8>(picture.width(), picture.height()).expect("an image");
+    image.encoder().write_tag(Tag::GdalNodata, nodata).expect("written");
+    image.write_data(picture.as_raw()).expect("written");
+}
+
+#[test]
+fn pixels_without_data_count_nowhere() {
+    let fixture = trained();
+    let (mut image, label) = scene(0);
+    for (x, y) in (0..10).flat_map(|x| (0..12).map(move |y| (x, y))) {
+        image.put_pixel(x, y, image::Rgb([7; 3]));
+    }
+    write_with_nodata(&fixture.path("holes/test/image/a.tif"), &image, "7");
+    write_label(&fixture.path("holes/test/label/a.png"), &label);
+    let predict = ["predict", "--model", "run", "--input", "holes/test/image", "--labels", "holes/test/label"];
+    let line = fixture.json(&[&predict[..], &["--out", "maps"]].concat());
+    let eval = ["eval", "--model", "run", "--data", "holes", "--split", "test"];
+    let evaluated = fixture.json(&[&eval[..], &["--window", "32", "--overlap", "8", "--blend", "cosine"]].concat());
+    let counts = |report: &Value| ["tp", "fp", "fn", "tn"].map(|kind| report[kind].as_u64().expect("a count"));
+    assert_eq!(counts(&line["scores"]).iter().sum::<u64>(), 64 * 64 - 10 * 12, "{line}");
+    assert_eq!(counts(&evaluated), counts(&line["scores"]));
 }

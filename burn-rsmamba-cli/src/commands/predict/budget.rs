@@ -7,8 +7,8 @@ use super::Job;
 use crate::cli::PredictArgs;
 use crate::device;
 use crate::error::Failure;
-use crate::memory::{self, PeakWatch};
 use crate::mapping::Mapper;
+use crate::memory::{self, PeakWatch};
 
 /// Side of the window that memory is measured with.
 const MEASURED: usize = 256;

@@ -13,8 +13,8 @@ use crate::aside::write_with;
 use crate::cli::PredictArgs;
 use crate::error::Failure;
 use crate::html::{data_address, page};
-use crate::pictures::{self, quicklook};
 use crate::mapping::Mapper;
+use crate::pictures::{self, quicklook};
 
 /// The longest side of a picture on the page.
 const SIDE: usize = 384;

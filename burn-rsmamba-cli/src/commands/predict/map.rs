@@ -13,11 +13,11 @@ use super::{Job, Report};
 use crate::cli::PredictArgs;
 use crate::error::Failure;
 use crate::interrupt;
+use crate::mapping::Mapper;
 use crate::model_file;
 use crate::pictures;
 use crate::progress::Progress;
 use crate::report::Scored;
-use crate::mapping::Mapper;
 
 /// Maps a place and writes what was asked for; files appear when they are complete.
 pub(super) fn map<'a>(

@@ -22,9 +22,9 @@ use self::labels::Label;
 use super::windows;
 use crate::cli::PredictArgs;
 use crate::error::{Failure, Outcome};
+use crate::mapping::Mapper;
 use crate::progress::Progress;
 use crate::report::{Scored, print_json};
-use crate::mapping::Mapper;
 use crate::{device, interrupt, mask_file, model_file};
 
 /// One place to map: an image a date, where it lies, and what is written.

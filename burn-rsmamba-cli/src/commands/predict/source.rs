@@ -9,8 +9,8 @@ use burn_rsmamba_datasets::{AlignedFile, RasterFile};
 use super::Job;
 use crate::cli::PredictArgs;
 use crate::error::Failure;
-use crate::model_file;
 use crate::mapping::Mapper;
+use crate::model_file;
 
 /// The images of a place, one a date, on the grid of the first.
 pub(super) struct Source<'a> {

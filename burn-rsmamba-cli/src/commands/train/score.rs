@@ -8,12 +8,12 @@ use burn_rsmamba::weights;
 
 use super::Splits;
 use crate::error::Outcome;
+use crate::mapping::Mapper;
 use crate::progress::Progress;
 use crate::report::{Baselines, ImageScores, RunScores, Scored, Scoring, TrainReport, print_json};
 use crate::run_folder::RunFolder;
-use crate::training::checkpoint::State;
-use crate::mapping::Mapper;
 use crate::scoring::score_scenes;
+use crate::training::checkpoint::State;
 use crate::training::evaluate;
 use crate::{html_report, pictures};
 
