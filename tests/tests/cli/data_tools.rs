@@ -54,7 +54,7 @@ fn tiles_are_cut_once_and_only_when_asked_for() {
     let error = fixture.error(2, &[&tile[..8], &["--out", "x", "--stride", "64"]].concat());
     assert!(error.contains("--stride"), "{error}");
     let error = fixture.error(1, &[&tile[..6], &["--size", "30000", "--out", "x"]].concat());
-    assert!(error.contains("30000") && error.contains("at most 32768"), "{error}");
+    assert!(error.contains("30000") && error.contains("at most 26754"), "{error}");
 }
 
 #[test]
