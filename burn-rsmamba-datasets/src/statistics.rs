@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::survey::survey;
 use crate::{Crops, DatasetError, LoadedScene, Raster, Survey};
 
 /// Mean and standard deviation of each band, of values scaled to 0..1 where their type has a largest value.
@@ -33,13 +34,17 @@ pub fn statistics(scenes: &[LoadedScene]) -> Statistics {
 }
 
 impl Statistics {
-    /// [`statistics`] of the scenes that crops are cut from, which are read one by one.
+    /// [`statistics`] of the scenes that crops are cut from, of any size.
     ///
     /// # Errors
     /// A file that can no longer be read.
     pub fn of_crops(crops: &Crops) -> Result<Self, DatasetError> {
-        let sums: Vec<_> =
-            (0..crops.scene_count()).into_par_iter().map(|index| Ok(Sums::of(&crops.scene(index)?))).collect();
+        let measure = |index| match crops.reader(index) {
+            Ok(mut reader) => Ok(survey(&mut reader)?.sums),
+            Err(DatasetError::Downsampled { .. }) => Ok(Sums::of(&crops.scene(index)?)),
+            Err(error) => Err(error),
+        };
+        let sums: Vec<_> = (0..crops.scene_count()).into_par_iter().map(measure).collect();
         Ok(Sums::total(&sums.into_iter().collect::<Result<Vec<_>, DatasetError>>()?))
     }
 

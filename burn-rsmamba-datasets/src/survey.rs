@@ -31,11 +31,16 @@ impl Scene {
     /// # Errors
     /// What is wrong with its files: as [`load`](Self::load), but for a scene that is too large for it.
     pub fn survey(&self) -> Result<Survey, DatasetError> {
-        survey(&mut self.reader()?, STRIP_VALUES)
+        survey(&mut self.reader()?)
     }
 }
 
-fn survey(reader: &mut SceneReader, strip_values: usize) -> Result<Survey, DatasetError> {
+/// Looks at every pixel of an open scene.
+pub(crate) fn survey(reader: &mut SceneReader) -> Result<Survey, DatasetError> {
+    by_strips(reader, STRIP_VALUES)
+}
+
+fn by_strips(reader: &mut SceneReader, strip_values: usize) -> Result<Survey, DatasetError> {
     let (width, height, bands) = (reader.width(), reader.height(), reader.bands());
     let rows = (strip_values / width.saturating_mul(bands).max(1)).clamp(1, height);
     let strips = || (0..height).step_by(rows).map(|top| (top, rows.min(height - top)));
@@ -81,7 +86,7 @@ mod tests {
         let scene = Scene { name: "s".into(), source };
         let expected = statistics(&[scene.load().unwrap()]);
         for strip_values in [0, 14, 50, 1000] {
-            let found = survey(&mut scene.reader().unwrap(), strip_values).unwrap();
+            let found = by_strips(&mut scene.reader().unwrap(), strip_values).unwrap();
             assert_eq!((found.width, found.height, found.bands), (7, 11, 2));
             assert_eq!(found.samples, ["16-bit"; 2]);
             assert_eq!((found.target, found.labelled), (26, 77));
