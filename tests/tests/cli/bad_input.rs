@@ -126,3 +126,11 @@ fn a_config_file_with_mistakes() {
     says(&run("device = \"cuda\"\n"), &["cuda", "cpu"]);
     says(&fixture.error(1, &["train", "--config", "absent.toml", "--out", "run"]), &["absent.toml"]);
 }
+
+#[test]
+fn a_dashboard_needs_a_terminal() {
+    let fixture = Fixture::new();
+    let error = fixture.error(2, &["train", "--data", "demo", "--out", "run", "--tui"]);
+    assert!(error.contains("--tui") && error.contains("terminal"), "{error}");
+    assert!(!fixture.path("run").exists(), "nothing was begun");
+}
