@@ -35,7 +35,7 @@ impl Label {
     /// Whether the label has the size of the images and values that its rule allows, before they are mapped.
     pub(super) fn check(&self, job: &Job) -> anyhow::Result<()> {
         // A part of a label is only given out once all of it was judged.
-        self.scene(&job.images[0]).reader()?.window(0, 0, 1, 1)?;
+        self.scene(&job.images[0]).reader()?.label(0, 0, 1, 1)?;
         Ok(())
     }
 
@@ -48,7 +48,7 @@ impl Label {
         let (mut counts, mut picture) = (Confusion::default(), ErrorMap::new(width, height, side));
         for top in (0..height).step_by(ROWS) {
             let rows = ROWS.min(height - top);
-            let truth = label.window(top, 0, rows, width)?.label;
+            let truth = label.label(top, 0, rows, width)?;
             let found = mask.window(top, 0, rows, width)?;
             let (Some(truth), Pixels::U8(found)) = (truth, &found.pixels) else {
                 anyhow::bail!("{} is no mask of this program", mask.path().display());
