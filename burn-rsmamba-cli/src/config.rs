@@ -14,7 +14,7 @@ mod threshold;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use burn_rsmamba::{ModelConfig, Task};
+use burn_rsmamba::{ModelConfig, Precision, Task};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -94,6 +94,8 @@ pub(crate) struct RunConfig {
     pub(crate) init_from: Option<PathBuf>,
     /// Where to run.
     pub(crate) device: String,
+    /// What matrix products and convolutions compute in: `f32`, or `bf16` where the device has it.
+    pub(crate) precision: Precision,
     /// Seed of the initial weights, the order of the crops, augmentation and drop path.
     pub(crate) seed: u64,
 
@@ -202,6 +204,7 @@ impl RunConfig {
             preset: "tiny".into(),
             init_from: None,
             device: crate::device::DEFAULT.into(),
+            precision: Precision::F32,
             seed: 42,
             epochs: 300,
             max_minutes: None,
@@ -362,6 +365,9 @@ impl RunConfig {
             }
         }
         self.written_rule()?;
+        if self.precision == Precision::F16 {
+            return Err(Failure::usage("precision f16 would need a scaled loss to train in; use bf16 or f32"));
+        }
         if self.crop < 32 {
             return Err(Failure::usage(format!("a crop of {} is too small for the model; use 32 or more", self.crop)));
         }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 #[cfg(any(feature = "gpu", feature = "tch"))]
 use burn::tensor::DeviceType;
 use burn::tensor::{Device, Tensor};
+use burn_rsmamba::Precision;
 use serde::Serialize;
 
 use crate::error::Failure;
@@ -136,6 +137,18 @@ pub(crate) fn named(name: &str) -> Result<Device, Failure> {
     };
     probe(device).map_err(|error| refuse(format!("it does not work: {error}")))?;
     Ok(device.clone())
+}
+
+/// Refuses a precision that the device of that name does not compute in.
+///
+/// # Errors
+///
+/// A usage error.
+pub(crate) fn expect_precision(device: &Device, name: &str, precision: Precision) -> Result<(), Failure> {
+    if precision.is_supported(device) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("--precision {precision}: {name} does not compute in it; leave it at f32")))
 }
 
 /// Computes a little on the device; what it calls itself.

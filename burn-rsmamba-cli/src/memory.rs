@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use burn::tensor::Device;
+
 /// How often the resident size is read where the system keeps no peak that can be reset.
 const PERIOD: Duration = Duration::from_millis(1);
 
@@ -20,6 +22,70 @@ pub(crate) fn keep_freed_memory() {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
         libc::mallopt(libc::M_TOP_PAD, 64 << 20);
+    }
+}
+
+/// Watches the memory that work on a device takes, from its making on: the pools of a GPU, elsewhere the resident size of the
+/// process.
+pub(crate) enum DeviceWatch {
+    Host(PeakWatch),
+    #[cfg(feature = "gpu")]
+    Gpu(gpu::PoolWatch),
+}
+
+impl DeviceWatch {
+    /// Starts to watch; `None` where the system does not tell the resident size.
+    #[cfg_attr(not(feature = "gpu"), expect(unused_variables, reason = "the host is all there is"))]
+    pub(crate) fn start(device: &Device) -> Option<Self> {
+        #[cfg(feature = "gpu")]
+        if let Some(watch) = gpu::PoolWatch::start(device) {
+            return Some(Self::Gpu(watch));
+        }
+        PeakWatch::start().map(Self::Host)
+    }
+
+    /// Bytes by which the peak since [`start`](Self::start) lies above what was taken then.
+    pub(crate) fn stop(self) -> u64 {
+        match self {
+            Self::Host(watch) => watch.stop(),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(watch) => watch.stop(),
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+mod gpu {
+    use burn::backend::DispatchDevice;
+    use burn::tensor::Device;
+    use cubecl::MemoryScope;
+    use cubecl::client::Client;
+
+    /// `CubeCL`'s memory on a GPU. Its pools keep every page once taken, so that what they hold at the end is the peak.
+    pub(crate) struct PoolWatch {
+        client: Client,
+        start: u64,
+    }
+
+    impl PoolWatch {
+        /// `None` on a device that is none of `CubeCL`'s.
+        pub(super) fn start(device: &Device) -> Option<Self> {
+            let DispatchDevice::Cube(place) = device.as_dispatch() else { return None };
+            let client = place.client();
+            // What was taken on the way to here and is free again must not hide what comes.
+            let _ = device.sync();
+            let _ = client.memory_cleanup();
+            let start = reserved(&client);
+            Some(Self { client, start })
+        }
+
+        pub(super) fn stop(self) -> u64 {
+            reserved(&self.client).saturating_sub(self.start)
+        }
+    }
+
+    fn reserved(client: &Client) -> u64 {
+        client.memory_report(MemoryScope::Device).usage().bytes_reserved
     }
 }
 

@@ -112,11 +112,6 @@ pub(crate) fn overlay(image: &Path, mask: &ReducedMask, side: usize) -> anyhow::
     Ok(mask.over(quicklook::image(image, side)?))
 }
 
-/// An image in memory with what is marked over it.
-pub(crate) fn overlay_of(raster: &Raster, marked: &[bool]) -> RgbImage {
-    ReducedMask::whole(raster.width, marked).over(rgb(raster))
-}
-
 /// Writes a picture as a PNG, whatever the path's extension.
 ///
 /// # Errors

@@ -84,7 +84,8 @@ pub mod weights;
 pub use burn_rsmamba_kernels::Directions;
 #[cfg(feature = "models")]
 pub use models::{
-    ConfigError, EncoderConfig, ModelConfig, RsmCd, RsmCdConfig, RsmModel, RsmSs, RsmSsConfig, Task, complexity,
+    ConfigError, EncoderConfig, ModelConfig, Precision, RsmCd, RsmCdConfig, RsmModel, RsmSs, RsmSsConfig, Task,
+    complexity,
 };
 pub use scan::{ScanOptions, omni_selective_scan, selective_scan, selective_scan_with_state};
 #[cfg(feature = "models")]

@@ -1,7 +1,12 @@
 //! The omnidirectional scan on a GPU against the device's own floor, at the shapes of the tiny model.
 //!
-//! `cargo bench -p burn-rsmamba-tests --features cuda --bench gpu [-- quick]` prints the table of `BENCHMARKS.md`. Every
-//! kernel is first compared with the CPU's on the stage's smallest shape, then timed.
+//! `cargo bench -p burn-rsmamba-tests --features cuda --bench gpu [-- quick] [composed] [json]` prints the table of
+//! `BENCHMARKS.md`. Every kernel is first compared with the CPU's on the stage's smallest shape, then timed.
+//!
+//! * `quick`: images of 256² and batches of 1 alone;
+//! * `composed`: the trait's default bodies too, composed from Burn operations, at images of 256² and batches of 1: their
+//!   thousands of launches take minutes on a software device;
+//! * `json`: a line of JSON for every row, for `tests/tools/compare_gpu_scans.py`, which adds mamba's kernel.
 //!
 //! The floor of a pass is the longer of two times: its operands and results once through memory, at the bandwidth of a copy
 //! measured here; and one exponential a state update plus two a step (softplus), at a rate measured here.
@@ -12,7 +17,12 @@
 #[allow(dead_code, unreachable_pub, reason = "shared with the CPU benches")]
 mod support;
 
-use burn::backend::DispatchDevice;
+use burn::{
+    Tensor,
+    backend::{Dispatch, DispatchDevice, ops::FloatTensorOps},
+    tensor::{Device, TensorData},
+};
+use burn_rsmamba::scan::{OmniTensors, OptionalTensor, ScanOptions, default_backward, reference};
 use burn_rsmamba_kernels::{
     OmniNeeds, OmniShape, cpu,
     gpu::{self, GpuOmniInputs, ScanStrategy},
@@ -26,6 +36,7 @@ use cubecl::{
     prelude::*,
     server::Handle,
 };
+use serde::Serialize;
 use std::time::{Duration, Instant};
 use support::{Problem, STAGES};
 
@@ -33,20 +44,25 @@ use support::{Problem, STAGES};
 const LONG_ENOUGH: Duration = Duration::from_millis(60);
 
 fn main() {
-    let quick = std::env::args().any(|argument| argument == "quick");
-    let DispatchDevice::Cube(place) = device().as_dispatch().clone() else {
+    let asked = |word: &str| std::env::args().any(|argument| argument == word);
+    let (quick, composed, json) = (asked("quick"), asked("composed"), asked("json"));
+    let device = device();
+    let DispatchDevice::Cube(place) = device.as_dispatch().clone() else {
         println!("skipped: no GPU");
         return;
     };
     let client = place.client();
-    let (bandwidth, exps) = (copy_bandwidth(&client, quick), exp_rate(&client));
-    println!("device {place:?}, {}", client.properties().identity.name);
-    println!("copy {:.0} GB/s, exp {:.0} G/s", bandwidth / 1e9, exps / 1e9);
-    println!();
-    println!(
-        "image | batch | channels x map | forward, ms | floor | share | in one piece | backward, ms | floor | share"
-    );
-    println!("---|---|---|---|---|---|---|---|---|---");
+    let rates = Rates { bandwidth: copy_bandwidth(&client, quick), exps: exp_rate(&client) };
+    if json {
+        println!(
+            "{}",
+            serde_json::json!({ "device": format!("{place:?}"), "bandwidth": rates.bandwidth, "exps": rates.exps })
+        );
+    } else {
+        println!("device {place:?}, {}", client.properties().identity.name);
+        println!("copy {:.0} GB/s, exp {:.0} G/s\n", rates.bandwidth / 1e9, rates.exps / 1e9);
+        println!("{}\n{}", Row::NAMES.join(" | "), ["---"; Row::NAMES.len()].join("|"));
+    }
     for stage in 0..STAGES.len() {
         prove(&client, stage);
     }
@@ -54,48 +70,205 @@ fn main() {
     for &scale in scales {
         for &batch in batches {
             for stage in 0..STAGES.len() {
-                row(&client, stage, scale, batch, bandwidth, exps);
+                let problem = problem(stage, scale, batch);
+                let mut row = Row::measure(&client, &problem, scale, &rates);
+                if composed && scale == 1 && batch == 1 {
+                    row.composed = Some(Composed::measure(&device, &problem));
+                }
+                if json {
+                    println!("{}", serde_json::to_string(&row).expect("numbers"));
+                } else {
+                    println!("{}", row.cells().join(" | "));
+                }
             }
         }
     }
 }
 
-/// One line of the table.
-fn row(client: &Client, stage: usize, scale: usize, batch: usize, bandwidth: f64, exps: f64) {
+/// What the device can do, a second.
+struct Rates {
+    /// Bytes read and written.
+    bandwidth: f64,
+    exps: f64,
+}
+
+/// One line of the table; times in seconds.
+#[derive(Serialize)]
+struct Row {
+    image: usize,
+    batch: usize,
+    channels: usize,
+    side: usize,
+    states: usize,
+    rank: usize,
+    directions: usize,
+    forward: f64,
+    forward_floor: f64,
+    /// The walk in one piece, beside the chosen strategy.
+    sequential: f64,
+    backward: f64,
+    backward_floor: f64,
+    composed: Option<Composed>,
+}
+
+/// The default bodies of the traits, one call each after one that compiles; seconds.
+#[derive(Serialize)]
+struct Composed {
+    forward: f64,
+    /// Walks forward once more for the states, as the kernels do here.
+    backward: f64,
+}
+
+fn problem(stage: usize, scale: usize, batch: usize) -> Problem {
     let mut problem = Problem::stage(stage, scale);
     problem.shape.batch = batch;
     for operand in [&mut problem.u, &mut problem.projection, &mut problem.dy] {
         *operand = operand.repeat(batch);
     }
-    let (shape, inputs) = (problem.shape, upload_all(client, &problem));
-    let dy = upload(client, &problem.dy);
-    let forward = |strategy| {
-        seconds(client, || {
-            gpu::omni_selective_scan(client, shape, &inputs, strategy).expect("launched");
-        })
-    };
-    let (auto, sequential) = (forward(ScanStrategy::Auto), forward(ScanStrategy::Sequential));
-    let backward = seconds(client, || {
-        gpu::omni_selective_scan_backward(client, shape, &inputs, &dy, OmniNeeds::ALL, ScanStrategy::Auto)
-            .expect("launched");
-    });
-    let (map, projection) = (problem.u.len(), problem.projection.len());
-    let exponentials = problem.updates() * (1.0 + 2.0 / shape.states as f64);
-    let floor = |floats: usize| (4.0 * floats as f64 / bandwidth).max(exponentials / exps);
-    let (forward_floor, backward_floor) = (floor(2 * map + projection), floor(3 * map + 2 * projection));
-    println!(
-        "{}² | {batch} | {} x {}² | {:.3} | {:.3} | {:.2} | {:.3} | {:.3} | {:.3} | {:.2}",
-        256 * scale,
-        shape.channels,
-        shape.height,
-        1e3 * auto,
-        1e3 * forward_floor,
-        forward_floor / auto,
-        1e3 * sequential,
-        1e3 * backward,
-        1e3 * backward_floor,
-        backward_floor / backward,
-    );
+    problem
+}
+
+impl Row {
+    const NAMES: [&str; 14] = [
+        "image",
+        "batch",
+        "channels x map",
+        "forward, ms",
+        "floor",
+        "share",
+        "in one piece",
+        "composed",
+        "times as long",
+        "backward, ms",
+        "floor",
+        "share",
+        "composed",
+        "times as long",
+    ];
+
+    fn measure(client: &Client, problem: &Problem, scale: usize, rates: &Rates) -> Self {
+        let (shape, inputs) = (problem.shape, upload_all(client, problem));
+        let dy = upload(client, &problem.dy);
+        let forward = |strategy| {
+            seconds(client, || {
+                gpu::omni_selective_scan(client, shape, &inputs, strategy).expect("launched");
+            })
+        };
+        let (auto, sequential) = (forward(ScanStrategy::Auto), forward(ScanStrategy::Sequential));
+        let backward = seconds(client, || {
+            gpu::omni_selective_scan_backward(client, shape, &inputs, &dy, OmniNeeds::ALL, ScanStrategy::Auto)
+                .expect("launched");
+        });
+        let (map, projection) = (problem.u.len(), problem.projection.len());
+        let exponentials = problem.updates() * (1.0 + 2.0 / shape.states as f64);
+        let floor = |floats: usize| (4.0 * floats as f64 / rates.bandwidth).max(exponentials / rates.exps);
+        Self {
+            image: 256 * scale,
+            batch: shape.batch,
+            channels: shape.channels,
+            side: shape.height,
+            states: shape.states,
+            rank: shape.rank,
+            directions: shape.directions.count(),
+            forward: auto,
+            forward_floor: floor(2 * map + projection),
+            sequential,
+            backward,
+            backward_floor: floor(3 * map + 2 * projection),
+            composed: None,
+        }
+    }
+
+    fn cells(&self) -> [String; Self::NAMES.len()] {
+        let ms = |seconds: f64| format!("{:.3}", 1e3 * seconds);
+        let of = |composed: Option<f64>, kernel: f64| match composed {
+            Some(composed) => [ms(composed), format!("{:.0}", composed / kernel)],
+            None => ["".to_owned(), "".to_owned()],
+        };
+        let composed = self.composed.as_ref();
+        let [forward, forward_times] = of(composed.map(|composed| composed.forward), self.forward);
+        let [backward, backward_times] = of(composed.map(|composed| composed.backward), self.backward);
+        [
+            format!("{}²", self.image),
+            self.batch.to_string(),
+            format!("{} x {}²", self.channels, self.side),
+            ms(self.forward),
+            ms(self.forward_floor),
+            format!("{:.2}", self.forward_floor / self.forward),
+            ms(self.sequential),
+            forward,
+            forward_times,
+            ms(self.backward),
+            ms(self.backward_floor),
+            format!("{:.2}", self.backward_floor / self.backward),
+            backward,
+            backward_times,
+        ]
+    }
+}
+
+impl Composed {
+    fn measure(device: &Device, problem: &Problem) -> Self {
+        let OmniShape { batch, height, width, channels, states, rank, directions } = problem.shape;
+        let (k, map) = (directions.count(), [batch, height, width, channels]);
+        let load = |values: &[f32], shape: &[usize]| TensorData::new(values.to_vec(), shape.to_vec());
+        let u = Tensor::<4>::from_data(load(&problem.u, &map), device);
+        let dy = Tensor::<4>::from_data(load(&problem.dy, &map), device);
+        let rows = [batch, height, width, k, rank + 2 * states];
+        let projection = Tensor::<5>::from_data(load(&problem.projection, &rows), device);
+        let dt_weight = Tensor::<3>::from_data(load(&problem.dt_weight, &[k, channels, rank]), device);
+        let a = Tensor::<2>::from_data(load(&problem.a, &[k * channels, states]), device);
+        let [skip, bias] =
+            [&problem.skip, &problem.bias].map(|values| Tensor::<1>::from_data(load(values, &[k * channels]), device));
+        let forward = || {
+            let y = reference::omni_selective_scan(
+                u.clone(),
+                projection.clone(),
+                dt_weight.clone(),
+                a.clone(),
+                Some(skip.clone()),
+                Some(bias.clone()),
+                directions,
+                ScanOptions { delta_softplus: true },
+            );
+            y.sum().into_scalar::<f32>()
+        };
+        let backward = || {
+            let inputs = OmniTensors::<Dispatch> {
+                u: u.clone().into_dispatch(),
+                projection: projection.clone().into_dispatch(),
+                dt_weight: dt_weight.clone().into_dispatch(),
+                a: a.clone().into_dispatch(),
+                skip: OptionalTensor::from(Some(skip.clone().into_dispatch())),
+                delta_bias: OptionalTensor::from(Some(bias.clone().into_dispatch())),
+            };
+            let dy = dy.clone().into_dispatch();
+            let gradients = default_backward::omni_selective_scan_backward::<Dispatch>(
+                inputs,
+                dy,
+                directions,
+                true,
+                OmniNeeds::ALL,
+            );
+            // with fusion nothing runs before its result is asked for
+            let all = [gradients.u, gradients.projection, gradients.dt_weight, gradients.a, gradients.skip];
+            let all = all.into_iter().chain([gradients.delta_bias]);
+            all.map(|gradient| {
+                let sum = Dispatch::float_sum(gradient.into_option().expect("asked for"));
+                Tensor::<1>::from_dispatch(sum).into_scalar::<f32>()
+            })
+            .sum()
+        };
+        Self { forward: once(forward), backward: once(backward) }
+    }
+}
+
+/// Seconds of one call after another; both must give a number.
+fn once(call: impl Fn() -> f32) -> f64 {
+    assert!(call().is_finite(), "what is wrong is not worth timing");
+    let started = Instant::now();
+    assert!(call().is_finite());
+    started.elapsed().as_secs_f64()
 }
 
 /// `y` and every gradient of a stage at 256² against the CPU kernels, which have benches and tests of their own.

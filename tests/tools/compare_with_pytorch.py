@@ -1,8 +1,9 @@
-"""Our models against PyTorch's bound (see pytorch_bound.py), in turns on one machine; prints a Markdown table.
+"""Our models against the official ones in PyTorch (see pytorch_bound.py), in turns on one machine; prints a Markdown table.
 
     python tests/tools/compare_with_pytorch.py target/release/burn-rsmamba-cli OFFICIAL_CLONE [--rounds 3]
+    python tests/tools/compare_with_pytorch.py … --device cuda --torch-device cuda --scan mamba
 
-Run with a Python that has torch, timm, einops and fvcore. Every round starts both programs once for every case; the table
+Run with a Python that has torch, timm, einops and fvcore, and mamba-ssm with its CUDA kernels for the second. Every round starts both programs once for every case; the table
 has medians over the rounds, so that a slow minute of the machine meets both.
 """
 
@@ -13,7 +14,7 @@ import statistics
 import subprocess
 import sys
 
-CASES = [
+CPU_CASES = [
     # task, mode, size, repeats
     ("ss", "forward", 256, 7),
     ("ss", "train", 256, 5),
@@ -21,6 +22,14 @@ CASES = [
     ("ss", "forward", 512, 3),
     ("ss", "train", 512, 2),
     ("ss", "forward", 1024, 2),
+]
+
+GPU_CASES = [
+    # task, mode, size, repeats, batch
+    (task, mode, size, 9, batch)
+    for task in ("ss", "cd")
+    for mode in ("forward", "train")
+    for size, batch in ((256, 1), (256, 8), (512, 1), (512, 8), (1024, 1))
 ]
 
 
@@ -35,23 +44,28 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="of ours; `libtorch` in a build with the feature `tch`")
+    parser.add_argument("--torch-device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--scan", choices=["none", "mamba"], default="none", help="of PyTorch: none is `y = u`")
     args = parser.parse_args()
     bound = pathlib.Path(__file__).with_name("pytorch_bound.py")
 
     ours = [args.ours, "bench", "--preset", "tiny", "--device", args.device, "--json", "-q"]
-    print("| model | pass | image | ours, s | PyTorch without a scan, s | ratio | ours, MB | PyTorch, MB | ratio |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for task, mode, size, repeats in CASES:
+    theirs = [sys.executable, bound, args.clone, "--device", args.torch_device, "--scan", args.scan]
+    rival = "PyTorch without a scan" if args.scan == "none" else "PyTorch with mamba's kernel"
+    print(f"| model | pass | image | batch | ours, s | {rival}, s | ratio | ours, MB | PyTorch, MB | ratio |")
+    print("|---" * 10 + "|")
+    for task, mode, size, repeats, *batch in CPU_CASES if args.torch_device == "cpu" else GPU_CASES:
+        batch = batch[0] if batch else 1
         common = ["--task", task, "--mode", mode, "--size", str(size), "--repeats", str(repeats)]
-        common += ["--threads", str(args.threads)]
+        common += ["--threads", str(args.threads), "--batch", str(batch)]
         found = {"ours": [], "torch": []}
         for _ in range(args.rounds):
             found["ours"].append(report([*ours, *common]))
-            found["torch"].append(report([sys.executable, bound, args.clone, *common]))
+            found["torch"].append(report([*theirs, *common]))
         seconds = {who: statistics.median(r["median_s"] for r in runs) for who, runs in found.items()}
         memory = {who: statistics.median(r["peak_bytes"] for r in runs) / 1e6 for who, runs in found.items()}
         print(
-            f"| {task} | {mode} | {size}² | {seconds['ours']:.3f} | {seconds['torch']:.3f} "
+            f"| {task} | {mode} | {size}² | {batch} | {seconds['ours']:.3f} | {seconds['torch']:.3f} "
             f"| {seconds['ours'] / seconds['torch']:.2f} | {memory['ours']:.0f} | {memory['torch']:.0f} "
             f"| {memory['ours'] / memory['torch']:.2f} |",
             flush=True,

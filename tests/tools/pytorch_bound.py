@@ -1,8 +1,10 @@
-"""PyTorch's bound: the official RS-Mamba with its scan replaced by `y = u`, timed on the CPU.
+"""The official RS-Mamba in PyTorch, timed: on the CPU a bound, with its scan replaced by `y = u`; on a GPU with mamba's kernel.
 
     python tests/tools/pytorch_bound.py OFFICIAL_CLONE --task ss --size 256 --mode forward [--threads 2 --repeats 5]
+    python tests/tools/pytorch_bound.py OFFICIAL_CLONE … --device cuda --scan mamba
 
-Needs torch, timm, einops and fvcore. Prints the same JSON keys as `burn-rsmamba-cli bench`.
+Needs torch, timm, einops and fvcore, and mamba-ssm with its CUDA kernels for `--scan mamba`. Prints the same JSON keys as
+`burn-rsmamba-cli bench`; memory is the peak above the loaded model, of the process on a CPU, of PyTorch's pool on a GPU.
 """
 
 import argparse
@@ -32,6 +34,8 @@ def main():
     parser.add_argument("--mode", choices=["forward", "train"], default="forward")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--scan", choices=["none", "mamba"], default="none")
     args = parser.parse_args()
 
     os.environ["OMP_NUM_THREADS"] = str(args.threads)
@@ -52,23 +56,30 @@ def main():
         def apply(u, *_):
             return u
 
+    if args.scan == "mamba" and not hasattr(official, "selective_scan_cuda"):
+        sys.exit("selective_scan_cuda is not installed: MAMBA_KEEP_CUDA_BUILD=TRUE pip install mamba-ssm --no-build-isolation")
+    chosen = official.SelectiveScanMamba if args.scan == "mamba" else NoScan
+    # Version 3 calls the first of these by name; the official class binds its scan as a default argument too.
     for scan in ("SelectiveScanOflex", "SelectiveScanCore", "SelectiveScanMamba"):
-        setattr(official, scan, NoScan)
-    # The official class binds its scan as a default argument.
+        setattr(official, scan, chosen)
     for kind in vars(official).values():
         core = getattr(kind, "forward_corev2", None)
         if core is not None:
             core.__defaults__ = tuple(
-                NoScan if getattr(value, "__name__", "").startswith("SelectiveScan") else value
+                chosen if getattr(value, "__name__", "").startswith("SelectiveScan") else value
                 for value in core.__defaults__
             )
     model = getattr(official, name)(
         dims=96, depths=[2, 2, 9, 2], ssm_d_state=16, ssm_ratio=2.0, mlp_ratio=4.0, forward_type="v3", num_classes=1,
     )
     assert sum(p.numel() for p in model.parameters()) == {"ss": 50379057, "cd": 51948657}[args.task]
-    dates = [torch.rand(args.batch, 3, args.size, args.size) for _ in range(2 if args.task == "cd" else 1)]
-    labels = (torch.rand(args.batch, 1, args.size, args.size) > 0.5).float()
+    device = torch.device(args.device)
+    model.to(device)
+    image = lambda channels: torch.rand(args.batch, channels, args.size, args.size, device=device)
+    dates = [image(3) for _ in range(2 if args.task == "cd" else 1)]
+    labels = (image(1) > 0.5).float()
     model.train(args.mode == "train")
+    gpu = args.device == "cuda"
 
     def once():
         if args.mode == "forward":
@@ -81,18 +92,25 @@ def main():
         dice = 1 - (2 * (p * labels).sum() + 1e-5) / (p.sum() + labels.sum() + 1e-5)
         (torch.nn.functional.binary_cross_entropy_with_logits(logits, labels) + dice).backward()
 
-    loaded = status_kib("VmRSS")
-    pathlib.Path("/proc/self/clear_refs").write_text("5")
+    if gpu:
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        loaded = torch.cuda.memory_allocated()
+    else:
+        loaded = status_kib("VmRSS")
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
     seconds = []
     for repeat in range(args.repeats + 1):
         start = time.perf_counter()
         once()
+        if gpu:
+            torch.cuda.synchronize()
         if repeat:
             seconds.append(time.perf_counter() - start)
     print(json.dumps({
         "median_s": statistics.median(seconds), "min_s": min(seconds), "max_s": max(seconds),
         "images_per_s": args.batch / statistics.median(seconds),
-        "peak_bytes": (status_kib("VmHWM") - loaded) * 1024,
+        "peak_bytes": torch.cuda.max_memory_reserved() - loaded if gpu else (status_kib("VmHWM") - loaded) * 1024,
         "task": args.task, "size": args.size, "mode": args.mode, "threads": args.threads,
     }))
 

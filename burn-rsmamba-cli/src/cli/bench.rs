@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use burn_rsmamba::Task;
+use burn_rsmamba::{Precision, Task};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -42,6 +42,10 @@ pub(crate) struct BenchArgs {
     /// Where to run; see `devices`.
     #[arg(long, value_name = "D", default_value = crate::device::DEFAULT)]
     pub(crate) device: String,
+
+    /// What matrix products and convolutions compute in: f32, bf16 or f16, where the device has them.
+    #[arg(long, value_name = "P", default_value_t)]
+    pub(crate) precision: Precision,
 
     /// How often to repeat, after one run that warms up.
     #[arg(long, value_name = "N", default_value = "5", value_parser = parse_count)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use burn_rsmamba::Task;
+use burn_rsmamba::{Precision, Task};
 use burn_rsmamba_datasets::Split;
 use clap::Args;
 
@@ -68,4 +68,8 @@ pub(crate) struct EvalArgs {
     /// Where to run; see `devices`.
     #[arg(long, value_name = "D", default_value = crate::device::DEFAULT)]
     pub(crate) device: String,
+
+    /// What matrix products and convolutions compute in: f32, bf16 or f16, where the device has them.
+    #[arg(long, value_name = "P", default_value_t)]
+    pub(crate) precision: Precision,
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use burn_rsmamba::Precision;
 use burn_rsmamba_datasets::{LabelRule, Resampling};
 use clap::Args;
 
@@ -78,6 +79,10 @@ pub(crate) struct PredictArgs {
     /// Where to run; see `devices`.
     #[arg(long, value_name = "D", default_value = crate::device::DEFAULT)]
     pub(crate) device: String,
+
+    /// What matrix products and convolutions compute in: f32, bf16 or f16, where the device has them.
+    #[arg(long, value_name = "P", default_value_t)]
+    pub(crate) precision: Precision,
 
     /// Overwrite files in `--out`.
     #[arg(long)]

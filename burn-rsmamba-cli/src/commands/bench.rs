@@ -7,12 +7,12 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Tensor};
 use burn_rsmamba::losses::bce_dice;
-use burn_rsmamba::{ModelConfig, RsmModel};
+use burn_rsmamba::{ModelConfig, Precision, RsmModel};
 use serde::Serialize;
 
 use crate::cli::{BenchArgs, BenchMode};
 use crate::error::{Failure, Outcome};
-use crate::memory::PeakWatch;
+use crate::memory::DeviceWatch;
 use crate::progress::Progress;
 use crate::report::{print_json, print_line};
 use crate::{config, device};
@@ -27,26 +27,28 @@ struct Report {
     mode: BenchMode,
     gradient_checkpointing: bool,
     device: String,
+    precision: Precision,
     threads: usize,
     repeats: usize,
     median_s: f64,
     min_s: f64,
     max_s: f64,
     images_per_s: f64,
-    /// Peak resident bytes above the loaded model; `null` where the system does not tell.
+    /// Peak bytes above the loaded model, of the process or of the GPU's pools; `null` where the system does not tell.
     peak_bytes: Option<u64>,
 }
 
 /// Prints a table, or JSON.
 pub(super) fn run(args: &BenchArgs, progress: &mut Progress) -> Outcome {
     let place = device::named(&args.device)?;
+    device::expect_precision(&place, &args.device, args.precision)?;
     let threads = use_threads(args.threads)?;
     let config = config::preset(args.task, &args.preset)?;
     place.seed(0);
-    let mut subject = Subject::new(&config, args, place);
+    let mut subject = Subject::new(&config, args, place.clone());
 
     progress.start(format!("{} {} at {}", args.task, args.preset, args.size), args.repeats + 1);
-    let watch = PeakWatch::start();
+    let watch = DeviceWatch::start(&place);
     let mut seconds = Vec::with_capacity(args.repeats);
     for repeat in 0..=args.repeats {
         let started = Instant::now();
@@ -61,7 +63,7 @@ pub(super) fn run(args: &BenchArgs, progress: &mut Progress) -> Outcome {
         }
         progress.advance(format!("{spent:.3} s"));
     }
-    let peak_bytes = watch.map(PeakWatch::stop);
+    let peak_bytes = watch.map(DeviceWatch::stop);
     progress.finish();
 
     seconds.sort_by(f64::total_cmp);
@@ -74,6 +76,7 @@ pub(super) fn run(args: &BenchArgs, progress: &mut Progress) -> Outcome {
         mode: args.mode,
         gradient_checkpointing: args.gradient_checkpointing,
         device: args.device.clone(),
+        precision: args.precision,
         threads,
         repeats: args.repeats,
         median_s,
@@ -109,6 +112,7 @@ struct Subject {
     dates: Vec<Tensor<4>>,
     labels: Tensor<4>,
     mode: BenchMode,
+    precision: Precision,
     optimizer: ModuleOptimizer,
 }
 
@@ -118,7 +122,7 @@ impl Subject {
         let tracked = if args.gradient_checkpointing { tracked.gradient_checkpointing() } else { tracked };
         let model = config.init(&tracked);
         let (model, device) = match args.mode {
-            BenchMode::Forward => (model.valid(), device),
+            BenchMode::Forward => (model.valid().in_precision(args.precision), device),
             BenchMode::Train | BenchMode::Step => (model, tracked),
         };
         materialise(&model);
@@ -130,6 +134,7 @@ impl Subject {
             dates: (0..config.task.dates()).map(image).collect(),
             labels: labels.greater_elem(0.5).float(),
             mode: args.mode,
+            precision: args.precision,
             optimizer: AdamWConfig::new().init(),
         }
     }
@@ -137,7 +142,11 @@ impl Subject {
     /// One forward pass, training pass or step; returns a number that depends on all of it.
     fn once(&mut self) -> f32 {
         let model = self.model.take().expect("put back after every use");
-        let logits = model.forward(&self.dates);
+        // Of a model to infer with, the weights are what they should be.
+        let logits = match self.mode {
+            BenchMode::Forward => model.forward(&self.dates),
+            BenchMode::Train | BenchMode::Step => model.clone().in_precision(self.precision).forward(&self.dates),
+        };
         let (model, value) = match self.mode {
             BenchMode::Forward => (model, logits.slice([0..1, 0..1, 0..1]).sum().into_scalar()),
             BenchMode::Train | BenchMode::Step => {
@@ -180,7 +189,7 @@ fn table(report: &Report) -> String {
         ("model", format!("{} {}", report.task, report.preset)),
         ("input", format!("{} x {}x{}", report.batch, report.size, report.size)),
         ("mode", mode(report)),
-        ("device", format!("{}, {} threads", report.device, report.threads)),
+        ("device", format!("{}, {}, {} threads", report.device, report.precision, report.threads)),
         ("repeats", report.repeats.to_string()),
         ("median", format!("{:.4} s", report.median_s)),
         ("min", format!("{:.4} s", report.min_s)),

@@ -18,7 +18,9 @@ use crate::{data, device, model_file, pictures};
 /// Prints the scores as one JSON line.
 pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
     let device = device::named(&args.device)?;
+    device::expect_precision(&device, &args.device, args.precision)?;
     let (model, meta) = model_file::load(&args.model, &device)?;
+    let model = model.in_precision(args.precision);
     if let Some(task) = args.task {
         model_file::expect_task(&args.model, model.task(), task)?;
     }

@@ -53,6 +53,7 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
     let mut config = settings(args)?;
     let objective = config.objective()?;
     let device = device::named(&config.device)?;
+    device::expect_precision(&device, &config.device, config.precision)?;
     let run = RunFolder::make(out)?;
     let splits = splits(&config, progress)?;
     let meta = describe(&mut config, &splits)?;
@@ -95,7 +96,7 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
         )),
         Ending::Finished => {}
     }
-    score::run(&run, &state, &splits, &device, began, progress)
+    score::run(&config, &run, &state, &splits, &device, progress, began)
 }
 
 /// The settings of a new run, or of one that goes on.

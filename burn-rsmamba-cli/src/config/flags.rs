@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use burn_rsmamba::Task;
+use burn_rsmamba::{Precision, Task};
 use clap::Args;
 use serde::Serialize;
 
@@ -44,6 +44,9 @@ pub(crate) struct Flags {
     /// Where to run; see `devices` [default: cpu].
     #[arg(long, value_name = "D")]
     pub(crate) device: Option<String>,
+    /// What matrix products and convolutions compute in: f32, or bf16 where the device has it [default: f32].
+    #[arg(long, value_name = "P")]
+    pub(crate) precision: Option<Precision>,
     /// Seed of everything random [default: 42].
     #[arg(long, value_name = "N", value_parser = parse_seed)]
     pub(crate) seed: Option<u64>,

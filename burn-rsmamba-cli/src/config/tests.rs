@@ -109,6 +109,16 @@ fn numbers_beyond_all_use_name_the_key() {
 }
 
 #[test]
+fn training_in_f16_is_refused() {
+    let half = Flags { precision: Some(Precision::F16), ..flags(DEMO) };
+    assert!(usage(RunConfig::resolve(None, &[], &half)).contains("bf16"));
+    let brain = [("precision".into(), "bf16".into())];
+    assert_eq!(RunConfig::resolve(None, &brain, &flags(DEMO)).unwrap().precision, Precision::Bf16);
+    let unknown = [("precision".into(), "f8".into())];
+    assert!(usage(RunConfig::resolve(None, &unknown, &flags(DEMO))).contains("f8"));
+}
+
+#[test]
 fn an_unknown_preset_lists_the_known_ones() {
     let flags = Flags { preset: Some("huge".into()), ..flags(DEMO) };
     let config = RunConfig::resolve(None, &[], &flags).unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use burn_rsmamba_datasets::{DatasetError, Pixels, Raster, RasterFile};
+use burn_rsmamba_datasets::{DatasetError, Mask, Pixels, Raster, RasterFile, SceneReader};
 use image::{Rgb, RgbImage};
 
 use crate::mask_file::{BACKGROUND, MARKED};
@@ -32,14 +32,13 @@ pub(crate) struct ReducedMask {
 /// When it cannot be read.
 pub(crate) fn image(path: &Path, side: usize) -> Result<RgbImage, DatasetError> {
     let mut file = RasterFile::open(path)?;
-    let (step, nodata) = (step(&file, side), file.nodata());
-    let (mut values, mut bytes) = (Vec::new(), true);
+    let (step, nodata) = (step(file.width(), file.height(), side), file.nodata());
+    let mut image = ReducedImage::default();
     for top in (0..file.height()).step_by(step) {
         let rows = file.window(top, 0, step.min(file.height() - top), file.width())?;
-        bytes &= matches!(rows.pixels, Pixels::U8(_));
-        values.extend(means(&rows, step, nodata));
+        image.push(&rows, step, |row, column| nodata.is_some_and(|value| rows.is_nodata(row, column, value)));
     }
-    Ok(stretched(&values, shown(file.bands()), file.width().div_ceil(step), bytes))
+    Ok(image.finish(file.width().div_ceil(step)))
 }
 
 /// Reads a mask that `predict` wrote, reduced to at most `side` pixels a side.
@@ -49,33 +48,93 @@ pub(crate) fn image(path: &Path, side: usize) -> Result<RgbImage, DatasetError> 
 /// When it cannot be read.
 pub(crate) fn mask(path: &Path, side: usize) -> Result<ReducedMask, DatasetError> {
     let mut file = RasterFile::open(path)?;
-    let step = step(&file, side);
     let (width, height) = (file.width(), file.height());
-    let columns = width.div_ceil(step);
-    let mut mask = ReducedMask { width, height, shares: Vec::new(), marked: 0, mapped: 0 };
-    for top in (0..file.height()).step_by(step) {
-        let rows = file.window(top, 0, step.min(file.height() - top), file.width())?;
+    let (step, mut mask) = (step(width, height, side), ReducedMask::new(width, height));
+    for top in (0..height).step_by(step) {
+        let rows = file.window(top, 0, step.min(height - top), width)?;
         let Pixels::U8(values) = &rows.pixels else { continue };
-        let mut counts = vec![0_u32; columns];
-        for line in values.chunks_exact(rows.width) {
-            for (count, cell) in counts.iter_mut().zip(line.chunks(step)) {
-                *count += cell.iter().map(|&value| u32::from(value == MARKED)).sum::<u32>();
-            }
-        }
-        mask.marked += counts.iter().map(|&count| u64::from(count)).sum::<u64>();
-        mask.mapped += values.iter().filter(|&&value| value == MARKED || value == BACKGROUND).count() as u64;
-        let area = |column: usize| (step.min(rows.width - column * step) * rows.height) as f32;
-        mask.shares.extend((0..columns).map(|column| counts[column] as f32 / area(column)));
+        mask.push(values, step, |value| value == MARKED, |value| value == BACKGROUND);
     }
     Ok(mask)
 }
 
+/// Reads every image of a scene and its label, reduced to at most `side` pixels a side.
+///
+/// # Errors
+///
+/// When a file cannot be read, or the label is none of its rule.
+pub(crate) fn scene(
+    reader: &mut SceneReader,
+    side: usize,
+) -> Result<(Vec<RgbImage>, Option<ReducedMask>), DatasetError> {
+    let (width, height) = (reader.width(), reader.height());
+    let step = step(width, height, side);
+    let mut images: Vec<ReducedImage> = (0..reader.dates()).map(|_| ReducedImage::default()).collect();
+    let mut mask = None;
+    for top in (0..height).step_by(step) {
+        let rows = step.min(height - top);
+        for (date, image) in images.iter_mut().enumerate() {
+            let (pixels, blank) = reader.image(date, top, 0, rows, width)?;
+            image.push(&pixels, step, |row, column| blank[row * width + column]);
+        }
+        if let Some(label) = reader.label(top, 0, rows, width)? {
+            let counts = |value| value != Mask::IGNORED && !Mask::is_target(value);
+            mask.get_or_insert_with(|| ReducedMask::new(width, height)).push(
+                &label.data,
+                step,
+                Mask::is_target,
+                counts,
+            );
+        }
+    }
+    Ok((images.into_iter().map(|image| image.finish(width.div_ceil(step))).collect(), mask))
+}
+
+/// An image of which rows of cells come one after the other.
+struct ReducedImage {
+    /// Interleaved cells.
+    values: Vec<f32>,
+    bands: usize,
+    bytes: bool,
+}
+
+impl Default for ReducedImage {
+    fn default() -> Self {
+        Self { values: Vec::new(), bands: 1, bytes: true }
+    }
+}
+
+impl ReducedImage {
+    fn push(&mut self, rows: &Raster, step: usize, without_data: impl Fn(usize, usize) -> bool) {
+        self.bands = shown(rows.bands);
+        self.bytes &= matches!(rows.pixels, Pixels::U8(_));
+        self.values.extend(means(rows, step, without_data));
+    }
+
+    fn finish(self, columns: usize) -> RgbImage {
+        stretched(&self.values, self.bands, columns, self.bytes)
+    }
+}
+
 impl ReducedMask {
-    /// A mask in memory, not reduced.
-    pub(super) fn whole(width: usize, marked: &[bool]) -> Self {
-        let shares = marked.iter().map(|&marked| f32::from(u8::from(marked))).collect();
-        let (all, count) = (marked.len(), marked.iter().filter(|&&marked| marked).count());
-        Self { width, height: all / width, shares, marked: count as u64, mapped: all as u64 }
+    fn new(width: usize, height: usize) -> Self {
+        Self { width, height, shares: Vec::new(), marked: 0, mapped: 0 }
+    }
+
+    /// Takes the rows of one row of cells.
+    fn push(&mut self, rows: &[u8], step: usize, marked: impl Fn(u8) -> bool, background: impl Fn(u8) -> bool) {
+        let columns = self.width.div_ceil(step);
+        let mut counts = vec![0_u32; columns];
+        for line in rows.chunks_exact(self.width) {
+            for (count, cell) in counts.iter_mut().zip(line.chunks(step)) {
+                *count += cell.iter().map(|&value| u32::from(marked(value))).sum::<u32>();
+            }
+        }
+        let all = counts.iter().map(|&count| u64::from(count)).sum::<u64>();
+        self.marked += all;
+        self.mapped += all + rows.iter().filter(|&&value| background(value)).count() as u64;
+        let area = |column: usize| (step.min(self.width - column * step) * (rows.len() / self.width)) as f32;
+        self.shares.extend((0..columns).map(|column| counts[column] as f32 / area(column)));
     }
 
     /// An image of the same reduced size with the mask over it.
@@ -94,11 +153,12 @@ impl ReducedMask {
 /// An image in memory as people look at it.
 pub(crate) fn rgb(raster: &Raster) -> RgbImage {
     let bytes = matches!(raster.pixels, Pixels::U8(_));
-    stretched(&means(raster, 1, None), shown(raster.bands), raster.width, bytes)
+    stretched(&means(raster, 1, |_, _| false), shown(raster.bands), raster.width, bytes)
 }
 
-fn step(file: &RasterFile, side: usize) -> usize {
-    file.width().max(file.height()).div_ceil(side)
+/// Pixels of a cell's side.
+fn step(width: usize, height: usize, side: usize) -> usize {
+    width.max(height).div_ceil(side)
 }
 
 /// Bands that are looked at: the first three, or one as grey.
@@ -107,14 +167,14 @@ fn shown(bands: usize) -> usize {
 }
 
 /// One row of cells of `step` pixels a side, interleaved; not a number where nothing has data.
-fn means(rows: &Raster, step: usize, nodata: Option<f64>) -> Vec<f32> {
+fn means(rows: &Raster, step: usize, without_data: impl Fn(usize, usize) -> bool) -> Vec<f32> {
     let bands = shown(rows.bands);
     let row_cells = rows.width.div_ceil(step) * bands;
     let mut sums = vec![(0.0_f32, 0_u32); rows.height.div_ceil(step) * row_cells];
     let planes = rows.to_chw_f32();
     for row in 0..rows.height {
         for column in 0..rows.width {
-            if nodata.is_some_and(|value| rows.is_nodata(row, column, value)) {
+            if without_data(row, column) {
                 continue;
             }
             for band in 0..bands {
@@ -151,6 +211,8 @@ fn stretched(values: &[f32], bands: usize, width: usize, bytes: bool) -> RgbImag
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn_rsmamba_datasets::{Scene, SceneSource};
+    use std::sync::Arc;
 
     #[test]
     fn one_band_becomes_grey_and_wide_values_are_stretched() {
@@ -170,7 +232,24 @@ mod tests {
     fn cells_are_means_of_what_has_data() {
         let raster =
             Raster { width: 3, height: 2, bands: 1, pixels: Pixels::F32(vec![1.0, 3.0, 9.0, -1.0, 5.0, f32::NAN]) };
-        assert_eq!(means(&raster, 2, Some(-1.0)), [3.0, 9.0]);
-        assert!(means(&raster, 1, None)[5].is_nan());
+        assert_eq!(means(&raster, 2, |row, column| (row, column) == (1, 0)), [3.0, 9.0]);
+        assert!(means(&raster, 1, |_, _| false)[5].is_nan());
+    }
+
+    #[test]
+    fn a_scene_is_reduced_with_its_label() {
+        let bytes = (0..16).map(|index| if index % 4 < 2 { 10 } else { 50 }).collect();
+        let image = Arc::new(Raster { width: 4, height: 4, bands: 1, pixels: Pixels::U8(bytes) });
+        let mut data = vec![0; 16];
+        (data[0], data[1], data[15]) = (1, 1, Mask::IGNORED);
+        let label = Arc::new(Mask { width: 4, height: 4, data });
+        let source = SceneSource::Memory { images: vec![image.clone(), image], label };
+        let mut reader = Scene { name: "s".to_owned(), source }.reader().unwrap();
+        let (images, label) = scene(&mut reader, 2).unwrap();
+        for image in images {
+            assert_eq!(image.pixels().map(|pixel| pixel.0[0]).collect::<Vec<_>>(), [10, 50, 10, 50]);
+        }
+        let label = label.unwrap();
+        assert_eq!((label.shares, label.marked, label.mapped), (vec![0.5, 0.0, 0.0, 0.0], 2, 15));
     }
 }

@@ -185,7 +185,8 @@ impl Trainer<'_> {
         let mut loss_sum = 0.0;
         for samples_of_batch in samples.chunks(self.config.batch) {
             let batch = Batch::new(samples_of_batch, &self.autodiff);
-            let loss = self.objective.loss(model.forward(&batch.dates), batch.labels);
+            let logits = model.clone().in_precision(self.config.precision).forward(&batch.dates);
+            let loss = self.objective.loss(logits, batch.labels);
             let part = samples_of_batch.len() as f64;
             loss_sum += f64::from(loss.clone().into_scalar::<f32>()) * part;
             // a single batch keeps its gradients to the bit
@@ -231,7 +232,13 @@ impl Trainer<'_> {
             objective: self.objective,
             normalisation: &self.meta.normalisation,
         };
-        let found = evaluate::validate(&model.valid(), self.val, settings, self.device, progress)?;
+        let found = evaluate::validate(
+            &model.valid().in_precision(self.config.precision),
+            self.val,
+            settings,
+            self.device,
+            progress,
+        )?;
         match found {
             Some(Validation { loss, .. }) if !loss.is_finite() => {
                 Err(self.broke_down(&format!("epoch {epoch}: validation loss {loss}")))

@@ -1,6 +1,4 @@
-use super::{Draws, DropPath, Mlp, MlpConfig, Ossm, OssmConfig};
-#[cfg(feature = "flex")]
-use crate::layers;
+use super::{Draws, DropPath, Mlp, MlpConfig, Ossm, OssmConfig, cast, normalised};
 use burn::{
     Tensor,
     config::Config,
@@ -8,6 +6,8 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig},
     tensor::Device,
 };
+#[cfg(feature = "flex")]
+use {super::is_native, crate::layers};
 
 /// Configuration of [`OssBlock`].
 #[derive(Config, Debug)]
@@ -70,19 +70,21 @@ impl OssBlock {
     fn scan_branch(&self, x: Tensor<4>) -> Tensor<4> {
         let factors = self.drop_path.factors(x.dims()[0], &x.device());
         #[cfg(feature = "flex")]
-        if layers::is_native(&x) {
+        if is_native(&x, &self.op.in_proj.weight) {
             return layers::ossm(&x, factors, &self.op.parameters(&self.norm));
         }
-        x.clone() + scaled(self.op.forward(self.norm.forward(x)), factors)
+        let dtype = x.dtype();
+        x.clone() + scaled(cast(self.op.forward(normalised(&self.norm, x)), dtype), factors)
     }
 
     fn mlp_branch(&self, x: Tensor<4>) -> Tensor<4> {
         let factors = self.drop_path.factors(x.dims()[0], &x.device());
         #[cfg(feature = "flex")]
-        if layers::is_native(&x) {
+        if is_native(&x, &self.mlp.fc1.weight) {
             return layers::mlp(&x, factors, &self.mlp.parameters(&self.norm2));
         }
-        x.clone() + scaled(self.mlp.forward(self.norm2.forward(x)), factors)
+        let dtype = x.dtype();
+        x.clone() + scaled(cast(self.mlp.forward(normalised(&self.norm2, x)), dtype), factors)
     }
 }
 

@@ -1,6 +1,6 @@
-use super::{BatchNorm2d, BatchNorm2dConfig, Draws, channels_first, channels_last, conv_last, upsample_nearest2x};
-#[cfg(feature = "flex")]
-use crate::layers;
+use super::{
+    BatchNorm2d, BatchNorm2dConfig, Draws, cast, channels_first, channels_last, conv_last, upsample_nearest2x,
+};
 use burn::{
     Tensor,
     config::Config,
@@ -8,6 +8,8 @@ use burn::{
     nn::conv::Conv2d,
     tensor::{Device, activation::relu},
 };
+#[cfg(feature = "flex")]
+use {super::is_native, crate::layers};
 
 /// Configuration of [`ConvNormRelu`].
 #[derive(Config, Debug)]
@@ -56,13 +58,15 @@ impl ConvNormRelu {
     /// A first map of half the size, `[B, H / 2, W / 2, C_1]`, is doubled by repeating its pixels.
     pub fn fuse(&self, first: Tensor<4>, second: Tensor<4>) -> Tensor<4> {
         #[cfg(feature = "flex")]
-        if self.conv.bias.is_none() && layers::is_native(&second) {
+        if self.conv.bias.is_none() && is_native(&second, &self.conv.weight) {
             return self.norm_relu(layers::fuse(&first, &second, &self.conv.weight.val()));
         }
-        let (first, second) = (channels_first(first), channels_first(second));
+        let (dtype, half) = (second.dtype(), self.conv.weight.dtype());
+        let (first, second) = (channels_first(cast(first, half)), channels_first(cast(second, half)));
         let same = first.dims()[2] == second.dims()[2];
         let first = if same { first } else { upsample_nearest2x(first) };
-        self.norm_relu(channels_last(self.conv.forward(Tensor::cat(vec![first, second], 1))))
+        let y = self.conv.forward(Tensor::cat(vec![first, second], 1));
+        self.norm_relu(channels_last(cast(y, dtype)))
     }
 
     fn norm_relu(&self, x: Tensor<4>) -> Tensor<4> {

@@ -1,4 +1,4 @@
-use super::{Draws, gelu};
+use super::{Draws, cast, gelu, linear};
 #[cfg(feature = "flex")]
 use crate::{layers::MlpParameters, modules::layer_norm};
 use burn::{
@@ -52,8 +52,9 @@ impl Mlp {
         }
     }
 
-    /// `[B, H, W, C]` to `[B, H, W, C]`.
+    /// `[B, H, W, C]` to `[B, H, W, C]`, in the dtype of the weights.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.fc2.forward(gelu(self.fc1.forward(input)))
+        let dtype = input.dtype();
+        linear(&self.fc2, gelu(cast(linear(&self.fc1, input), dtype)))
     }
 }

@@ -21,11 +21,15 @@ pub use ossm::{Ossm, OssmConfig};
 pub use patch::{Downsample, DownsampleConfig, PatchEmbed, PatchEmbedConfig};
 pub use upsample::{upsample_bilinear2x, upsample_nearest2x};
 
-use burn::{Tensor, nn::conv::Conv2d};
+use burn::{
+    Tensor,
+    nn::{LayerNorm, Linear, conv::Conv2d},
+    tensor::DType,
+};
 #[cfg(feature = "flex")]
 use {
     crate::layers::{self, Norm},
-    burn::{module::Param, nn::LayerNorm},
+    burn::module::Param,
 };
 
 /// Added to the variance by every normalisation of the models.
@@ -38,6 +42,27 @@ fn layer_norm(norm: &LayerNorm) -> Norm {
     Norm { scale: norm.gamma.val(), shift, epsilon: EPSILON as f32 }
 }
 
+/// Whether native kernels take this map in a layer of this weight: all of them are for f32.
+#[cfg(feature = "flex")]
+fn is_native<const D: usize>(x: &Tensor<4>, weight: &Param<Tensor<D>>) -> bool {
+    layers::is_native(x) && weight.dtype() == DType::F32
+}
+
+/// Free where it has the dtype already.
+fn cast<const D: usize>(x: Tensor<D>, dtype: DType) -> Tensor<D> {
+    if x.dtype() == dtype { x } else { x.cast(dtype) }
+}
+
+/// A linear layer computes in the dtype of its weight, see [`Precision`](crate::models::Precision); the result has it too.
+fn linear(layer: &Linear, x: Tensor<4>) -> Tensor<4> {
+    layer.forward(cast(x, layer.weight.dtype()))
+}
+
+/// A normalisation computes in the dtype of its scale; the result has it too.
+fn normalised(norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
+    norm.forward(cast(x, norm.gamma.dtype()))
+}
+
 /// GELU with the error function, `x (1 + erf(x / sqrt 2)) / 2`.
 ///
 /// Burn's own has the derivative of the tanh approximation on every backend but Flex, some 1e-3 off.
@@ -46,14 +71,16 @@ fn gelu(x: Tensor<4>) -> Tensor<4> {
     half.clone() * (x * std::f64::consts::FRAC_1_SQRT_2).erf() + half
 }
 
-/// A convolution with padding `k / 2`, from `[B, H, W, C_in]` to `[B, H', W', C_out]`.
+/// A convolution with padding `k / 2`, from `[B, H, W, C_in]` to `[B, H', W', C_out]`; computed in the dtype of its weight.
 pub(crate) fn conv_last(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if conv.groups == 1 && conv.dilation == [1, 1] && layers::is_native(&x) {
+    if conv.groups == 1 && conv.dilation == [1, 1] && is_native(&x, &conv.weight) {
         let bias = conv.bias.as_ref().map(Param::val);
         return layers::conv2d(&x, &conv.weight.val(), bias.as_ref(), conv.stride[0]);
     }
-    channels_last(conv.forward(channels_first(x)))
+    let dtype = x.dtype();
+    let y = conv.forward(channels_first(cast(x, conv.weight.dtype())));
+    channels_last(cast(y, dtype))
 }
 
 /// `[B, H, W, C]` to `[B, C, H, W]`.

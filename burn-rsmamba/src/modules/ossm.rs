@@ -1,4 +1,4 @@
-use super::{Draws, channels_first, channels_last};
+use super::{Draws, cast, channels_first, channels_last, linear, normalised};
 use crate::{Directions, ScanOptions, omni_selective_scan};
 #[cfg(feature = "flex")]
 use crate::{layers::OssmParameters, modules::layer_norm};
@@ -112,13 +112,13 @@ impl Ossm {
         }
     }
 
-    /// `[B, H, W, C]` to `[B, H, W, C]`.
+    /// `[B, H, W, C]` to `[B, H, W, C]`, in the dtype of the weights.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [x, gate]: [Tensor<4>; 2] =
-            self.in_proj.forward(input).chunk(2, 3).try_into().expect("the projection is two halves wide");
+            linear(&self.in_proj, input).chunk(2, 3).try_into().expect("the projection is two halves wide");
         let x = silu(channels_last(self.conv2d.forward(channels_first(x))));
-        let y = self.out_norm.forward(self.scan(x));
-        self.out_proj.forward(y * silu(gate))
+        let y = normalised(&self.out_norm, self.scan(x));
+        linear(&self.out_proj, cast(y, gate.dtype()) * silu(gate))
     }
 
     /// The projections of every pixel, taken once, then the scan along every direction.

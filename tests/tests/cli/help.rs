@@ -47,7 +47,7 @@ fn bench_prints_a_table_or_json() {
         }
     }
     let table = stdout(&common);
-    for part in ["ss micro", "1 x 32x32", "forward", "cpu, 2 threads", "median", "above the loaded model"] {
+    for part in ["ss micro", "1 x 32x32", "forward", "cpu, f32, 2 threads", "median", "above the loaded model"] {
         assert!(table.contains(part), "no {part:?} in\n{table}");
     }
 }

@@ -166,3 +166,26 @@ fn a_run_ends_with_a_page_that_can_be_written_again() {
     assert!(error.contains("absent") && error.contains("config.toml"), "{error}");
     assert!(!fixture.path("absent").exists());
 }
+
+#[test]
+fn training_in_half_precision_goes_the_same_way() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    let data = data.to_str().expect("text");
+    let losses = |run: &str, precision: &str| -> Vec<f64> {
+        fixture.json(&train("ss", data, run, &["--epochs", "2", "--threshold", "0.5", "--precision", precision]));
+        metrics(&fixture, run).iter().map(|row| number(row, "train_loss")).collect()
+    };
+    let (single, half) = (losses("single", "f32"), losses("half", "bf16"));
+    assert_ne!(single, half, "bf16 rounds");
+    for (single, half) in single.iter().zip(&half) {
+        assert!((single - half).abs() < 0.02 * single, "{single} {half}");
+    }
+    assert!(fs::read_to_string(fixture.path("half/config.toml")).expect("a config").contains("precision = \"bf16\""));
+    let f1 = |precision: &str| {
+        let model = ["eval", "--model", "half", "--data", data, "--split", "test", "--precision", precision];
+        number(&fixture.json(&model), "f1")
+    };
+    let (single, half) = (f1("f32"), f1("f16"));
+    assert!((single - half).abs() < 0.05, "{single} {half}");
+}

@@ -5,6 +5,7 @@ mod layers;
 mod losses;
 mod metrics;
 mod parity;
+mod precision;
 mod receptive_field;
 mod seeded;
 mod shapes;

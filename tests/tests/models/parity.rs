@@ -17,20 +17,20 @@ use burn_rsmamba_tests::{
 };
 use std::collections::BTreeMap;
 
-fn checkpoint(task: Task) -> String {
+pub(super) fn checkpoint(task: Task) -> String {
     format!("rsm_{task}_micro.pth")
 }
 
-fn golden(task: Task) -> Golden {
+pub(super) fn golden(task: Task) -> Golden {
     Golden::open(&format!("rsm_{task}_micro.safetensors"))
 }
 
-fn dates(golden: &Golden, task: Task, device: &Device) -> Vec<Tensor<4>> {
+pub(super) fn dates(golden: &Golden, task: Task, device: &Device) -> Vec<Tensor<4>> {
     ["x1", "x2"][..task.dates()].iter().map(|key| golden.tensor(key, device)).collect()
 }
 
 /// The fixture's model without stochastic depth, as the fixture was trained.
-fn training_model(task: Task, device: &Device) -> RsmModel {
+pub(super) fn training_model(task: Task, device: &Device) -> RsmModel {
     let path = golden_path(&checkpoint(task));
     let (_, meta) = weights::import(&path, None, device).expect("an official checkpoint");
     let mut config = meta.config;
@@ -62,7 +62,7 @@ fn evaluation_logits_agree_within_2e_4() {
 }
 
 /// Gradients under official names and in official layout.
-fn official_gradients(model: &RsmModel, grads: &GradientsParams) -> BTreeMap<String, Vec<f32>> {
+pub(super) fn official_gradients(model: &RsmModel, grads: &GradientsParams) -> BTreeMap<String, Vec<f32>> {
     struct Collect<'a> {
         grads: &'a GradientsParams,
         by_id: BTreeMap<u64, (Vec<usize>, Vec<f32>)>,

@@ -1,7 +1,7 @@
 //! `data preview`: a contact sheet of scenes with their labels.
 
 use anyhow::Context;
-use burn_rsmamba_datasets::{LoadedScene, Mask, Purpose, Scene, SceneSource, seed};
+use burn_rsmamba_datasets::{DatasetError, Purpose, Scene, SceneSource, seed};
 use image::imageops::{replace, thumbnail};
 use image::{ImageFormat, Rgb, RgbImage};
 use rand::SeedableRng;
@@ -13,7 +13,7 @@ use super::place::place;
 use super::source::parts;
 use crate::cli::PreviewArgs;
 use crate::error::{Failure, Outcome};
-use crate::pictures;
+use crate::pictures::quicklook;
 use crate::progress::Progress;
 use crate::report::print_json;
 
@@ -56,7 +56,7 @@ pub(super) fn run(args: &PreviewArgs, progress: &mut Progress) -> Outcome {
     progress.start("drawing", scenes.len());
     let mut rows = Vec::new();
     for scene in &scenes {
-        rows.push(panels(&scene.load()?, args.side));
+        rows.push(panels(scene, args.side)?);
         progress.advance(scene.name.as_str());
     }
     progress.finish();
@@ -68,20 +68,19 @@ pub(super) fn run(args: &PreviewArgs, progress: &mut Progress) -> Outcome {
     Ok(())
 }
 
-/// The pictures of a scene, none larger than `side`.
-fn panels(scene: &LoadedScene, side: u32) -> Vec<RgbImage> {
+/// The pictures of a scene of any size, none larger than `side`.
+fn panels(scene: &Scene, side: u32) -> Result<Vec<RgbImage>, DatasetError> {
     let small = |picture: &RgbImage| {
         let (width, height) = picture.dimensions();
         let scale = f64::from(side) / f64::from(width.max(height));
         let fit = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
         if scale < 1.0 { thumbnail(picture, fit(width), fit(height)) } else { picture.clone() }
     };
-    let mut panels: Vec<RgbImage> = scene.images.iter().map(|image| small(&pictures::rgb(image))).collect();
-    if let (Some(label), Some(image)) = (&scene.label, scene.images.last()) {
-        let marked: Vec<bool> = label.data.iter().map(|&value| Mask::is_target(value)).collect();
-        panels.push(small(&pictures::overlay_of(image, &marked)));
-    }
-    panels
+    // Cells have whole pixels: twice too many leave enough for a picture of just this side.
+    let (images, label) = quicklook::scene(&mut scene.reader()?, 2 * side as usize)?;
+    let mut panels: Vec<RgbImage> = images.iter().map(small).collect();
+    panels.extend(label.zip(images.into_iter().last()).map(|(label, image)| small(&label.over(image))));
+    Ok(panels)
 }
 
 /// How many pictures a scene has: its images, and its label.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
+use burn_rsmamba::Precision;
 use burn_rsmamba::inference::Windows;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,8 @@ pub(super) struct Origin {
     pub(super) tta: bool,
     pub(super) align: Option<String>,
     pub(super) device: String,
+    #[serde(default)]
+    pub(super) precision: Precision,
 }
 
 /// A file as it was.
@@ -73,6 +76,9 @@ impl Origin {
             () if self.tta != now.tta => differ("--tta", &self.tta.to_string(), &now.tta.to_string()),
             () if self.align != now.align => differ("--align", &align(self), &align(now)),
             () if self.device != now.device => differ("--device", &self.device, &now.device),
+            () if self.precision != now.precision => {
+                differ("--precision", &self.precision.to_string(), &now.precision.to_string())
+            }
             () => None,
         }
     }

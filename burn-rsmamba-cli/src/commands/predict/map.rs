@@ -132,5 +132,6 @@ fn origin(job: &Job, mapper: &Mapper<'_>, args: &PredictArgs) -> Result<Origin, 
         tta: mapper.augmented,
         align: args.align.map(|how| how.to_string()),
         device: args.device.clone(),
+        precision: args.precision,
     })
 }

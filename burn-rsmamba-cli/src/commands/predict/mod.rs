@@ -74,7 +74,9 @@ struct Report<'a> {
 /// Maps every image; one that cannot be mapped does not stop the others.
 pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     let device = device::named(&args.device)?;
+    device::expect_precision(&device, &args.device, args.precision)?;
     let (model, meta) = model_file::load(&args.model, &device)?;
+    let model = model.in_precision(args.precision);
     if meta.config.classes > 1 {
         return Err(Failure::run(format!(
             "{} tells {} classes apart, and maps are of one; name a model of one class",

@@ -7,6 +7,7 @@ use burn_rsmamba::inference::{Blend, Windows};
 use burn_rsmamba::weights;
 
 use super::Splits;
+use crate::config::RunConfig;
 use crate::error::Outcome;
 use crate::mapping::Mapper;
 use crate::progress::Progress;
@@ -25,14 +26,16 @@ const LARGEST_COMPARISON: usize = 1 << 26;
 
 /// Scores the best weights, draws the pictures and prints the last line.
 pub(super) fn run(
+    config: &RunConfig,
     run: &RunFolder,
     state: &State,
     splits: &Splits,
     device: &Device,
-    began: Instant,
     progress: &mut Progress,
+    began: Instant,
 ) -> Outcome {
     let (model, meta) = weights::load(&run.best(), device)?;
+    let model = model.in_precision(config.precision);
     let windows = Windows { size: Some(meta.crop), overlap: 0, blend: Blend::None };
     let several = meta.config.classes > 1;
     let mut images = Vec::new();
