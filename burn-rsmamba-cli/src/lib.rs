@@ -20,6 +20,7 @@ mod mapping;
 mod mask_file;
 mod memory;
 mod model_file;
+mod output;
 mod pictures;
 mod progress;
 mod report;

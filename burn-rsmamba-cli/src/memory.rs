@@ -25,6 +25,15 @@ pub(crate) fn keep_freed_memory() {
     }
 }
 
+/// Gives what is free now back to the system: it must not count as taken, nor hide what is taken next.
+pub(crate) fn give_back_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: `malloc_trim` has no conditions.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Watches the memory that work on a device takes, from its making on: the pools of a GPU, elsewhere the resident size of the
 /// process.
 pub(crate) enum DeviceWatch {
@@ -58,10 +67,10 @@ impl DeviceWatch {
 mod gpu {
     use burn::backend::DispatchDevice;
     use burn::tensor::Device;
-    use cubecl::MemoryScope;
     use cubecl::client::Client;
+    use cubecl::{MemoryPoolReport, MemoryPoolsReport, MemoryScope};
 
-    /// `CubeCL`'s memory on a GPU. Its pools keep every page once taken, so that what they hold at the end is the peak.
+    /// `CubeCL`'s memory on a GPU, whose pools remember the most pages that they had.
     pub(crate) struct PoolWatch {
         client: Client,
         start: u64,
@@ -75,17 +84,24 @@ mod gpu {
             // What was taken on the way to here and is free again must not hide what comes.
             let _ = device.sync();
             let _ = client.memory_cleanup();
-            let start = reserved(&client);
+            let start = pools(&client).iter().map(|pool| pool.usage.bytes_reserved).sum();
             Some(Self { client, start })
         }
 
         pub(super) fn stop(self) -> u64 {
-            reserved(&self.client).saturating_sub(self.start)
+            let peak = |pool: &MemoryPoolReport| match pool.pages {
+                0 => 0,
+                pages => pool.usage.bytes_reserved / pages * pool.pages_peak,
+            };
+            pools(&self.client).iter().map(peak).sum::<u64>().saturating_sub(self.start)
         }
     }
 
-    fn reserved(client: &Client) -> u64 {
-        client.memory_report(MemoryScope::Device).usage().bytes_reserved
+    /// Those of tensors; memory on the way to the host and back is not among them.
+    fn pools(client: &Client) -> Vec<MemoryPoolReport> {
+        let streams = client.memory_report(MemoryScope::Device).streams;
+        let of = |pools: MemoryPoolsReport| pools.dynamic.into_iter().chain([pools.persistent, pools.dedicated]);
+        streams.into_iter().flat_map(|stream| of(stream.pools)).collect()
     }
 }
 
@@ -106,6 +122,7 @@ struct Sampler {
 impl PeakWatch {
     /// Starts to watch; `None` where the system does not tell the resident size.
     pub(crate) fn start() -> Option<Self> {
+        give_back_freed_memory();
         let start = resident()?;
         Some(Self { start, sampler: (!reset_peak()).then(Sampler::start) })
     }

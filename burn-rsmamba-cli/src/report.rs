@@ -1,18 +1,15 @@
-//! What the commands print on stdout: JSON, one object a line.
+//! What the commands tell of scores: how they are counted, and the lines they stand in.
 
 mod images;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write;
 use std::path::Path;
 
-use anyhow::Context;
+use burn_rsmamba::Precision;
 use burn_rsmamba::metrics::{Confusion, ConfusionMatrix};
 use burn_rsmamba_datasets::{Crops, DatasetError, baselines};
 use serde::Serialize;
-
-use crate::aside::write_with;
 
 pub(crate) use images::{ImageScores, write_csv};
 
@@ -118,6 +115,8 @@ pub(crate) struct Scoring {
     pub(crate) overlap: usize,
     /// Scenes scored.
     pub(crate) images: usize,
+    /// What matrix products and convolutions were computed in: `precision` is a score.
+    pub(crate) arithmetic: Precision,
 }
 
 /// The scores of a model on a split.
@@ -225,36 +224,4 @@ impl Baselines {
         }
         Ok(Self { all_positive, best_threshold })
     }
-}
-
-/// Prints one JSON line on stdout.
-///
-/// # Errors
-///
-/// When stdout cannot be written.
-pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    print_line(&serde_json::to_string(value)?)
-}
-
-/// Prints one line on stdout.
-///
-/// # Errors
-///
-/// When stdout cannot be written.
-pub(crate) fn print_line(line: &str) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{line}")?;
-    stdout.flush()?;
-    Ok(())
-}
-
-/// Writes one JSON line to a file.
-///
-/// # Errors
-///
-/// When the file cannot be written.
-pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
-    let mut text = serde_json::to_string(value)?;
-    text.push('\n');
-    write_with(path, |aside| std::fs::write(aside, text).with_context(|| format!("cannot write {}", path.display())))
 }

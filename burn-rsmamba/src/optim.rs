@@ -12,9 +12,9 @@ use burn::{
 /// Burn's own clipping treats each tensor by itself; the recipe clips one norm over all parameters, as PyTorch's
 /// `clip_grad_norm_` does. A norm that is not finite leaves the gradients as they are.
 pub fn clip_grad_norm(model: &RsmModel, grads: GradientsParams, max_norm: f64) -> (GradientsParams, f64) {
-    let mut squares = SumOfSquares { grads: &grads, sum: 0.0 };
+    let mut squares = Squares { grads: &grads, sums: Vec::new() };
     model.visit(&mut squares);
-    let norm = squares.sum.sqrt();
+    let norm = squares.norm();
     // PyTorch adds 1e-6 to the norm
     let scale = max_norm / (norm + 1e-6);
     if !norm.is_finite() || scale >= 1.0 {
@@ -25,16 +25,27 @@ pub fn clip_grad_norm(model: &RsmModel, grads: GradientsParams, max_norm: f64) -
     (scaler.grads, norm)
 }
 
-struct SumOfSquares<'a> {
+struct Squares<'a> {
     grads: &'a GradientsParams,
-    sum: f64,
+    /// Of each gradient the sum of its squares, `[1]`.
+    sums: Vec<Tensor<1>>,
 }
 
-impl ModuleVisitor for SumOfSquares<'_> {
+impl Squares<'_> {
+    /// Read from the device in one piece: it works while the host goes on, and waiting for each would take longer than they do.
+    fn norm(self) -> f64 {
+        if self.sums.is_empty() {
+            return 0.0;
+        }
+        let sums = Tensor::cat(self.sums, 0).into_data();
+        sums.iter::<f32>().map(f64::from).sum::<f64>().sqrt()
+    }
+}
+
+impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(grad) = self.grads.get::<D>(param.id) {
-            let square: f32 = (grad.clone() * grad).sum().into_scalar();
-            self.sum += f64::from(square);
+            self.sums.push((grad.clone() * grad).sum());
         }
     }
 }

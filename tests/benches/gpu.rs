@@ -4,6 +4,7 @@
 //! `BENCHMARKS.md`. Every kernel is first compared with the CPU's on the stage's smallest shape, then timed.
 //!
 //! * `quick`: images of 256² and batches of 1 alone;
+//! * `sweep`: in place of the table, the time of either pass by the length of its chunks;
 //! * `composed`: the trait's default bodies too, composed from Burn operations, at images of 256² and batches of 1: their
 //!   thousands of launches take minutes on a software device;
 //! * `json`: a line of JSON for every row, for `tests/tools/compare_gpu_scans.py`, which adds mamba's kernel.
@@ -66,6 +67,10 @@ fn main() {
     for stage in 0..STAGES.len() {
         prove(&client, stage);
     }
+    if asked("sweep") {
+        sweep(&client);
+        return;
+    }
     let (scales, batches): (&[usize], &[usize]) = if quick { (&[1], &[1]) } else { (&[1, 2, 4], &[1, 8]) };
     for &scale in scales {
         for &batch in batches {
@@ -82,6 +87,39 @@ fn main() {
                 }
             }
         }
+    }
+}
+
+/// Milliseconds of both passes of every stage at 256², by the length of the chunks; `Auto` last.
+fn sweep(client: &Client) {
+    const LENGTHS: [usize; 6] = [16, 32, 64, 128, 256, 512];
+    let strategies = LENGTHS.iter().map(|&length| ScanStrategy::Chunked { length }).chain([ScanStrategy::Auto]);
+    let strategies: Vec<ScanStrategy> = strategies.collect();
+    println!("chunks of {LENGTHS:?}, then Auto; ms");
+    for stage in 0..STAGES.len() {
+        let problem = problem(stage, 1, 1);
+        let (shape, inputs) = (problem.shape, upload_all(client, &problem));
+        let dy = upload(client, &problem.dy);
+        let forward = strategies.iter().map(|&strategy| {
+            seconds(client, || {
+                gpu::omni_selective_scan(client, shape, &inputs, strategy).expect("launched");
+            })
+        });
+        let forward: Vec<String> = forward.map(|time| format!("{:.3}", 1e3 * time)).collect();
+        let backward = strategies.iter().map(|&strategy| {
+            seconds(client, || {
+                gpu::omni_selective_scan_backward(client, shape, &inputs, &dy, OmniNeeds::ALL, strategy)
+                    .expect("launched");
+            })
+        });
+        let backward: Vec<String> = backward.map(|time| format!("{:.3}", 1e3 * time)).collect();
+        println!(
+            "{} x {}²: forward {}; backward {}",
+            shape.channels,
+            shape.height,
+            forward.join(" "),
+            backward.join(" ")
+        );
     }
 }
 

@@ -14,18 +14,17 @@ import statistics
 import subprocess
 import sys
 
+# task, pass, size, repeats, batch
 CPU_CASES = [
-    # task, mode, size, repeats
-    ("ss", "forward", 256, 7),
-    ("ss", "train", 256, 5),
-    ("cd", "forward", 256, 5),
-    ("ss", "forward", 512, 3),
-    ("ss", "train", 512, 2),
-    ("ss", "forward", 1024, 2),
+    ("ss", "forward", 256, 7, 1),
+    ("ss", "train", 256, 5, 1),
+    ("cd", "forward", 256, 5, 1),
+    ("ss", "forward", 512, 3, 1),
+    ("ss", "train", 512, 2, 1),
+    ("ss", "forward", 1024, 2, 1),
 ]
 
 GPU_CASES = [
-    # task, mode, size, repeats, batch
     (task, mode, size, 9, batch)
     for task in ("ss", "cd")
     for mode in ("forward", "train")
@@ -46,6 +45,8 @@ def main():
     parser.add_argument("--device", default="cpu", help="of ours; `libtorch` in a build with the feature `tch`")
     parser.add_argument("--torch-device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--scan", choices=["none", "mamba"], default="none", help="of PyTorch: none is `y = u`")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
+    parser.add_argument("--case", action="append", help="TASK,PASS,SIZE,REPEATS,BATCH in place of the usual ones; may come again")
     args = parser.parse_args()
     bound = pathlib.Path(__file__).with_name("pytorch_bound.py")
 
@@ -54,10 +55,10 @@ def main():
     rival = "PyTorch without a scan" if args.scan == "none" else "PyTorch with mamba's kernel"
     print(f"| model | pass | image | batch | ours, s | {rival}, s | ratio | ours, MB | PyTorch, MB | ratio |")
     print("|---" * 10 + "|")
-    for task, mode, size, repeats, *batch in CPU_CASES if args.torch_device == "cpu" else GPU_CASES:
-        batch = batch[0] if batch else 1
+    usual = CPU_CASES if args.torch_device == "cpu" else GPU_CASES
+    for task, mode, size, repeats, batch in [case.split(",") for case in args.case or []] or usual:
         common = ["--task", task, "--mode", mode, "--size", str(size), "--repeats", str(repeats)]
-        common += ["--threads", str(args.threads), "--batch", str(batch)]
+        common += ["--threads", str(args.threads), "--batch", str(batch), "--precision", args.precision]
         found = {"ours": [], "torch": []}
         for _ in range(args.rounds):
             found["ours"].append(report([*ours, *common]))

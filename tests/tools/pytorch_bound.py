@@ -36,6 +36,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--scan", choices=["none", "mamba"], default="none")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="bf16 is PyTorch's autocast")
     args = parser.parse_args()
 
     os.environ["OMP_NUM_THREADS"] = str(args.threads)
@@ -82,6 +83,10 @@ def main():
     gpu = args.device == "cuda"
 
     def once():
+        with torch.autocast(args.device, dtype=torch.bfloat16, enabled=args.precision == "bf16"):
+            return once_as_it_is()
+
+    def once_as_it_is():
         if args.mode == "forward":
             with torch.no_grad():
                 return model(*dates)
@@ -94,8 +99,9 @@ def main():
 
     if gpu:
         torch.cuda.synchronize()
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-        loaded = torch.cuda.memory_allocated()
+        loaded = torch.cuda.memory_reserved()
     else:
         loaded = status_kib("VmRSS")
         pathlib.Path("/proc/self/clear_refs").write_text("5")

@@ -13,8 +13,8 @@ use serde::Serialize;
 use crate::cli::{BenchArgs, BenchMode};
 use crate::error::{Failure, Outcome};
 use crate::memory::DeviceWatch;
+use crate::output::{print_json, print_line};
 use crate::progress::Progress;
-use crate::report::{print_json, print_line};
 use crate::{config, device};
 
 /// What was measured, and what came out.
@@ -27,7 +27,7 @@ struct Report {
     mode: BenchMode,
     gradient_checkpointing: bool,
     device: String,
-    precision: Precision,
+    arithmetic: Precision,
     threads: usize,
     repeats: usize,
     median_s: f64,
@@ -76,7 +76,7 @@ pub(super) fn run(args: &BenchArgs, progress: &mut Progress) -> Outcome {
         mode: args.mode,
         gradient_checkpointing: args.gradient_checkpointing,
         device: args.device.clone(),
-        precision: args.precision,
+        arithmetic: args.precision,
         threads,
         repeats: args.repeats,
         median_s,
@@ -189,7 +189,7 @@ fn table(report: &Report) -> String {
         ("model", format!("{} {}", report.task, report.preset)),
         ("input", format!("{} x {}x{}", report.batch, report.size, report.size)),
         ("mode", mode(report)),
-        ("device", format!("{}, {}, {} threads", report.device, report.precision, report.threads)),
+        ("device", format!("{}, {}, {} threads", report.device, report.arithmetic, report.threads)),
         ("repeats", report.repeats.to_string()),
         ("median", format!("{:.4} s", report.median_s)),
         ("min", format!("{:.4} s", report.min_s)),

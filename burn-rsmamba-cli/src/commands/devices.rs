@@ -2,7 +2,7 @@
 
 use crate::device;
 use crate::error::Outcome;
-use crate::report::print_json;
+use crate::output::print_json;
 
 /// Prints one JSON line a device.
 pub(super) fn run() -> Outcome {

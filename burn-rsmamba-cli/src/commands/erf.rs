@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use crate::cli::ErfArgs;
 use crate::error::{Failure, Outcome};
+use crate::output::print_json;
 use crate::progress::Progress;
-use crate::report::print_json;
 use crate::training::batch::{self, Batch};
 use crate::{config, data, device, model_file, pictures};
 

@@ -9,8 +9,9 @@ use crate::cli::{EvalArgs, ObjectArgs};
 use crate::config::label_rule;
 use crate::error::{Failure, Outcome};
 use crate::mapping::Mapper;
+use crate::output::{print_json, write_json};
 use crate::progress::Progress;
-use crate::report::{EvalReport, ImageScores, Scoring, print_json, write_csv, write_json};
+use crate::report::{EvalReport, ImageScores, Scoring, write_csv};
 use crate::scoring::score_scenes;
 use crate::training::evaluate;
 use crate::{data, device, model_file, pictures};
@@ -47,6 +48,7 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
         crop: windows.size,
         overlap: windows.overlap,
         images: crops.scene_count(),
+        arithmetic: args.precision,
     };
     let scored = if several {
         (&evaluate::score_classes(&model, &meta, &crops, &device, progress)?).into()

@@ -7,8 +7,8 @@ use crate::cli::ExportArgs;
 use crate::device;
 use crate::error::{Failure, Outcome};
 use crate::model_file;
+use crate::output::print_json;
 use crate::progress::Progress;
-use crate::report::print_json;
 
 /// Reads `--model`, writes `--to`, prints what model it is.
 pub(super) fn run(args: &ExportArgs, progress: &Progress) -> Outcome {

@@ -9,8 +9,8 @@ use serde::Serialize;
 use crate::cli::ImportArgs;
 use crate::device;
 use crate::error::{Failure, Outcome};
+use crate::output::print_json;
 use crate::progress::Progress;
-use crate::report::print_json;
 
 /// What `import` and `export` print.
 #[derive(Serialize)]

@@ -7,7 +7,7 @@ use crate::config;
 use crate::device;
 use crate::error::{Failure, Outcome};
 use crate::model_file;
-use crate::report::{print_json, print_line};
+use crate::output::{print_json, print_line};
 
 /// Prints a table, or JSON.
 pub(super) fn run(args: &InfoArgs) -> Outcome {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::cli::ReportArgs;
 use crate::error::{Failure, Outcome};
 use crate::html_report;
-use crate::report::print_json;
+use crate::output::print_json;
 use crate::run_folder::RunFolder;
 
 /// The line on stdout.

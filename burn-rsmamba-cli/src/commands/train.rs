@@ -17,8 +17,9 @@ use crate::cli::TrainArgs;
 use crate::config::{ConfigFile, RunConfig, Scaling};
 use crate::environment::Environment;
 use crate::error::{Failure, Outcome};
+use crate::output::{print_json, print_line};
 use crate::progress::Progress;
-use crate::report::{Stopped, print_json, print_line};
+use crate::report::Stopped;
 use crate::run_folder::{Existing, RunFolder};
 use crate::training::checkpoint::{self, State};
 use crate::training::{Ending, Learner, Trainer, optimizer};
@@ -62,7 +63,7 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
         run.clear()?;
     }
     run.write_config(&config.to_toml()?)?;
-    run.append_environment(&Environment::new(&device, &learner.state))?;
+    run.append_environment(&Environment::new(&device, config.precision, &learner.state))?;
     run.forget_from(learner.state.epoch, learner.state.steps)?;
     checkpoint::name_weights(&run, &learner.state)?;
     let train = loader(&config, &splits.train);

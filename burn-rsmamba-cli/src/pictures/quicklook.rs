@@ -78,12 +78,12 @@ pub(crate) fn scene(
             image.push(&pixels, step, |row, column| blank[row * width + column]);
         }
         if let Some(label) = reader.label(top, 0, rows, width)? {
-            let counts = |value| value != Mask::IGNORED && !Mask::is_target(value);
+            let background = |value| value != Mask::IGNORED && !Mask::is_target(value);
             mask.get_or_insert_with(|| ReducedMask::new(width, height)).push(
                 &label.data,
                 step,
                 Mask::is_target,
-                counts,
+                background,
             );
         }
     }

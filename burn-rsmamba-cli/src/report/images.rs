@@ -60,13 +60,14 @@ pub(crate) fn write_csv(path: &Path, images: &[ImageScores], scoring: &Scoring) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn_rsmamba::Precision;
 
     #[test]
     fn an_image_is_a_line_and_its_name_stays_whole() {
         let path = std::env::temp_dir().join(format!("burn-rsmamba-cli-images-{}.csv", std::process::id()));
         let counts = Confusion { tp: 3, fp: 1, fn_: 1, tn: 3 };
         let images = [ImageScores { image: "a, \"b\"".into(), counts }];
-        let scoring = Scoring { threshold: Some(0.5), crop: None, overlap: 0, images: 1 };
+        let scoring = Scoring { threshold: Some(0.5), crop: None, overlap: 0, images: 1, arithmetic: Precision::F32 };
         write_csv(&path, &images, &scoring).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();

@@ -1,7 +1,8 @@
 use super::*;
 use burn_rsmamba_datasets::{CropOptions, Dates, Split, demo};
 
-const SCORING: Scoring = Scoring { threshold: Some(0.3), crop: Some(64), overlap: 8, images: 2 };
+const SCORING: Scoring =
+    Scoring { threshold: Some(0.3), crop: Some(64), overlap: 8, images: 2, arithmetic: Precision::F32 };
 
 #[test]
 fn an_eval_report_has_the_promised_keys() {
@@ -67,6 +68,7 @@ fn a_train_report_has_the_promised_keys() {
         "threshold",
         "crop",
         "overlap",
+        "arithmetic",
         "seconds",
     ] {
         assert!(!value[key].is_null(), "{key}");

@@ -181,6 +181,13 @@ impl Trainer<'_> {
     /// One step of the optimiser, by the gradients of one batch or of several added up.
     fn step(&self, learner: Learner, samples: &[Sample], lr: f64, progress: &Progress) -> anyhow::Result<Learner> {
         let Learner { model, mut optimizer, mut state } = learner;
+        // A forward pass leaves its trace in the running statistics, whatever becomes of the step.
+        let skips = self.config.nonfinite == NonFinite::Skip;
+        let running: Vec<_> = if skips {
+            model.batch_norms().into_iter().map(|norm| (norm, norm.running())).collect()
+        } else {
+            Vec::new()
+        };
         let mut sum = GradientsAccumulator::new();
         let mut loss_sum = 0.0;
         for samples_of_batch in samples.chunks(self.config.batch) {
@@ -201,6 +208,7 @@ impl Trainer<'_> {
         let row = StepRow { epoch: state.epoch, step: state.steps, loss, grad_norm: norm, lr };
         if !(loss.is_finite() && norm.is_finite()) {
             self.not_finite(&row, samples, progress)?;
+            running.into_iter().for_each(|(norm, before)| norm.set_running(before));
             state.skipped += 1;
             return Ok(Learner { model, optimizer, state });
         }

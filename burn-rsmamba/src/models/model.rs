@@ -1,4 +1,5 @@
 use super::{Encoder, RsmCd, RsmSs, Task};
+use crate::modules::BatchNorm2d;
 use burn::{Tensor, module::Module};
 
 /// Either model, behind one call: what a weights file holds and a command line runs.
@@ -34,6 +35,16 @@ impl RsmModel {
             Self::Ss(model) => &model.encoder,
             Self::Cd(model) => &model.encoder,
         }
+    }
+
+    /// Every batch normalisation.
+    pub fn batch_norms(&self) -> Vec<&BatchNorm2d> {
+        let (fuse, decoder, head) = match self {
+            Self::Ss(model) => (&[][..], &model.decoder, &model.head),
+            Self::Cd(model) => (&model.fuse[..], &model.decoder, &model.head),
+        };
+        let layers = fuse.iter().chain(&decoder.levels).chain([&head.reduce, &head.refine]);
+        layers.map(|layer| &layer.norm).collect()
     }
 
     /// The model with an encoder that training leaves as it is: its parameters get no gradients.

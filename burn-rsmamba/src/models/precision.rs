@@ -5,15 +5,17 @@ use crate::scan::supports_dtype;
 use burn::{
     Tensor,
     module::{Module, ModuleMapper, Param},
-    tensor::{Device, FloatDType},
+    tensor::{DType, Device, FloatDType},
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// What the matrix products, convolutions and the scan's activations of a model are computed in.
 ///
-/// In half precision the residual stream, normalisations, GELU, the scan's state and parameters, the logits and the gradients that
-/// reach the parameters stay in f32, as they do under PyTorch's autocast.
+/// In half precision the residual stream, normalisations, GELU, the depthwise convolutions, the scan's state and parameters, the
+/// logits and the gradients that reach the parameters stay in f32: more than under PyTorch's autocast. CubeCL's kernel for the
+/// gradient of a depthwise weight adds up in the dtype of its operands, which over a whole map loses bf16's few digits. Its plain
+/// convolution, all that there is without Burn's feature `autotune`, does too: turn that on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -64,7 +66,7 @@ impl FromStr for Precision {
 impl RsmModel {
     /// The model in this precision: the weights of its matrix products and convolutions, and with them what these compute.
     ///
-    /// For inference, convert once. On an autodiff device the weights of the result follow from this model's in the graph:
+    /// Weights that were rounded once stay so: convert from f32 each time. For inference, convert once. On an autodiff device the weights of the result follow from this model's in the graph:
     /// run the result forward and backward, and take the gradients (in f32) and the step with this model. The running
     /// statistics of batch normalisation are shared with it.
     ///
@@ -85,30 +87,45 @@ impl RsmModel {
     /// When the device does not compute in it ([`Precision::is_supported`]).
     #[must_use]
     pub fn in_precision(self, precision: Precision) -> Self {
-        let Some(dtype) = precision.half() else { return self };
+        let dtype = precision.half().unwrap_or(FloatDType::F32);
+        if self.arithmetic() == DType::from(dtype) {
+            return self;
+        }
         if let Some(device) = self.devices().first() {
             assert!(precision.is_supported(device), "RsmModel: {device:?} does not compute in {precision}");
         }
-        self.map(&mut ToHalf { dtype, path: Vec::new() })
+        self.map(&mut CastWeights { dtype, path: Vec::new() })
+    }
+
+    /// What its convolutions compute in; the head has one, whatever the configuration.
+    fn arithmetic(&self) -> DType {
+        match self {
+            Self::Ss(model) => model.head.classify.weight.dtype(),
+            Self::Cd(model) => model.head.classify.weight.dtype(),
+        }
     }
 }
 
-/// Casts the weights and biases of [`Linear`](burn::nn::Linear), [`Conv2d`](burn::nn::conv::Conv2d) and the scan's projection.
-struct ToHalf {
+/// Casts the weights and biases of every [`Linear`](burn::nn::Linear), every [`Conv2d`](burn::nn::conv::Conv2d) but the depthwise
+/// ones, and the scan's projection.
+struct CastWeights {
     dtype: FloatDType,
     /// Field and its container, from the outside in.
     path: Vec<(String, String)>,
 }
 
-impl ToHalf {
+impl CastWeights {
     fn takes_part(&self) -> bool {
-        self.path.last().is_some_and(|(field, container)| {
-            matches!(container.as_str(), "Struct:Linear" | "Struct:Conv2d") || field == "x_proj_weight"
+        let depthwise = self.path.iter().any(|(field, container)| field == "conv2d" && container == "Struct:Ossm");
+        self.path.last().is_some_and(|(field, container)| match container.as_str() {
+            "Struct:Linear" => true,
+            "Struct:Conv2d" => !depthwise,
+            _ => field == "x_proj_weight",
         })
     }
 }
 
-impl ModuleMapper for ToHalf {
+impl ModuleMapper for CastWeights {
     fn enter_module(&mut self, name: &str, container_type: &str) {
         self.path.push((name.to_owned(), container_type.to_owned()));
     }

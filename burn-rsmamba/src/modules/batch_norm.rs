@@ -70,6 +70,17 @@ impl BatchNorm2d {
         result.output
     }
 
+    /// The running mean and variance, `[C]` each.
+    pub fn running(&self) -> [Tensor<1>; 2] {
+        [&self.running_mean, &self.running_var].map(RunningState::value_sync)
+    }
+
+    /// Puts [`running`](Self::running) statistics back, as after a batch that is not to count.
+    pub fn set_running(&self, [mean, var]: [Tensor<1>; 2]) {
+        self.running_mean.update(mean);
+        self.running_var.update(var);
+    }
+
     /// The same on `[B, H, W, C]`, followed by `ReLU`, by native kernels.
     #[cfg(feature = "flex")]
     pub(super) fn forward_relu_last(&self, x: &Tensor<4>) -> Tensor<4> {

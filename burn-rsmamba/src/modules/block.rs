@@ -7,7 +7,7 @@ use burn::{
     tensor::Device,
 };
 #[cfg(feature = "flex")]
-use {super::is_native, crate::layers};
+use {super::takes_native, crate::layers};
 
 /// Configuration of [`OssBlock`].
 #[derive(Config, Debug)]
@@ -70,7 +70,7 @@ impl OssBlock {
     fn scan_branch(&self, x: Tensor<4>) -> Tensor<4> {
         let factors = self.drop_path.factors(x.dims()[0], &x.device());
         #[cfg(feature = "flex")]
-        if is_native(&x, &self.op.in_proj.weight) {
+        if takes_native(&x, &self.op.in_proj.weight) {
             return layers::ossm(&x, factors, &self.op.parameters(&self.norm));
         }
         let dtype = x.dtype();
@@ -80,7 +80,7 @@ impl OssBlock {
     fn mlp_branch(&self, x: Tensor<4>) -> Tensor<4> {
         let factors = self.drop_path.factors(x.dims()[0], &x.device());
         #[cfg(feature = "flex")]
-        if is_native(&x, &self.mlp.fc1.weight) {
+        if takes_native(&x, &self.mlp.fc1.weight) {
             return layers::mlp(&x, factors, &self.mlp.parameters(&self.norm2));
         }
         let dtype = x.dtype();

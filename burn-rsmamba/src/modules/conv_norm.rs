@@ -9,7 +9,7 @@ use burn::{
     tensor::{Device, activation::relu},
 };
 #[cfg(feature = "flex")]
-use {super::is_native, crate::layers};
+use {super::takes_native, crate::layers};
 
 /// Configuration of [`ConvNormRelu`].
 #[derive(Config, Debug)]
@@ -58,7 +58,7 @@ impl ConvNormRelu {
     /// A first map of half the size, `[B, H / 2, W / 2, C_1]`, is doubled by repeating its pixels.
     pub fn fuse(&self, first: Tensor<4>, second: Tensor<4>) -> Tensor<4> {
         #[cfg(feature = "flex")]
-        if self.conv.bias.is_none() && is_native(&second, &self.conv.weight) {
+        if self.conv.bias.is_none() && takes_native(&second, &self.conv.weight) {
             return self.norm_relu(layers::fuse(&first, &second, &self.conv.weight.val()));
         }
         let (dtype, half) = (second.dtype(), self.conv.weight.dtype());

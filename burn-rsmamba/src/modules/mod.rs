@@ -44,7 +44,7 @@ fn layer_norm(norm: &LayerNorm) -> Norm {
 
 /// Whether native kernels take this map in a layer of this weight: all of them are for f32.
 #[cfg(feature = "flex")]
-fn is_native<const D: usize>(x: &Tensor<4>, weight: &Param<Tensor<D>>) -> bool {
+fn takes_native<const D: usize>(x: &Tensor<4>, weight: &Param<Tensor<D>>) -> bool {
     layers::is_native(x) && weight.dtype() == DType::F32
 }
 
@@ -74,7 +74,7 @@ fn gelu(x: Tensor<4>) -> Tensor<4> {
 /// A convolution with padding `k / 2`, from `[B, H, W, C_in]` to `[B, H', W', C_out]`; computed in the dtype of its weight.
 pub(crate) fn conv_last(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if conv.groups == 1 && conv.dilation == [1, 1] && is_native(&x, &conv.weight) {
+    if conv.groups == 1 && conv.dilation == [1, 1] && takes_native(&x, &conv.weight) {
         let bias = conv.bias.as_ref().map(Param::val);
         return layers::conv2d(&x, &conv.weight.val(), bias.as_ref(), conv.stride[0]);
     }

@@ -116,9 +116,11 @@ impl Ossm {
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [x, gate]: [Tensor<4>; 2] =
             linear(&self.in_proj, input).chunk(2, 3).try_into().expect("the projection is two halves wide");
-        let x = silu(channels_last(self.conv2d.forward(channels_first(x))));
+        let dtype = gate.dtype();
+        let x = self.conv2d.forward(channels_first(cast(x, self.conv2d.weight.dtype())));
+        let x = silu(cast(channels_last(x), dtype));
         let y = normalised(&self.out_norm, self.scan(x));
-        linear(&self.out_proj, cast(y, gate.dtype()) * silu(gate))
+        linear(&self.out_proj, cast(y, dtype) * silu(gate))
     }
 
     /// The projections of every pixel, taken once, then the scan along every direction.

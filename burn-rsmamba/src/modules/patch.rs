@@ -1,4 +1,4 @@
-use super::{Draws, channels_last, conv_last, gelu};
+use super::{Draws, channels_last, conv_last, gelu, normalised};
 #[cfg(feature = "flex")]
 use crate::{layers, modules::layer_norm};
 use burn::{
@@ -99,7 +99,7 @@ fn norm(norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
     if layers::is_native(&x) {
         return layers::layer_norm(&x, &layer_norm(norm), false);
     }
-    norm.forward(x)
+    normalised(norm, x)
 }
 
 fn norm_gelu(norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
@@ -107,5 +107,5 @@ fn norm_gelu(norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
     if layers::is_native(&x) {
         return layers::layer_norm(&x, &layer_norm(norm), true);
     }
-    gelu(norm.forward(x))
+    gelu(normalised(norm, x))
 }

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ScanStrategy {
     /// By shape alone, so that every machine adds in the same order: in one piece when batch, groups and channels make at
-    /// least 16384 units or the sequence has at most 64 steps, else in as many chunks of at least 32 steps as make that
+    /// least 131072 units or the sequence has at most 64 steps, else in as many chunks of at least 32 steps as make that
     /// many units. Chunks walk the sequence twice, which pays as long as units would idle.
     #[default]
     Auto,
@@ -17,8 +17,9 @@ pub enum ScanStrategy {
     },
 }
 
-/// Units that keep a GPU of any size we know busy.
-pub(super) const BUSY_UNITS: usize = 16_384;
+/// Units that keep a large GPU busy: of an H200 with its 132 multiprocessors 16,384 leave the scan of a 64² map 3.7 times as
+/// slow, 1,048,576 change nothing more.
+pub(super) const BUSY_UNITS: usize = 131_072;
 /// Shortest chunk that [`ScanStrategy::Auto`] makes.
 const SHORTEST_CHUNK: usize = 32;
 /// Longest sequence that [`ScanStrategy::Auto`] leaves in one piece at any number of units.

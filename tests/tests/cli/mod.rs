@@ -1,4 +1,5 @@
 mod bad_input;
+mod browser;
 mod data;
 mod data_tools;
 mod devices;

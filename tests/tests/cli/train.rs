@@ -1,6 +1,7 @@
 //! Training: run folder, repeatability, resume, interruption.
 
-use super::fixture::{Fixture, train, write, write_label};
+use super::fixture::{Fixture, scene, train, write, write_label};
+use burn_rsmamba_datasets::{Pixels, Raster};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::Value;
 use std::{fs, path::Path, time::Duration};
@@ -202,6 +203,30 @@ fn a_loss_that_is_no_number_stops_the_run_or_is_left_out() {
     arguments.extend(["--nonfinite", "skip", "--force"]);
     let ran = fixture.run(&arguments);
     assert!(ran.stderr.contains("the step is left out"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_batch_that_overflows_leaves_no_trace() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    // one pixel that is infinite once it is normalised
+    let (image, _) = scene(0);
+    let mut pixels: Vec<f32> = image.as_raw().iter().map(|&value| f32::from(value)).collect();
+    pixels[0] = f32::MAX;
+    let raster = Raster { width: 64, height: 64, bands: 3, pixels: Pixels::F32(pixels) };
+    fs::remove_file(data.join("train/image/s0.png")).expect("removed");
+    let file = fs::File::create(data.join("train/image/s0.tif")).expect("made");
+    raster.write_geotiff(file, None, None).expect("written");
+    let error = fixture.error(1, &train("ss", "seg", "stopped", &["--epochs", "2"]));
+    assert!(error.contains("s0") && error.contains("--nonfinite skip"), "{error}");
+
+    let report = fixture.json(&train("ss", "seg", "run", &["--epochs", "3", "--nonfinite", "skip"]));
+    assert!(report["f1"].is_number(), "{report}");
+    let rows = metrics(&fixture.path("run"));
+    assert_eq!(rows.iter().map(|row| row["skipped"].as_u64()).collect::<Vec<_>>(), [Some(1), Some(2), Some(3)]);
+    for row in &rows {
+        assert!(row["train_loss"].is_number() && row["valid_loss"].is_number(), "{row}");
+    }
 }
 
 #[test]

@@ -6,7 +6,11 @@ use burn::{
     tensor::{Device, Distribution},
 };
 use burn_rsmamba::{Directions, ScanOptions, omni_selective_scan, selective_scan};
-use burn_rsmamba_tests::{autodiff_devices, compare::values, device};
+use burn_rsmamba_tests::{
+    autodiff_devices,
+    compare::{Failures, values},
+    device, flex,
+};
 
 const OPTIONS: ScanOptions = ScanOptions { delta_softplus: true };
 
@@ -84,6 +88,7 @@ fn omni_views_give_the_same_values_as_contiguous_tensors() {
 fn gradients_are_the_same_whichever_inputs_are_tracked() {
     let shape = PlainShape { batch: 1, groups: 2, channels: 3, states: 4, length: 40 };
     let (operands, dy) = plain(shape, ALL_ON, 4);
+    let mut failures = Failures::default();
     for (mode, device) in autodiff_devices() {
         let run = |tracked: &dyn Fn(&str) -> bool| {
             run_plain(Implementation::Op, &operands, &dy, true, &device, tracked).gradients
@@ -93,9 +98,16 @@ fn gradients_are_the_same_whichever_inputs_are_tracked() {
             let alone = run(&|name| name == operand.name);
             assert_eq!(alone.len(), 1, "{mode}: only {} is tracked", operand.name);
             let expected = all.iter().find(|(name, _)| *name == operand.name).expect("tracked with all");
-            assert_eq!(&alone[0], expected, "{mode}: {}", operand.name);
+            let label = format!("{mode}: {}", operand.name);
+            if device.clone().inner() == flex() {
+                assert_eq!(&alone[0], expected, "{label}");
+            } else {
+                // A GPU compiles a kernel for each set of gradients, and contracts its sums and products in its own way.
+                failures.relative(&label, &alone[0].1, &expected.1, 2e-6);
+            }
         }
     }
+    failures.finish();
 }
 
 #[test]

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::survey;
 use crate::cli::DataArgs;
 use crate::error::{Failure, Outcome};
+use crate::output::print_json;
 use crate::progress::Progress;
-use crate::report::print_json;
 
 /// What was found in a split.
 #[derive(Debug, Serialize)]

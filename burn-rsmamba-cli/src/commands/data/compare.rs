@@ -13,8 +13,8 @@ use serde::Serialize;
 use crate::cli::CompareArgs;
 use crate::error::{Failure, Outcome};
 use crate::mask_file::{SUFFIX, Values};
+use crate::output::print_json;
 use crate::progress::Progress;
-use crate::report::print_json;
 
 /// Rows that are compared at a time.
 const ROWS: usize = 256;

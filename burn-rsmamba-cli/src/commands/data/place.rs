@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::aside::write_with;
 use crate::error::{Failure, Outcome};
+use crate::output::print_json;
 use crate::progress::Progress;
-use crate::report::print_json;
 
 /// Files that are to be copied, by where to.
 #[derive(Debug, Default)]

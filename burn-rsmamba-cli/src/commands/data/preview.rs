@@ -13,9 +13,9 @@ use super::place::place;
 use super::source::parts;
 use crate::cli::PreviewArgs;
 use crate::error::{Failure, Outcome};
+use crate::output::print_json;
 use crate::pictures::quicklook;
 use crate::progress::Progress;
-use crate::report::print_json;
 
 /// Pixels between two pictures.
 const GAP: u32 = 4;

@@ -30,6 +30,7 @@ pub(super) fn windows(most: u64, jobs: &[&Job], mapper: &Mapper<'_>, args: &Pred
     if args.device != device::DEFAULT {
         return Err(Failure::usage("--max-memory knows the memory of the cpu only; give --window on a GPU"));
     }
+    memory::give_back_freed_memory();
     let before = memory::resident();
     let Some((before, pixel)) = before.zip(bytes_per_pixel(mapper)?) else {
         return Err(Failure::usage("--max-memory: this system does not tell how much memory is taken; give --window"));

@@ -50,6 +50,7 @@ pub(super) fn write(
             tr { th { "Model" } td { (args.model.display()) } }
             tr { th { "Task" } td { (mapper.model.task()) } }
             tr { th { "Threshold" } td { (mapper.threshold) } }
+            tr { th { "Arithmetic" } td { (args.precision) } }
         }
         @for place in &places { (place) }
         @for (job, reason) in failed {

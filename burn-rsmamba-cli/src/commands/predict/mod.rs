@@ -23,8 +23,9 @@ use super::windows;
 use crate::cli::PredictArgs;
 use crate::error::{Failure, Outcome};
 use crate::mapping::Mapper;
+use crate::output::print_json;
 use crate::progress::Progress;
-use crate::report::{Scored, print_json};
+use crate::report::Scored;
 use crate::{device, interrupt, mask_file, model_file};
 
 /// One place to map: an image a date, where it lies, and what is written.

@@ -10,8 +10,9 @@ use super::Splits;
 use crate::config::RunConfig;
 use crate::error::Outcome;
 use crate::mapping::Mapper;
+use crate::output::print_json;
 use crate::progress::Progress;
-use crate::report::{Baselines, ImageScores, RunScores, Scored, Scoring, TrainReport, print_json};
+use crate::report::{Baselines, ImageScores, RunScores, Scored, Scoring, TrainReport};
 use crate::run_folder::RunFolder;
 use crate::scoring::score_scenes;
 use crate::training::checkpoint::State;
@@ -77,6 +78,7 @@ pub(super) fn run(
             crop: windows.size,
             overlap: windows.overlap,
             images: splits.test.scene_count(),
+            arithmetic: config.precision,
         },
         baselines: (!several).then(|| Baselines::measure(&splits.test)).transpose()?,
         seconds: began.elapsed().as_secs_f64(),
