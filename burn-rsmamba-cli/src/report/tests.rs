@@ -24,6 +24,7 @@ fn an_eval_report_has_the_promised_keys() {
         "crop",
         "overlap",
         "images",
+        "arithmetic",
     ];
     promised.sort_unstable();
     assert_eq!(keys(&value), promised);
