@@ -47,7 +47,7 @@ fn logits_are_as_far_off_as_rounding_takes_them() {
             assert_eq!(logits.dtype(), DType::F32);
             let away = distance(&values(logits), golden.values("logits_eval"));
             // Some dozens of roundings one after the other, and not none: else it ran in f32.
-            assert!(away < 8.0 * rounding && away > rounding / 64.0, "{task} {precision}: {away}");
+            assert!(away < 16.0 * rounding && away > rounding / 64.0, "{task} {precision}: {away}");
         }
         let again = values(model.clone().in_precision(Precision::F32).forward(&dates));
         assert_eq!(again, values(model.forward(&dates)), "{task}: f32 is what it was");
@@ -87,8 +87,8 @@ fn training_follows_the_official_run_with_gradients_and_statistics_in_f32() {
                             theirs.extend_from_slice(golden.values(&format!("grad.{key}")));
                         }
                         let away = distance(&ours, &theirs);
-                        // 16 roundings of bf16. In f16 small gradients are lost, to the same effect: why `train` has no f16.
-                        if away > 1.0 / 16.0 {
+                        // 20 roundings of bf16. In f16 small gradients are lost, to the same effect: why `train` has no f16.
+                        if away > 20.0 / 256.0 {
                             failures.note(format!("{}: {away} of their norm", label("gradients")));
                         }
                     }
