@@ -1,11 +1,56 @@
 //! Mask files: their values and their names, as `predict` writes them.
 
 /// What a pixel holds that is marked.
-pub(crate) const MARKED: u8 = 255;
+const MARKED: u8 = 255;
 /// What one holds that is not.
-pub(crate) const BACKGROUND: u8 = 0;
+const BACKGROUND: u8 = 0;
 /// What one holds where the image has no data.
-pub(crate) const NODATA: u8 = 127;
+const NODATA: u8 = 127;
+/// The most classes whose indices fit beside a value for no data.
+pub(crate) const MOST_CLASSES: usize = 255;
+
+/// What the values of a mask stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    /// One class: [`MARKED`], [`BACKGROUND`] or [`NODATA`].
+    Mask,
+    /// Several: their indices, and 255 for no data.
+    Classes,
+}
+
+impl Coding {
+    /// That of a model with so many logits a pixel.
+    pub(crate) fn of(logits: usize) -> Self {
+        if logits == 1 { Self::Mask } else { Self::Classes }
+    }
+
+    /// What a pixel of this class holds; of one class, 1 is what is marked.
+    pub(crate) fn value(self, class: u8) -> u8 {
+        match (self, class) {
+            (Self::Mask, 0) => BACKGROUND,
+            (Self::Mask, _) => MARKED,
+            (Self::Classes, class) => class,
+        }
+    }
+
+    /// What a pixel without data holds.
+    pub(crate) fn nodata(self) -> u8 {
+        match self {
+            Self::Mask => NODATA,
+            Self::Classes => u8::MAX,
+        }
+    }
+
+    /// The class of a pixel that holds this; nothing where it has no data.
+    pub(crate) fn class(self, value: u8) -> Option<u8> {
+        match self {
+            _ if value == self.nodata() => None,
+            Self::Mask => Some(u8::from(value == MARKED)),
+            Self::Classes => Some(value),
+        }
+    }
+}
+
 /// The end of a mask's name, before the extension.
 pub(crate) const SUFFIX: &str = "_mask";
 
@@ -72,6 +117,16 @@ mod tests {
         }
         assert_eq!(values.is_marked(&[1.0]), Ok(Some(true)));
         assert_eq!(values.is_marked(&[255.0]), Err("both 1 and 255".into()));
+    }
+
+    #[test]
+    fn values_of_classes_are_read_back() {
+        for (coding, classes) in [(Coding::of(1), 2), (Coding::of(7), 7), (Coding::of(MOST_CLASSES), 255)] {
+            for class in 0..classes {
+                assert_eq!(coding.class(coding.value(class)), Some(class), "{coding:?}");
+            }
+            assert_eq!(coding.class(coding.nodata()), None, "{coding:?}");
+        }
     }
 
     #[test]

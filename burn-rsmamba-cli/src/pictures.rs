@@ -1,6 +1,7 @@
 //! Pictures for people: masks, overlays, and predictions beside the truth.
 
 pub(crate) mod errors;
+pub(crate) mod palette;
 pub(crate) mod quicklook;
 
 use std::fs::File;
@@ -9,13 +10,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use burn_rsmamba_datasets::Raster;
+use burn_rsmamba_datasets::{Mask, Raster};
 use image::{ImageFormat, Rgb, RgbImage};
 
 use errors::{Agreement, ErrorMap};
 use quicklook::ReducedMask;
 pub(crate) use quicklook::rgb;
 
+use crate::mask_file::Coding;
 use crate::scoring::ScoredScene;
 
 /// The longest side of a quick look.
@@ -27,7 +29,7 @@ const GAP: u32 = 8;
 
 /// Writes what the model made of a scene: the image of each date, the label, the prediction.
 ///
-/// In the prediction white is right, red is marked without reason, blue is missed, grey does not count.
+/// In the prediction white is right, red is marked without reason, blue is missed, orange is of another class, grey does not count.
 ///
 /// # Errors
 ///
@@ -35,8 +37,13 @@ const GAP: u32 = 8;
 pub(crate) fn write_comparison(path: &Path, images: &[Arc<Raster>], scored: &ScoredScene<'_>) -> anyhow::Result<()> {
     let mut panels: Vec<RgbImage> = images.iter().map(|raster| rgb(raster)).collect();
     let (width, height) = panels[0].dimensions();
-    let kind = |x: u32, y: u32| scored.truth[y as usize * scored.width + x as usize];
-    panels.push(RgbImage::from_fn(width, height, |x, y| Rgb(if kind(x, y) { [255; 3] } else { [0; 3] })));
+    let colour = |class: u8| match (class, scored.coding) {
+        (Mask::IGNORED, _) => Agreement::Uncounted.colour(),
+        (1, Coding::Mask) => Agreement::Hit.colour(),
+        (class, _) => palette::colour(class),
+    };
+    let class = |x: u32, y: u32| scored.truth[y as usize * scored.width + x as usize];
+    panels.push(RgbImage::from_fn(width, height, |x, y| Rgb(colour(class(x, y)))));
     panels.push(error_map(scored));
     let count = panels.len() as u32;
     let mut sheet = RgbImage::from_pixel(count * width + (count - 1) * GAP, height, Rgb([128; 3]));
@@ -60,7 +67,7 @@ fn error_map(scored: &ScoredScene<'_>) -> RgbImage {
     let mut map = ErrorMap::new(scored.width, scored.height, ERROR_MAP);
     for row in 0..scored.height {
         let pixels = row * scored.width..(row + 1) * scored.width;
-        map.push(pixels.map(|at| Agreement::of(scored.counted[at], scored.marked[at], scored.truth[at])));
+        map.push(pixels.map(|at| Agreement::of(scored.counted[at], scored.found[at], scored.truth[at])));
     }
     map.finish()
 }
@@ -98,8 +105,8 @@ pub(crate) fn write_mask(
 /// # Errors
 ///
 /// When a file cannot be read or written.
-pub(crate) fn write_overlay(path: &Path, image: &Path, mask: &Path) -> anyhow::Result<()> {
-    let picture = overlay(image, &quicklook::mask(mask, QUICK_LOOK)?, QUICK_LOOK)?;
+pub(crate) fn write_overlay(path: &Path, image: &Path, mask: &Path, coding: Coding) -> anyhow::Result<()> {
+    let picture = overlay(image, &quicklook::mask(mask, coding, QUICK_LOOK)?, QUICK_LOOK)?;
     write_picture(path, &picture)
 }
 
@@ -128,17 +135,24 @@ fn save<E: Into<anyhow::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn_rsmamba::metrics::Confusion;
+    use crate::report::Counts;
 
     #[test]
     fn every_kind_of_pixel_has_its_colour() {
-        let (truth, marked) = ([true, false, true, false, false], [true, true, false, false, true]);
-        let counted = [true, true, true, true, false];
-        let counts = Confusion { tp: 1, fp: 1, fn_: 1, tn: 1 };
-        let (truth, marked, counted) = (&truth, &marked, &counted);
-        let scored = ScoredScene { index: 0, name: "s", width: 5, height: 1, truth, marked, counted, counts };
+        let (truth, found) = ([1, 0, 1, 0, 0, 1], [1, 1, 0, 0, 1, 2]);
+        let counted = [true, true, true, true, false, true];
+        let (truth, found, counted, counts) = (&truth, &found, &counted, &Counts::new(2));
+        let (width, height, coding) = (6, 1, Coding::Classes);
+        let scored = ScoredScene { index: 0, name: "s", width, height, coding, truth, found, counted, counts };
         let colours: Vec<[u8; 3]> = error_map(&scored).pixels().map(|pixel| pixel.0).collect();
-        let kinds = [Agreement::Hit, Agreement::FalseAlarm, Agreement::Miss, Agreement::Rest, Agreement::Uncounted];
+        let kinds = [
+            Agreement::Hit,
+            Agreement::FalseAlarm,
+            Agreement::Miss,
+            Agreement::Rest,
+            Agreement::Uncounted,
+            Agreement::Confused,
+        ];
         assert_eq!(colours, kinds.map(Agreement::colour));
     }
 }

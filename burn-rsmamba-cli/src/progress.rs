@@ -3,7 +3,7 @@
 mod dashboard;
 
 use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -21,10 +21,11 @@ pub(crate) struct Progress {
     terminal: bool,
     bar: ProgressBar,
     dashboard: Option<Mutex<Dashboard>>,
-    pace: Option<Pace>,
+    /// Steps may be done on several threads.
+    pace: Mutex<Option<Pace>>,
 }
 
-/// Long work: how far it is, and when that was last said.
+/// Work that takes time: how far it is, and when that was last said.
 #[derive(Debug)]
 struct Pace {
     what: String,
@@ -35,6 +36,16 @@ struct Pace {
 }
 
 impl Pace {
+    /// One step further; says how far it is when that is due.
+    fn advance(&mut self) -> Option<String> {
+        self.done += 1;
+        let due = self.told.elapsed() >= TELL && self.done < self.steps;
+        due.then(|| {
+            self.told = Instant::now();
+            self.line()
+        })
+    }
+
     fn line(&self) -> String {
         let Self { what, done, steps, started, .. } = self;
         let left = started.elapsed().as_secs_f64() / *done as f64 * (steps - done) as f64;
@@ -46,7 +57,7 @@ impl Progress {
     /// Progress on stderr, or none when `quiet`.
     pub(crate) fn new(quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self { quiet, terminal, bar: ProgressBar::hidden(), dashboard: None, pace: None }
+        Self { quiet, terminal, bar: ProgressBar::hidden(), dashboard: None, pace: Mutex::new(None) }
     }
 
     /// Shows a dashboard in place of bars, until [`close_dashboard`](Self::close_dashboard).
@@ -84,9 +95,10 @@ impl Progress {
         true
     }
 
-    /// Shows a bar of this many steps, on a terminal.
+    /// Shows a bar of this many steps on a terminal; elsewhere a line a minute says how far it is.
     pub(crate) fn start(&mut self, what: impl Into<String>, steps: usize) {
-        let what = what.into();
+        let (what, now) = (what.into(), Instant::now());
+        *self.pace() = Some(Pace { what: what.clone(), done: 0, steps, started: now, told: now });
         if self.quiet || !self.terminal || self.on_dashboard(|dashboard| dashboard.start(what.clone(), steps)) {
             return;
         }
@@ -98,26 +110,7 @@ impl Progress {
         self.bar.enable_steady_tick(Duration::from_millis(500));
     }
 
-    /// [`start`](Self::start) of work that may take hours; where there is no bar, a line a minute says how far it is.
-    pub(crate) fn start_long(&mut self, what: impl Into<String>, steps: usize) {
-        let (what, now) = (what.into(), Instant::now());
-        self.pace = Some(Pace { what: what.clone(), done: 0, steps, started: now, told: now });
-        self.start(what, steps);
-    }
-
-    /// [`advance`](Self::advance) of long work.
-    pub(crate) fn advance_long(&mut self) {
-        self.advance("");
-        let Some(pace) = &mut self.pace else { return };
-        pace.done += 1;
-        if pace.told.elapsed() >= TELL && pace.done < pace.steps && !self.terminal {
-            pace.told = Instant::now();
-            let line = pace.line();
-            self.info(line);
-        }
-    }
-
-    /// Moves the bar by one.
+    /// One step further.
     pub(crate) fn advance(&self, message: impl Into<String>) {
         let message = message.into();
         if self.on_dashboard(|dashboard| dashboard.advance(message.clone())) {
@@ -127,13 +120,21 @@ impl Progress {
             self.bar.set_message(message);
         }
         self.bar.inc(1);
+        let line = self.pace().as_mut().and_then(Pace::advance);
+        if let Some(line) = line.filter(|_| !self.terminal) {
+            self.info(line);
+        }
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Option<Pace>> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the bar away.
     pub(crate) fn finish(&mut self) {
         self.bar.finish_and_clear();
         self.bar = ProgressBar::hidden();
-        self.pace = None;
+        *self.pace() = None;
     }
 
     /// Says something worth knowing.

@@ -4,12 +4,13 @@ mod images;
 #[cfg(test)]
 mod tests;
 
+use std::ops::AddAssign;
 use std::path::Path;
 
 use burn_rsmamba::Precision;
 use burn_rsmamba::metrics::{Confusion, ConfusionMatrix};
 use burn_rsmamba_datasets::{Crops, DatasetError, baselines};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use images::{ImageScores, write_csv};
 
@@ -56,6 +57,83 @@ impl From<&ConfusionMatrix> for Scores {
     }
 }
 
+/// Pixels that count, by what is asked of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Counts {
+    /// Those of a mask, by kind.
+    Mask(Confusion),
+    /// Of several classes, by true class (rows) and predicted class (columns).
+    Classes { confusion: ConfusionMatrix },
+}
+
+impl Counts {
+    /// No pixels yet, of a model with so many logits a pixel.
+    pub(crate) fn new(logits: usize) -> Self {
+        if logits == 1 {
+            Self::Mask(Confusion::default())
+        } else {
+            Self::Classes { confusion: ConfusionMatrix::new(logits) }
+        }
+    }
+
+    /// Counts pixels by the class that was found and the true one; of a mask, 1 is marked.
+    pub(crate) fn count(&mut self, pixels: impl Iterator<Item = (u8, u8)> + Clone) {
+        let (found, truth) = (pixels.clone().map(|(found, _)| found), pixels.map(|(_, truth)| truth));
+        match self {
+            Self::Mask(counts) => {
+                *counts += Confusion::count(found.map(|class| class > 0), truth.map(|class| class > 0))
+            }
+            Self::Classes { confusion } => confusion.count(found.map(usize::from), truth.map(usize::from)),
+        }
+    }
+
+    /// The scores: of several classes the means, but for accuracy and kappa.
+    pub(crate) fn scores(&self) -> Scores {
+        match self {
+            Self::Mask(counts) => counts.into(),
+            Self::Classes { confusion } => confusion.into(),
+        }
+    }
+
+    /// Each class against all others; of a mask background and target.
+    pub(crate) fn classes(&self) -> Vec<Confusion> {
+        match self {
+            Self::Mask(counts) => {
+                let Confusion { tp, fp, fn_, tn } = *counts;
+                vec![Confusion { tp: tn, fp: fn_, fn_: fp, tn: tp }, *counts]
+            }
+            Self::Classes { confusion } => (0..confusion.classes()).map(|class| confusion.class(class)).collect(),
+        }
+    }
+
+    /// The share of pixels that are wrong: F1 would say nothing of an image without a target.
+    pub(crate) fn wrong(&self) -> f64 {
+        if self.total() == 0 { 0.0 } else { 1.0 - self.scores().accuracy }
+    }
+
+    /// All pixels.
+    pub(crate) fn total(&self) -> u64 {
+        match self {
+            Self::Mask(counts) => counts.total(),
+            Self::Classes { confusion } => confusion.total(),
+        }
+    }
+}
+
+impl AddAssign<&Self> for Counts {
+    /// # Panics
+    ///
+    /// When they are of different models.
+    fn add_assign(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Mask(counts), Self::Mask(other)) => *counts += *other,
+            (Self::Classes { confusion }, Self::Classes { confusion: other }) => *confusion += other,
+            _ => panic!("counts of a mask and of several classes"),
+        }
+    }
+}
+
 /// Scores, with the counts they come from.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Scored {
@@ -63,44 +141,32 @@ pub(crate) struct Scored {
     #[serde(flatten)]
     pub(crate) scores: Scores,
     #[serde(flatten)]
-    counts: Counts,
+    pub(crate) counts: Counts,
+    /// Each class against all others; of a mask background and target.
+    classes: Vec<Scores>,
+    /// Of a mask, the means over background and target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean: Option<Scores>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
-enum Counts {
-    /// The pixels of a mask that count, by kind.
-    Mask(Confusion),
-    /// Several classes, each against all others, and pixels by true class (rows) and predicted class (columns).
-    Classes { classes: Vec<Scores>, confusion: Vec<Vec<u64>> },
-}
-
-impl Scored {
-    /// The counts of a mask.
-    pub(crate) fn mask(&self) -> Option<Confusion> {
-        match &self.counts {
-            Counts::Mask(counts) => Some(*counts),
+impl From<Counts> for Scored {
+    fn from(counts: Counts) -> Self {
+        let classes = counts.classes();
+        let mean = match counts {
+            Counts::Mask(_) => {
+                let mean = |score: fn(&Confusion) -> f64| classes.iter().map(score).sum::<f64>() / classes.len() as f64;
+                Some(Scores {
+                    precision: mean(Confusion::precision),
+                    recall: mean(Confusion::recall),
+                    f1: mean(Confusion::f1),
+                    iou: mean(Confusion::iou),
+                    accuracy: mean(Confusion::accuracy),
+                    kappa: mean(Confusion::kappa),
+                })
+            }
             Counts::Classes { .. } => None,
-        }
-    }
-}
-
-impl From<&Confusion> for Scored {
-    fn from(counts: &Confusion) -> Self {
-        Self { scores: counts.into(), counts: Counts::Mask(*counts) }
-    }
-}
-
-impl From<&ConfusionMatrix> for Scored {
-    fn from(counts: &ConfusionMatrix) -> Self {
-        let classes = 0..counts.classes();
-        Self {
-            scores: counts.into(),
-            counts: Counts::Classes {
-                classes: classes.clone().map(|class| Scores::from(&counts.class(class))).collect(),
-                confusion: classes.map(|class| counts.row(class).to_vec()).collect(),
-            },
-        }
+        };
+        Self { scores: counts.scores(), classes: classes.iter().map(Scores::from).collect(), mean, counts }
     }
 }
 
@@ -157,7 +223,7 @@ pub(crate) struct RunScores<'a> {
     /// The last line of `train`.
     #[serde(flatten)]
     pub(crate) report: &'a TrainReport<'a>,
-    /// The scores of each image; none for several classes.
+    /// The scores of each image.
     pub(crate) images_scored: &'a [ImageScores],
 }
 

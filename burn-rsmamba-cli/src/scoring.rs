@@ -5,12 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Context;
 use burn_dataset::Dataset;
 use burn_rsmamba::inference::{Area, SceneSize, SceneSource, Step};
-use burn_rsmamba::metrics::Confusion;
 use burn_rsmamba::vector::sieved;
 use burn_rsmamba_datasets::{Crops, DatasetError, Mask, Scene, SceneReader, SceneSource as Pixels, Window};
 
 use crate::mapping::Mapper;
+use crate::mask_file::Coding;
 use crate::progress::Progress;
+use crate::report::Counts;
 
 /// Rows of a label that are read at a time.
 const ROWS: usize = 256;
@@ -26,14 +27,16 @@ pub(crate) struct ScoredScene<'a> {
     pub(crate) width: usize,
     /// Rows.
     pub(crate) height: usize,
-    /// Whether each pixel is target by the label.
-    pub(crate) truth: &'a [bool],
-    /// Whether each pixel is marked.
-    pub(crate) marked: &'a [bool],
+    /// What the classes of the model mean.
+    pub(crate) coding: Coding,
+    /// The class of each pixel by the label; of one class, 1 is target.
+    pub(crate) truth: &'a [u8],
+    /// The class that was found at each pixel.
+    pub(crate) found: &'a [u8],
     /// Whether each pixel counts; those without data, blank borders and ignored pixels do not.
     pub(crate) counted: &'a [bool],
     /// The pixels that count, by kind.
-    pub(crate) counts: Confusion,
+    pub(crate) counts: &'a Counts,
 }
 
 /// Maps every scene as `predict` does and scores the pixels of its crops.
@@ -46,8 +49,9 @@ pub(crate) fn score_scenes(
     crops: &Crops,
     progress: &mut Progress,
     mut each: impl FnMut(&ScoredScene<'_>) -> anyhow::Result<()>,
-) -> anyhow::Result<Confusion> {
-    let mut counts = Confusion::default();
+) -> anyhow::Result<Counts> {
+    let logits = mapper.model.classes();
+    let mut all = Counts::new(logits);
     // They come scene by scene, in the order of the scenes.
     let mut windows = (0..crops.len()).map(|index| crops.counted(index)).peekable();
     progress.start("scoring", crops.scene_count());
@@ -58,16 +62,17 @@ pub(crate) fn score_scenes(
         let kept = std::iter::from_fn(|| windows.next_if(|(scene, _)| *scene == index)).map(|(_, window)| window);
         let mut counted = inside(kept, height, width);
         let truth = truth(&mut reader, &mut counted)?;
-        let marked = map(mapper, reader, &mut counted).with_context(|| name.clone())?;
-        let pixels = || (0..truth.len()).filter(|&pixel| counted[pixel]);
-        let found = Confusion::count(pixels().map(|pixel| marked[pixel]), pixels().map(|pixel| truth[pixel]));
-        counts += found;
-        let (truth, marked, counted) = (&truth, &marked, &counted);
-        each(&ScoredScene { index, name: &name, width, height, truth, marked, counted, counts: found })?;
+        let found = map(mapper, reader, &mut counted).with_context(|| name.clone())?;
+        let pixels = (0..truth.len()).filter(|&pixel| counted[pixel]);
+        let mut counts = Counts::new(logits);
+        counts.count(pixels.map(|pixel| (found[pixel], truth[pixel])));
+        all += &counts;
+        let (coding, truth, found, counted, counts) = (Coding::of(logits), &truth, &found, &counted, &counts);
+        each(&ScoredScene { index, name: &name, width, height, coding, truth, found, counted, counts })?;
         progress.advance(name.as_str());
     }
     progress.finish();
-    Ok(counts)
+    Ok(all)
 }
 
 /// A scene of any size; one that is made smaller first is in memory.
@@ -93,8 +98,8 @@ fn inside(windows: impl Iterator<Item = Window>, height: usize, width: usize) ->
     counted
 }
 
-/// Whether each pixel is target; those that are ignored do not count any more.
-fn truth(reader: &mut SceneReader, counted: &mut [bool]) -> Result<Vec<bool>, DatasetError> {
+/// The class of each pixel; those that are ignored do not count any more.
+fn truth(reader: &mut SceneReader, counted: &mut [bool]) -> Result<Vec<u8>, DatasetError> {
     let (height, width) = (reader.height(), reader.width());
     let mut truth = Vec::with_capacity(height * width);
     for top in (0..height).step_by(ROWS) {
@@ -102,32 +107,32 @@ fn truth(reader: &mut SceneReader, counted: &mut [bool]) -> Result<Vec<bool>, Da
         let label = label.ok_or_else(|| DatasetError::NoLabel { scene: reader.name().to_owned() })?;
         for (value, counted) in label.data.iter().zip(&mut counted[top * width..]) {
             *counted &= *value != Mask::IGNORED;
-            truth.push(Mask::is_target(*value));
         }
+        truth.extend_from_slice(&label.data);
     }
     Ok(truth)
 }
 
-/// Whether each pixel is marked; those without data do not count any more, and are not marked.
-fn map(mapper: &Mapper<'_>, reader: SceneReader, counted: &mut [bool]) -> anyhow::Result<Vec<bool>> {
+/// The class that is found at each pixel; those without data do not count any more, and are of class 0.
+fn map(mapper: &Mapper<'_>, reader: SceneReader, counted: &mut [bool]) -> anyhow::Result<Vec<u8>> {
     let width = reader.width();
     let blank = Mutex::new(vec![false; counted.len()]);
-    let mut marked = Vec::with_capacity(counted.len());
+    let mut found = Vec::with_capacity(counted.len());
     mapper.predictor().map(Source { reader, blank: &blank }, |step| {
         if let Step::Rows { values, .. } = step {
-            marked.extend(values.iter().map(|&value| value >= mapper.threshold));
+            found.extend(mapper.found(values));
         }
         anyhow::Ok(())
     })?;
     let blank = blank.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for ((marked, counted), blank) in marked.iter_mut().zip(counted).zip(blank) {
-        *marked &= !blank;
-        *counted &= !blank;
+    for ((found, counted), blank) in found.iter_mut().zip(counted).zip(blank) {
+        if blank {
+            (*found, *counted) = (0, false);
+        }
     }
-    Ok(match mapper.sieve {
-        Some((least, fill_holes)) => sieved(&marked, width, least, fill_holes),
-        None => marked,
-    })
+    let Some((least, fill_holes)) = mapper.sieve else { return Ok(found) };
+    let marked: Vec<bool> = found.into_iter().map(|class| class > 0).collect();
+    Ok(sieved(&marked, width, least, fill_holes).into_iter().map(u8::from).collect())
 }
 
 /// The images of a scene, and where one of them has no data.

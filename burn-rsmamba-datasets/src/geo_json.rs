@@ -48,13 +48,20 @@ impl<W: Write> GeoJson<W> {
     }
 
     /// Writes a polygon: its rings of pixel corners `[column, row]`, each with its first corner again at the end, the exterior first
-    /// and counterclockwise on the screen, holes clockwise; its pixels; the mean of their probabilities, of which six digits are kept.
+    /// and counterclockwise on the screen, holes clockwise; its pixels; the mean of their probabilities, of which six digits are kept;
+    /// its class, the property `class`, if there are several.
     ///
     /// Polygons are numbered from 1 in the property `id`. The property `area` is in square units of the reference system.
     ///
     /// # Errors
     /// What the destination says.
-    pub fn write(&mut self, rings: &[Vec<[u32; 2]>], pixels: u64, mean_probability: f64) -> io::Result<()> {
+    pub fn write(
+        &mut self,
+        rings: &[Vec<[u32; 2]>],
+        pixels: u64,
+        mean_probability: f64,
+        class: Option<usize>,
+    ) -> io::Result<()> {
         let [_, xc, xr, _, yc, yr] = self.transform;
         let determinant = xc * yr - xr * yc;
         let coordinates = rings.iter().map(|ring| {
@@ -73,7 +80,9 @@ impl<W: Write> GeoJson<W> {
             ("area", (pixels as f64 * determinant.abs()).into()),
             ("mean_probability", ((mean_probability * 1e6).round() / 1e6).into()),
         ];
-        let properties: JsonObject = properties.map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
+        let class = class.map(|class| ("class", class.into()));
+        let properties: JsonObject =
+            properties.into_iter().chain(class).map(|(key, value)| (key.to_owned(), value)).collect();
         let feature = Feature {
             geometry: Some(geometry),
             id: Some(Id::Number(id.into())),

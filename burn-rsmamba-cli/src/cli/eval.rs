@@ -44,12 +44,12 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// Also write a table of the scores of each image.
+    /// Also write a table of the scores of each image, and of each of several classes in it.
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
 
     /// Also write a map of errors of each image to this folder, `STEM_errors.png`: white is rightly marked, red wrongly,
-    /// blue is missed, black is rightly not marked, grey does not count.
+    /// blue is missed, orange is of another class, black is rightly not marked, grey does not count.
     #[arg(long, value_name = "DIR")]
     pub(crate) maps: Option<PathBuf>,
 

@@ -31,11 +31,12 @@ pub(crate) struct PredictArgs {
         value_parser = parse_resampling)]
     pub(crate) align: Option<Resampling>,
 
-    /// Folder for the masks, `STEM_mask.png` each.
+    /// Folder for the masks, `STEM_mask.png` each: 255 where something is marked, else 0, and 127 where the image has no data; of
+    /// models of several classes their indices, and 255 where there are no data.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 
-    /// Also write the probabilities, `STEM_prob.tif` (32-bit floats).
+    /// Also write the probabilities, `STEM_prob.tif` (32-bit floats); of several classes, that of the likeliest.
     #[arg(long)]
     pub(crate) prob: bool,
 
@@ -43,7 +44,8 @@ pub(crate) struct PredictArgs {
     #[arg(long)]
     pub(crate) overlay: bool,
 
-    /// Also write what is marked as polygons, `STEM_polygons.geojson`, in the scene's reference system, or in pixels without one.
+    /// Also write what is marked, or every class, as polygons, `STEM_polygons.geojson`, in the scene's reference system, or in pixels
+    /// without one.
     #[arg(long)]
     pub(crate) polygons: bool,
 
@@ -52,13 +54,17 @@ pub(crate) struct PredictArgs {
     pub(crate) objects: ObjectArgs,
 
     /// Labels of the images, files or folders with the same names: also prints scores and writes `STEM_errors.png`, where white is
-    /// rightly marked, red wrongly, blue is missed, black is rightly not marked, grey does not count.
+    /// rightly marked, red wrongly, blue is missed, orange is of another class, black is rightly not marked, grey does not count.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) labels: Vec<PathBuf>,
 
-    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.. or channel:BAND.
+    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N.
     #[arg(long, value_name = "RULE", default_value = "auto", value_parser = LabelRule::from_str, requires = "labels")]
     pub(crate) label_rule: LabelRule,
+
+    /// Label pixels of this value count nowhere.
+    #[arg(long, value_name = "VALUE", requires = "labels")]
+    pub(crate) ignore_index: Option<u16>,
 
     /// Also write `index.html`, one page with a picture and figures of every scene.
     #[arg(long)]

@@ -4,7 +4,7 @@ use anyhow::Context;
 use burn_rsmamba::inference::Windows;
 use burn_rsmamba_datasets::{CropOptions, Storage};
 
-use super::windows;
+use super::{refuse_for_several_classes, windows};
 use crate::cli::{EvalArgs, ObjectArgs};
 use crate::config::label_rule;
 use crate::error::{Failure, Outcome};
@@ -13,7 +13,6 @@ use crate::output::{print_json, write_json};
 use crate::progress::Progress;
 use crate::report::{EvalReport, ImageScores, Scoring, write_csv};
 use crate::scoring::score_scenes;
-use crate::training::evaluate;
 use crate::{data, device, model_file, pictures};
 
 /// Prints the scores as one JSON line.
@@ -36,7 +35,7 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
     let rule = label_rule(&args.label.label_rule, meta.config.classes, args.ignore_index)?;
     let several = meta.config.classes > 1;
     if several {
-        refuse_for_several_classes(args)?;
+        refuse_for_several_classes(&args.model, args.threshold, args.objects)?;
     }
     let source =
         data::Source { data: &args.data, task: model.task(), rule: &rule, allow_unpaired: args.label.allow_unpaired };
@@ -50,31 +49,26 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
         images: crops.scene_count(),
         arithmetic: args.precision,
     };
-    let scored = if several {
-        (&evaluate::score_classes(&model, &meta, &crops, &device, progress)?).into()
-    } else {
-        if let Some(folder) = &args.maps {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make the folder {}; choose another --maps", folder.display()))?;
+    if let Some(folder) = &args.maps {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}; choose another --maps", folder.display()))?;
+    }
+    let mut images = Vec::new();
+    let augmented = args.windows.tta;
+    let sieve = sieve(args.objects)?;
+    let mapper = Mapper { model: &model, meta: &meta, windows, augmented, threshold, sieve, device: &device };
+    let counts = score_scenes(&mapper, &crops, progress, |scored| {
+        let name = scored.name;
+        images.push(ImageScores { image: name.to_owned(), counts: scored.counts.clone() });
+        match &args.maps {
+            Some(folder) => pictures::write_errors(&folder.join(format!("{name}_errors.png")), scored),
+            None => Ok(()),
         }
-        let mut images = Vec::new();
-        let augmented = args.windows.tta;
-        let sieve = sieve(args.objects)?;
-        let mapper = Mapper { model: &model, meta: &meta, windows, augmented, threshold, sieve, device: &device };
-        let counts = score_scenes(&mapper, &crops, progress, |scored| {
-            let name = scored.name;
-            images.push(ImageScores { image: name.to_owned(), counts: scored.counts });
-            match &args.maps {
-                Some(folder) => pictures::write_errors(&folder.join(format!("{name}_errors.png")), scored),
-                None => Ok(()),
-            }
-        })?;
-        if let Some(path) = &args.csv {
-            write_csv(path, &images, &scoring)?;
-        }
-        (&counts).into()
-    };
-    let report = EvalReport { scored, scoring };
+    })?;
+    if let Some(path) = &args.csv {
+        write_csv(path, &images, &scoring)?;
+    }
+    let report = EvalReport { scored: counts.into(), scoring };
     if let Some(path) = &args.json {
         write_json(path, &report)?;
     }
@@ -87,23 +81,4 @@ fn sieve(objects: ObjectArgs) -> Result<Option<(u64, bool)>, Failure> {
     let Some(area) = objects.min_area else { return Ok(None) };
     let least = area.pixels(None).ok_or_else(|| Failure::usage("eval takes --min-area in pixels, for instance 40"))?;
     Ok(Some((least, objects.fill_holes)))
-}
-
-/// A model of several classes is scored crop by crop; there is no mask of a whole image.
-fn refuse_for_several_classes(args: &EvalArgs) -> Outcome {
-    let unfit = [
-        ("--csv", args.csv.is_some()),
-        ("--maps", args.maps.is_some()),
-        ("--whole", args.windows.whole),
-        ("--tta", args.windows.tta),
-        ("--threshold", args.threshold.is_some()),
-        ("--min-area", args.objects.min_area.is_some()),
-    ];
-    match unfit.iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(Failure::usage(format!(
-            "{flag} is for models of one class; {} tells several apart: leave it out",
-            args.model.display()
-        ))),
-        None => Ok(()),
-    }
 }

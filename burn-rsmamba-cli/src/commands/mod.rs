@@ -12,9 +12,11 @@ mod predict;
 mod report;
 mod train;
 
+use std::path::Path;
+
 use burn_rsmamba::inference::Windows;
 
-use crate::cli::{Cli, Command, WindowArgs};
+use crate::cli::{Cli, Command, ObjectArgs, WindowArgs};
 use crate::error::{Failure, Outcome};
 use crate::progress::Progress;
 
@@ -49,4 +51,16 @@ fn windows(args: WindowArgs, default: Windows) -> Result<Windows, Failure> {
         return Err(Failure::usage(format!("--overlap {overlap} must be smaller than the window of {size}")));
     }
     Ok(Windows { size: Some(size), overlap, blend: args.blend.unwrap_or(default.blend) })
+}
+
+/// Of several classes the likeliest is taken: there is no threshold, and what a small object becomes is not defined.
+fn refuse_for_several_classes(model: &Path, threshold: Option<f32>, objects: ObjectArgs) -> Outcome {
+    let unfit = [("--threshold", threshold.is_some()), ("--min-area", objects.min_area.is_some())];
+    match unfit.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(Failure::usage(format!(
+            "{flag} is for models of one class; {} tells several apart: leave it out",
+            model.display()
+        ))),
+        None => Ok(()),
+    }
 }

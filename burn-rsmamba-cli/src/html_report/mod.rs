@@ -16,6 +16,8 @@ use crate::aside::write_atomically;
 use crate::report::ImageScores;
 use crate::run_folder::RunFolder;
 
+pub(crate) use pictures::COUNT as PICTURES;
+
 /// What a run folder tells.
 struct Run {
     /// The name of the folder.
@@ -76,6 +78,7 @@ fn lines(path: &Path) -> anyhow::Result<Vec<Map<String, Value>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Counts;
     use burn_rsmamba::metrics::Confusion;
 
     #[test]
@@ -95,7 +98,7 @@ mod tests {
         let folder = run.predictions().unwrap();
         let name = "<b>&\"";
         image::RgbImage::new(3000, 10).save(folder.join(format!("{name}.png"))).unwrap();
-        let counts = Confusion { tp: 5, fp: 1, fn_: 2, tn: 9 };
+        let counts = Counts::Mask(Confusion { tp: 5, fp: 1, fn_: 2, tn: 9 });
         let image = ImageScores { image: name.into(), counts };
         run.write_scores(&serde_json::json!({"f1": 0.75, "split": "test", "images_scored": [image]})).unwrap();
         let page = std::fs::read_to_string(write(&run).unwrap()).unwrap();

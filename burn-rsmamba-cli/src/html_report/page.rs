@@ -107,11 +107,12 @@ fn gallery(title: &str, order: &str, pictures: &[Picture<'_>]) -> Markup {
         @if !pictures.is_empty() {
             h2 { (title) }
             p { "Image (of each date), label and prediction; " (order) ". In the prediction white is rightly marked, red \
-                 wrongly, blue is missed, grey does not count." }
+                 wrongly, blue is missed, orange is of another class, grey does not count." }
             @for Picture { scores, source } in pictures {
+                @let Scores { f1, iou, .. } = scores.counts.scores();
                 figure {
                     img src=(source) alt={ "prediction of " (scores.image) };
-                    figcaption { (scores.image) ": F1 " (rounded(scores.counts.f1())) ", IoU " (rounded(scores.counts.iou())) }
+                    figcaption { (scores.image) ": F1 " (rounded(f1)) ", IoU " (rounded(iou)) }
                 }
             }
         }
@@ -121,13 +122,13 @@ fn gallery(title: &str, order: &str, pictures: &[Picture<'_>]) -> Markup {
 fn images(images: &[ImageScores]) -> Markup {
     html! {
         table {
-            tr { @for key in ["image", "precision", "recall", "F1", "IoU", "accuracy", "TP", "FP", "FN", "TN"] { th { (key) } } }
+            tr { @for key in ["image", "precision", "recall", "F1", "IoU", "accuracy", "kappa", "pixels"] { th { (key) } } }
             @for ImageScores { image, counts } in images {
-                @let Scores { precision, recall, f1, iou, accuracy, .. } = counts.into();
+                @let Scores { precision, recall, f1, iou, accuracy, kappa } = counts.scores();
                 tr {
                     td { (image) }
-                    @for score in [precision, recall, f1, iou, accuracy] { td { (rounded(score)) } }
-                    @for count in [counts.tp, counts.fp, counts.fn_, counts.tn] { td { (count) } }
+                    @for score in [precision, recall, f1, iou, accuracy, kappa] { td { (rounded(score)) } }
+                    td { (counts.total()) }
                 }
             }
         }

@@ -11,7 +11,7 @@ use crate::report::ImageScores;
 use crate::run_folder::RunFolder;
 
 /// Pictures of each kind.
-const COUNT: usize = 4;
+pub(crate) const COUNT: usize = 4;
 /// Columns of a picture; wider ones are made smaller.
 const WIDEST: u32 = 1200;
 
@@ -35,7 +35,7 @@ pub(super) fn choose<'a>(images: &'a [ImageScores], run: &RunFolder) -> anyhow::
     let folder = run.predictions()?;
     let path = |scores: &ImageScores| folder.join(format!("{}.png", scores.image));
     let mut drawn: Vec<&ImageScores> = images.iter().filter(|scores| path(scores).is_file()).collect();
-    drawn.sort_by(|one, other| wrong(other).total_cmp(&wrong(one)));
+    drawn.sort_by(|one, other| other.counts.wrong().total_cmp(&one.counts.wrong()));
     // Of few images half are samples.
     let mut samples = drawn.split_off(COUNT.min(drawn.len().div_ceil(2)));
     samples.sort_by(|one, other| one.image.cmp(&other.image));
@@ -46,12 +46,6 @@ pub(super) fn choose<'a>(images: &'a [ImageScores], run: &RunFolder) -> anyhow::
         worst: drawn.into_iter().map(embed).collect::<Result<_, _>>()?,
         samples: samples.into_iter().take(COUNT).map(embed).collect::<Result<_, _>>()?,
     })
-}
-
-/// The share of pixels that are wrong: F1 would say nothing of an image without a target.
-fn wrong(scores: &ImageScores) -> f64 {
-    let counts = &scores.counts;
-    (counts.fp + counts.fn_) as f64 / counts.total().max(1) as f64
 }
 
 /// The picture itself, made smaller where it is wide.

@@ -2,7 +2,7 @@
 
 use image::{Rgb, RgbImage};
 
-/// What a pixel of a mask is beside its label.
+/// What a pixel of a mask is beside its label. Class 0 is what is not marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Agreement {
     /// Marked, and so in the label.
@@ -11,6 +11,8 @@ pub(crate) enum Agreement {
     FalseAlarm,
     /// Wrongly left out.
     Miss,
+    /// Taken for another class.
+    Confused,
     /// Rightly left out.
     Rest,
     /// Does not count.
@@ -18,14 +20,15 @@ pub(crate) enum Agreement {
 }
 
 impl Agreement {
-    /// Of a pixel that counts or not.
-    pub(crate) fn of(counted: bool, marked: bool, truth: bool) -> Self {
-        match (counted, marked, truth) {
+    /// Of a pixel that counts or not, by the class that was found and the true one.
+    pub(crate) fn of(counted: bool, found: u8, truth: u8) -> Self {
+        match (counted, found, truth) {
             (false, ..) => Self::Uncounted,
-            (_, true, true) => Self::Hit,
-            (_, true, false) => Self::FalseAlarm,
-            (_, false, true) => Self::Miss,
-            (_, false, false) => Self::Rest,
+            (_, 0, 0) => Self::Rest,
+            (_, _, 0) => Self::FalseAlarm,
+            (_, 0, _) => Self::Miss,
+            (_, found, truth) if found == truth => Self::Hit,
+            _ => Self::Confused,
         }
     }
 
@@ -34,6 +37,7 @@ impl Agreement {
             Self::Hit => [255, 255, 255],
             Self::FalseAlarm => [230, 50, 50],
             Self::Miss => [60, 110, 255],
+            Self::Confused => [240, 170, 40],
             Self::Rest => [0, 0, 0],
             Self::Uncounted => [70, 70, 70],
         }

@@ -5,10 +5,8 @@ use std::path::Path;
 use burn_rsmamba_datasets::{DatasetError, Mask, Pixels, Raster, RasterFile, SceneReader};
 use image::{Rgb, RgbImage};
 
-use crate::mask_file::{BACKGROUND, MARKED};
-
-/// The colour a mask has over an image.
-const MARK: [f32; 3] = [255.0, 40.0, 40.0];
+use super::palette;
+use crate::mask_file::Coding;
 
 /// A mask, reduced.
 #[derive(Debug)]
@@ -17,12 +15,18 @@ pub(crate) struct ReducedMask {
     pub(crate) width: usize,
     /// Rows of the file.
     pub(crate) height: usize,
-    /// The share of each cell that is marked.
-    shares: Vec<f32>,
-    /// Pixels that are marked.
-    pub(crate) marked: u64,
-    /// Pixels with data.
-    pub(crate) mapped: u64,
+    cells: Vec<Cell>,
+    /// Pixels of each class; none of class 0 is marked.
+    pub(crate) classes: Vec<u64>,
+}
+
+/// A square of pixels of a mask.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cell {
+    /// The share that is marked.
+    share: f32,
+    /// The mean colour of what is marked.
+    colour: [f32; 3],
 }
 
 /// Reads an image, reduced to at most `side` pixels a side.
@@ -46,14 +50,14 @@ pub(crate) fn image(path: &Path, side: usize) -> Result<RgbImage, DatasetError> 
 /// # Errors
 ///
 /// When it cannot be read.
-pub(crate) fn mask(path: &Path, side: usize) -> Result<ReducedMask, DatasetError> {
+pub(crate) fn mask(path: &Path, coding: Coding, side: usize) -> Result<ReducedMask, DatasetError> {
     let mut file = RasterFile::open(path)?;
     let (width, height) = (file.width(), file.height());
     let (step, mut mask) = (step(width, height, side), ReducedMask::new(width, height));
     for top in (0..height).step_by(step) {
         let rows = file.window(top, 0, step.min(height - top), width)?;
         let Pixels::U8(values) = &rows.pixels else { continue };
-        mask.push(values, step, |value| value == MARKED, |value| value == BACKGROUND);
+        mask.push(values, step, |value| coding.class(value));
     }
     Ok(mask)
 }
@@ -78,13 +82,8 @@ pub(crate) fn scene(
             image.push(&pixels, step, |row, column| blank[row * width + column]);
         }
         if let Some(label) = reader.label(top, 0, rows, width)? {
-            let background = |value| value != Mask::IGNORED && !Mask::is_target(value);
-            mask.get_or_insert_with(|| ReducedMask::new(width, height)).push(
-                &label.data,
-                step,
-                Mask::is_target,
-                background,
-            );
+            let class = |value| (value != Mask::IGNORED).then_some(value);
+            mask.get_or_insert_with(|| ReducedMask::new(width, height)).push(&label.data, step, class);
         }
     }
     Ok((images.into_iter().map(|image| image.finish(width.div_ceil(step))).collect(), mask))
@@ -118,31 +117,51 @@ impl ReducedImage {
 
 impl ReducedMask {
     fn new(width: usize, height: usize) -> Self {
-        Self { width, height, shares: Vec::new(), marked: 0, mapped: 0 }
+        Self { width, height, cells: Vec::new(), classes: vec![0; 2] }
     }
 
-    /// Takes the rows of one row of cells.
-    fn push(&mut self, rows: &[u8], step: usize, marked: impl Fn(u8) -> bool, background: impl Fn(u8) -> bool) {
+    /// Takes the rows of one row of cells, given the class of what a pixel holds, if it has one.
+    fn push(&mut self, rows: &[u8], step: usize, class: impl Fn(u8) -> Option<u8>) {
         let columns = self.width.div_ceil(step);
-        let mut counts = vec![0_u32; columns];
+        let mut sums = vec![(0_u32, [0_u32; 3]); columns];
         for line in rows.chunks_exact(self.width) {
-            for (count, cell) in counts.iter_mut().zip(line.chunks(step)) {
-                *count += cell.iter().map(|&value| u32::from(marked(value))).sum::<u32>();
+            for ((count, colour), cell) in sums.iter_mut().zip(line.chunks(step)) {
+                for class in cell.iter().filter_map(|&value| class(value)) {
+                    let index = usize::from(class);
+                    if index >= self.classes.len() {
+                        self.classes.resize(index + 1, 0);
+                    }
+                    self.classes[index] += 1;
+                    if class > 0 {
+                        *count += 1;
+                        colour.iter_mut().zip(palette::colour(class)).for_each(|(sum, part)| *sum += u32::from(part));
+                    }
+                }
             }
         }
-        let all = counts.iter().map(|&count| u64::from(count)).sum::<u64>();
-        self.marked += all;
-        self.mapped += all + rows.iter().filter(|&&value| background(value)).count() as u64;
-        let area = |column: usize| (step.min(self.width - column * step) * (rows.len() / self.width)) as f32;
-        self.shares.extend((0..columns).map(|column| counts[column] as f32 / area(column)));
+        let height = rows.len() / self.width;
+        self.cells.extend(sums.into_iter().enumerate().map(|(column, (count, colour))| Cell {
+            share: count as f32 / (step.min(self.width - column * step) * height) as f32,
+            colour: colour.map(|sum| sum as f32 / count.max(1) as f32),
+        }));
+    }
+
+    /// Pixels with data.
+    pub(crate) fn mapped(&self) -> u64 {
+        self.classes.iter().sum()
+    }
+
+    /// Pixels that are marked.
+    pub(crate) fn marked(&self) -> u64 {
+        self.classes[1..].iter().sum()
     }
 
     /// An image of the same reduced size with the mask over it.
     pub(crate) fn over(&self, mut image: RgbImage) -> RgbImage {
-        for (pixel, share) in image.pixels_mut().zip(&self.shares) {
+        for (pixel, cell) in image.pixels_mut().zip(&self.cells) {
             // What is thinner than a cell stays visible.
-            let opacity = 0.5 * share.sqrt();
-            for (value, mark) in pixel.0.iter_mut().zip(MARK) {
+            let opacity = 0.5 * cell.share.sqrt();
+            for (value, mark) in pixel.0.iter_mut().zip(cell.colour) {
                 *value = (f32::from(*value) + (mark - f32::from(*value)) * opacity) as u8;
             }
         }
@@ -250,6 +269,8 @@ mod tests {
             assert_eq!(image.pixels().map(|pixel| pixel.0[0]).collect::<Vec<_>>(), [10, 50, 10, 50]);
         }
         let label = label.unwrap();
-        assert_eq!((label.shares, label.marked, label.mapped), (vec![0.5, 0.0, 0.0, 0.0], 2, 15));
+        let shares: Vec<f32> = label.cells.iter().map(|cell| cell.share).collect();
+        assert_eq!((shares, label.marked(), label.mapped()), (vec![0.5, 0.0, 0.0, 0.0], 2, 15));
+        assert_eq!(label.cells[0].colour.map(|part| part as u8), palette::colour(1));
     }
 }

@@ -4,10 +4,13 @@ use burn_rsmamba_datasets::{CropOptions, Dates, Split, demo};
 const SCORING: Scoring =
     Scoring { threshold: Some(0.3), crop: Some(64), overlap: 8, images: 2, arithmetic: Precision::F32 };
 
+fn counted() -> Counts {
+    Counts::Mask(Confusion { tp: 3, fp: 1, fn_: 1, tn: 5 })
+}
+
 #[test]
 fn an_eval_report_has_the_promised_keys() {
-    let counts = Confusion { tp: 3, fp: 1, fn_: 1, tn: 5 };
-    let report = EvalReport { scored: (&counts).into(), scoring: SCORING };
+    let report = EvalReport { scored: counted().into(), scoring: SCORING };
     let value = serde_json::to_value(report).unwrap();
     let mut promised = [
         "precision",
@@ -25,19 +28,26 @@ fn an_eval_report_has_the_promised_keys() {
         "overlap",
         "images",
         "arithmetic",
+        "classes",
+        "mean",
     ];
     promised.sort_unstable();
     assert_eq!(keys(&value), promised);
     assert_eq!(value["f1"], 0.75);
     assert_eq!(value["iou"], 0.6);
+    // Of background and target.
+    assert_eq!(value["classes"][0]["precision"], 5.0 / 6.0);
+    assert_eq!(value["classes"][1]["iou"], 0.6);
+    assert_eq!(value["mean"]["iou"], (5.0 / 7.0 + 0.6) / 2.0);
+    assert_eq!(value["mean"]["accuracy"], 0.8);
 }
 
 #[test]
 fn of_several_classes_each_is_reported_and_the_means() {
-    let mut counts = ConfusionMatrix::new(3);
-    counts.count([0, 1, 1, 2].into_iter(), [0, 1, 2, 2].into_iter());
+    let mut counts = Counts::new(3);
+    counts.count([(0, 0), (1, 1), (1, 2), (2, 2)].into_iter());
     let scoring = Scoring { threshold: None, ..SCORING };
-    let value = serde_json::to_value(EvalReport { scored: (&counts).into(), scoring }).unwrap();
+    let value = serde_json::to_value(EvalReport { scored: counts.into(), scoring }).unwrap();
     assert_eq!(value["classes"][2]["recall"], 0.5);
     assert_eq!(value["confusion"], serde_json::json!([[1, 0, 0], [0, 1, 0], [0, 1, 1]]));
     assert_eq!(value["recall"], (1.0 + 1.0 + 0.5) / 3.0);
@@ -46,12 +56,11 @@ fn of_several_classes_each_is_reported_and_the_means() {
 
 #[test]
 fn a_train_report_has_the_promised_keys() {
-    let counts = Confusion { tp: 3, fp: 1, fn_: 1, tn: 5 };
     let report = TrainReport {
         run: Path::new("runs/x"),
         best_epoch: Some(4),
         split: "test".into(),
-        scored: (&counts).into(),
+        scored: counted().into(),
         scoring: SCORING,
         baselines: Some(Baselines { all_positive: Baseline::default(), best_threshold: Baseline::default() }),
         seconds: 1.5,

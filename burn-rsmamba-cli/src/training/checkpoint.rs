@@ -51,6 +51,9 @@ pub(crate) struct State {
     pub(crate) since_best: usize,
     /// Steps left out because their loss or gradient was no number.
     pub(crate) skipped: usize,
+    /// Probability from which a pixel is marked, of the last validation.
+    #[serde(default)]
+    pub(crate) threshold: Option<f32>,
 }
 
 /// An epoch that was validated.
@@ -85,6 +88,7 @@ impl State {
             named_before: Vec::new(),
             since_best: 0,
             skipped: 0,
+            threshold: None,
         }
     }
 

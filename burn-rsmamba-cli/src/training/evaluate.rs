@@ -1,21 +1,17 @@
-//! Scores of a model crop by crop: with their loss while it trains, of several classes when it is done.
+//! Scores of a model crop by crop, with their loss, while it trains.
 
 use burn::Tensor;
 use burn::tensor::Device;
 use burn_dataset::Dataset;
-use burn_rsmamba::metrics::ConfusionMatrix;
-use burn_rsmamba::{ModelMeta, Normalisation, RsmModel};
+use burn_rsmamba::{Normalisation, RsmModel};
 use burn_rsmamba_datasets::{Crops, Draw, Loader, LoaderOptions, Sample, Sampler};
 
 use super::batch::{self, Batch};
-use super::tally::{self, Tally};
+use super::tally::Tally;
 use crate::config::{Objective, RunConfig};
 use crate::interrupt;
 use crate::progress::Progress;
 use crate::report::Scores;
-
-/// Threads that decode crops which are scored.
-const SCORING_WORKERS: usize = 2;
 
 /// What a validation found.
 #[derive(Clone, Copy, Debug)]
@@ -67,31 +63,6 @@ pub(crate) fn validate(
         let (scores, threshold) = tally.scores();
         Validation { loss: loss_sum / crops.len() as f64, scores, threshold }
     }))
-}
-
-/// Counts the classes of a split's pixels, crop by crop.
-///
-/// # Errors
-///
-/// When a crop cannot be read, a result not be fetched, or the user stops it.
-pub(crate) fn score_classes(
-    model: &RsmModel,
-    meta: &ModelMeta,
-    crops: &Crops,
-    device: &Device,
-    progress: &mut Progress,
-) -> anyhow::Result<ConfusionMatrix> {
-    let mut counts = ConfusionMatrix::new(meta.config.classes);
-    progress.start("scoring", crops.len());
-    let complete =
-        each_batch(model, &in_order(crops, 1, SCORING_WORKERS), &meta.normalisation, device, |samples, logits, _| {
-            progress.advance(samples[0].name.as_str());
-            tally::count_classes(&mut counts, samples, &tally::values(logits)?);
-            Ok(())
-        })?;
-    progress.finish();
-    anyhow::ensure!(complete, "stopped before all crops were scored");
-    Ok(counts)
 }
 
 /// All crops as they are, one after the other.

@@ -69,7 +69,7 @@ impl Tally {
 }
 
 /// Counts the likeliest class of each pixel that counts.
-pub(super) fn count_classes(counts: &mut ConfusionMatrix, samples: &[Sample], values: &[f32]) {
+fn count_classes(counts: &mut ConfusionMatrix, samples: &[Sample], values: &[f32]) {
     for (logits, label, pixels) in crops(samples, values) {
         let likeliest = |pixel: usize| {
             let logit = |class: usize| logits[class * label.len() + pixel];
@@ -84,7 +84,7 @@ pub(super) fn count_classes(counts: &mut ConfusionMatrix, samples: &[Sample], va
 /// # Errors
 ///
 /// When they cannot be fetched.
-pub(super) fn values(logits: Tensor<4>) -> anyhow::Result<Vec<f32>> {
+fn values(logits: Tensor<4>) -> anyhow::Result<Vec<f32>> {
     Ok(logits.into_data().convert::<f32>().try_into_vec::<f32>()?)
 }
 

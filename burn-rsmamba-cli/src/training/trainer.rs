@@ -284,12 +284,13 @@ impl Trainer<'_> {
         };
         let mut note = "";
         if let Some(Validation { loss, scores, threshold }) = validation {
+            state.threshold = threshold;
             let found = Validated { epoch: state.epoch, f1: scores.f1, loss };
             if state.observe(found, self.config.keep_best) {
                 note = ", best so far";
             }
             if state.named_epochs().contains(&state.epoch) {
-                self.write_weights(model, threshold, &self.run.weights_after(state.epoch)?)?;
+                self.write_weights(model, state, &self.run.weights_after(state.epoch)?)?;
             }
             if schedule.observe(&mut state.position, found.f1) {
                 progress
@@ -311,27 +312,38 @@ impl Trainer<'_> {
             )
         });
         progress.info(format!(
-            "epoch {}/{}: loss {:.4}{scores}, lr {:.1e}, {}",
+            "epoch {}/{}: loss {:.4}{scores}, lr {:.1e}, {}{}",
             row.epoch,
             self.config.epochs,
             row.train_loss,
             row.lr,
-            spell(row.seconds)
+            spell(row.seconds),
+            self.time_left(&row)
         ));
         Ok(())
     }
 
+    /// How long the epochs after this one take if they are like it, and no longer than the run may.
+    fn time_left(&self, row: &Row) -> String {
+        let epochs = row.seconds * self.config.epochs.saturating_sub(row.epoch) as f64;
+        let limit = self.config.max_minutes.map(|minutes| minutes * 60.0 - self.began.elapsed().as_secs_f64());
+        match limit.map_or(epochs, |limit| epochs.min(limit)) {
+            left if left > 0.0 => format!(", about {} left", spell(left)),
+            _ => String::new(),
+        }
+    }
+
     /// Keeps everything the run needs to go on from here.
     fn checkpoint(&self, learner: &mut Learner) -> anyhow::Result<()> {
-        self.write_weights(&learner.model, None, &self.run.last())?;
+        self.write_weights(&learner.model, &learner.state, &self.run.last())?;
         checkpoint::save(self.run, &learner.state, &learner.model, &learner.optimizer)?;
         learner.state.named_before = learner.state.named_epochs();
         Ok(())
     }
 
-    /// Writes weights with the threshold of their validation.
-    fn write_weights(&self, model: &RsmModel, threshold: Option<f32>, path: &std::path::Path) -> anyhow::Result<()> {
-        let threshold = threshold.unwrap_or(self.meta.threshold);
+    /// Writes weights with the threshold of the last validation.
+    fn write_weights(&self, model: &RsmModel, state: &State, path: &std::path::Path) -> anyhow::Result<()> {
+        let threshold = state.threshold.unwrap_or(self.meta.threshold);
         Ok(weights::save(&model.valid(), &ModelMeta { threshold, ..self.meta.clone() }, path)?)
     }
 

@@ -59,12 +59,6 @@ pub use windows::{Blend, Windows};
 /// An image that the model cannot be run on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InferenceError {
-    /// A model of several classes: one map cannot show what it says.
-    #[error("the model tells {classes} classes apart, and maps are of one; use a model of one class")]
-    Classes {
-        /// The model's.
-        classes: usize,
-    },
     /// Another number of images than the task takes.
     #[error("task {task} takes {expected} image(s), got {actual}")]
     Dates {

@@ -8,9 +8,12 @@ use crate::{
 };
 use burn::{
     Tensor,
-    tensor::{Device, TensorData, activation::sigmoid},
+    tensor::{
+        Device, TensorData,
+        activation::{sigmoid, softmax},
+    },
 };
-use std::sync::mpsc::sync_channel;
+use std::{borrow::Cow, sync::mpsc::sync_channel};
 
 /// Windows that are read ahead while the model works.
 const AHEAD: usize = 2;
@@ -47,7 +50,8 @@ pub enum Step<'a> {
     Rows {
         /// The first of them.
         top: usize,
-        /// The probabilities of whole rows, row-major.
+        /// The probabilities of whole rows: of a model of one class row-major, of several classes one such part a class,
+        /// `[classes, rows, width]`.
         values: &'a [f32],
     },
 }
@@ -58,24 +62,30 @@ impl<'a> Predictor<'a> {
         Self { model, normalisation: &meta.normalisation, windows: meta.windows(), augmented: false, device }
     }
 
-    /// Probability of the one class at every pixel, `height * width` row-major, from one image or two dates in memory.
+    /// Probabilities `[classes, height, width]`, row-major, from one image or two dates in memory: of one class where the model
+    /// has one logit a pixel (sigmoid), else of all, which add up to 1 (softmax).
     ///
     /// # Errors
     ///
     /// [`InferenceError`] when images, windows and model do not fit together.
     pub fn predict(&self, dates: &[ImageView<'_>]) -> Result<Vec<f32>, InferenceError> {
         self.check_views(dates)?;
-        let mut result = Vec::with_capacity(dates[0].height * dates[0].width);
+        let (pixels, width) = (dates[0].height * dates[0].width, dates[0].width);
+        let classes = self.model.classes();
+        let mut result = vec![0.0; classes * pixels];
         self.map(dates, |step| {
-            if let Step::Rows { values, .. } = step {
-                result.extend_from_slice(values);
+            if let Step::Rows { top, values } = step {
+                let rows = values.chunks_exact(values.len() / classes);
+                for (class, rows) in result.chunks_exact_mut(pixels).zip(rows) {
+                    class[top * width..][..rows.len()].copy_from_slice(rows);
+                }
             }
             Ok(())
         })?;
         Ok(result)
     }
 
-    /// Maps a scene of any size in bounded memory: probabilities of the one class, from top to bottom.
+    /// Maps a scene of any size in bounded memory: probabilities as of [`predict`](Self::predict), from top to bottom.
     ///
     /// The source is read on a thread of its own, one row of windows after the other, each from left to right, while the model
     /// works; `report` is called on this thread. At most one row of windows is held as floats. Results do not depend on how rows
@@ -129,13 +139,14 @@ impl<'a> Predictor<'a> {
                 }
             });
             let (mut done, count) = (0, tops.len() * lefts.len());
-            // Sums of the rows from the first unfinished one on.
-            let mut sums = vec![0.0f32; rows.window * size.width];
+            // Of each class, the sums of the rows from the first unfinished one on.
+            let plane = rows.window * size.width;
+            let mut sums = vec![0.0f32; self.model.classes() * plane];
             for (row, &top) in rows.starts.iter().enumerate().skip(skipped) {
                 for (column, &left) in columns.starts.iter().enumerate() {
                     let images = receive.recv().expect("the reader sends every window")?;
                     let probabilities = self.window(images, size.bands, area(top, left));
-                    let down = rows.weights(row).iter().zip(probabilities.chunks_exact(columns.window));
+                    let down = rows.weights(row).iter().cycle().zip(probabilities.chunks_exact(columns.window));
                     for (line, (down, values)) in sums.chunks_exact_mut(size.width).zip(down) {
                         let across = line[left..].iter_mut().zip(columns.weights(column).iter().zip(values));
                         across.for_each(|(sum, (across, value))| *sum += down * across * value);
@@ -147,19 +158,27 @@ impl<'a> Predictor<'a> {
                 let known = first.clamp(finished.start, finished.end);
                 for top in (known..finished.end).step_by(ROWS) {
                     let end = finished.end.min(top + ROWS);
-                    let values = &sums[(top - finished.start) * size.width..(end - finished.start) * size.width];
-                    report(Step::Rows { top, values })?;
+                    let part = (top - finished.start) * size.width..(end - finished.start) * size.width;
+                    let mut parts = sums.chunks_exact(plane).map(|plane| &plane[part.clone()]);
+                    let values = if sums.len() == plane {
+                        Cow::Borrowed(parts.next().expect("a class"))
+                    } else {
+                        parts.flatten().copied().collect()
+                    };
+                    report(Step::Rows { top, values: &values })?;
                 }
                 let finished = finished.len() * size.width;
-                sums.copy_within(finished.., 0);
-                let unfinished = sums.len() - finished;
-                sums[unfinished..].fill(0.0);
+                for plane in sums.chunks_exact_mut(plane) {
+                    plane.copy_within(finished.., 0);
+                    let unfinished = plane.len() - finished;
+                    plane[unfinished..].fill(0.0);
+                }
             }
             Ok(())
         })
     }
 
-    /// What the model says of one window, row-major.
+    /// What the model says of one window, `[classes, height, width]`.
     fn window(&self, images: Vec<Vec<f32>>, bands: usize, area: Area) -> Vec<f32> {
         let Normalisation { mean, std } = self.normalisation;
         let mut inputs: Vec<_> = images
@@ -194,7 +213,8 @@ impl<'a> Predictor<'a> {
     }
 
     fn probabilities(&self, inputs: &[Tensor<4>]) -> Tensor<4> {
-        sigmoid(self.model.forward(inputs))
+        let logits = self.model.forward(inputs);
+        if self.model.classes() == 1 { sigmoid(logits) } else { softmax(logits, 1) }
     }
 
     fn check_views(&self, dates: &[ImageView<'_>]) -> Result<(), InferenceError> {
@@ -221,10 +241,6 @@ impl<'a> Predictor<'a> {
         self.check_bands(bands)?;
         if height == 0 || width == 0 {
             return Err(InferenceError::Values { bands, height, width, actual: 0 });
-        }
-        let classes = self.model.classes();
-        if classes > 1 {
-            return Err(InferenceError::Classes { classes });
         }
         self.windows.check()
     }

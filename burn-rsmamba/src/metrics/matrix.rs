@@ -1,9 +1,11 @@
 //! Several classes.
 
 use super::Confusion;
+use serde::{Deserialize, Serialize};
 
-/// Pixels by true and predicted class.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Pixels by true and predicted class. Serialised as its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Vec<u64>>", into = "Vec<Vec<u64>>")]
 pub struct ConfusionMatrix {
     classes: usize,
     /// Row by row: the true class is the row, the predicted one the column.
@@ -95,6 +97,25 @@ impl ConfusionMatrix {
 
     fn predicted(&self, class: usize) -> u64 {
         self.pixels.iter().skip(class).step_by(self.classes).sum()
+    }
+}
+
+/// Rows by true class; they must be as long as there are rows.
+impl TryFrom<Vec<Vec<u64>>> for ConfusionMatrix {
+    type Error = String;
+
+    fn try_from(rows: Vec<Vec<u64>>) -> Result<Self, String> {
+        let classes = rows.len();
+        match rows.iter().find(|row| row.len() != classes) {
+            Some(row) => Err(format!("a matrix of {classes} rows has a row of {} numbers", row.len())),
+            None => Ok(Self { classes, pixels: rows.concat() }),
+        }
+    }
+}
+
+impl From<ConfusionMatrix> for Vec<Vec<u64>> {
+    fn from(counts: ConfusionMatrix) -> Self {
+        (0..counts.classes).map(|class| counts.row(class).to_vec()).collect()
     }
 }
 

@@ -1,6 +1,8 @@
 //! Losses, thresholds, ignored pixels and several classes, from training to evaluation; what a run leaves for people.
 
 use super::fixture::{Fixture, scene, train, write, write_label};
+use burn_rsmamba_datasets::{Pixels, RasterFile};
+use geojson::FeatureCollection;
 use image::Luma;
 use serde_json::Value;
 use std::{fs, path::PathBuf};
@@ -114,12 +116,69 @@ fn several_classes_and_ignored_pixels_from_training_to_scores() {
     let confusion: Vec<Vec<u64>> = serde_json::from_value(scores["confusion"].clone()).expect("rows of counts");
     let pixels: u64 = confusion.concat().iter().sum();
     assert_eq!(pixels, 2 * 64 * 60, "four columns of each image count nowhere");
-    let error = fixture.error(2, &[&eval[..], &["--csv", "x.csv"]].concat());
-    assert!(error.contains("--csv"), "{error}");
     let error = fixture.error(2, &[&eval[..], &["--label-rule", "nonzero"]].concat());
     assert!(error.contains("nonzero") && error.contains("classes:3"), "{error}");
-    let error = fixture.error(1, &["predict", "--model", "run", "--input", data, "--out", "maps"]);
-    assert!(error.contains("3 classes"), "{error}");
+    for flags in [&["--threshold", "0.4"][..], &["--min-area", "9"]] {
+        let error = fixture.error(2, &[&eval[..], flags].concat());
+        assert!(error.contains(flags[0]), "{error}");
+    }
+
+    // Whole images, turned, with a line an image and class, and maps of errors.
+    let whole = ["--whole", "--tta", "--csv", "images.csv", "--maps", "errors"];
+    let scores = fixture.json(&[&eval[..], &whole].concat());
+    let table = fs::read_to_string(fixture.path("images.csv")).expect("a table");
+    let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    let lines: Vec<_> = rows.iter().map(|row| (row[0], row[1])).collect();
+    assert_eq!(lines, [("s0", "0"), ("s0", "1"), ("s0", "2"), ("s1", "0"), ("s1", "1"), ("s1", "2")]);
+    let right: u64 = rows.iter().map(|row| row[8].parse::<u64>().expect("a count")).sum();
+    let confusion: Vec<Vec<u64>> = serde_json::from_value(scores["confusion"].clone()).expect("rows of counts");
+    assert_eq!(right, (0..3).map(|class| confusion[class][class]).sum::<u64>());
+    let map = image::open(fixture.path("errors/s0_errors.png")).expect("a map").to_rgb8();
+    assert_eq!(map.pixels().filter(|pixel| pixel.0 == [70; 3]).count(), 4 * 64, "what does not count is grey");
+    classes_are_mapped(&fixture, data, &scores["confusion"]);
+}
+
+/// `predict` with a model of three classes, run whole and turned, makes the errors of `eval`.
+fn classes_are_mapped(fixture: &Fixture, data: &str, confusion: &Value) {
+    let (input, labels) = (format!("{data}/test/image"), format!("{data}/test/label"));
+    let base = ["predict", "--model", "run", "--input", &input, "--out", "maps", "--whole", "--tta"];
+    let error = fixture.error(2, &[&base[..], &["--min-area", "9"]].concat());
+    assert!(error.contains("--min-area") && error.contains("one class"), "{error}");
+    let more = ["--labels", &labels, "--ignore-index", "255", "--prob", "--polygons", "--overlay", "--html"];
+    let ran = fixture.run(&[&base[..], &more].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let mut sums = vec![vec![0; 3]; 3];
+    for (index, line) in ran.stdout.lines().enumerate() {
+        let report: Value = serde_json::from_str(line).expect("JSON");
+        let here: Vec<Vec<u64>> = serde_json::from_value(report["scores"]["confusion"].clone()).expect("counts");
+        sums.iter_mut().flatten().zip(here.concat()).for_each(|(sum, count)| *sum += count);
+
+        let file = |kind: &str| fixture.path("maps").join(format!("s{index}_{kind}"));
+        let mask = image::open(file("mask.png")).expect("a mask").to_luma8();
+        let pixels = |class: u8| mask.pixels().filter(|pixel| pixel.0[0] == class).count();
+        assert_eq!((0..3).map(pixels).sum::<usize>(), 64 * 64, "every pixel has a class");
+        let shares: Vec<f64> = serde_json::from_value(report["classes"].clone()).expect("shares");
+        for class in 0..3 {
+            assert!((shares[usize::from(class)] - pixels(class) as f64 / 4096.0).abs() < 1e-12, "{report}");
+        }
+        // The likeliest of three has at least a third.
+        let mut probability = RasterFile::open(&file("prob.tif")).expect("a file");
+        let Pixels::F32(values) = probability.window(0, 0, 64, 64).expect("pixels").pixels else { panic!("floats") };
+        assert!(values.iter().all(|value| (1.0 / 3.0 - 1e-6..=1.0 + 1e-6).contains(value)));
+
+        let text = fs::read_to_string(file("polygons.geojson")).expect("polygons");
+        let objects: FeatureCollection = text.parse().expect("GeoJSON");
+        let mut found = [0; 3];
+        for feature in &objects.features {
+            let number = |key: &str| feature.property(key).and_then(|value| value.as_u64()).expect("a number") as usize;
+            found[number("class")] += number("pixels");
+        }
+        assert_eq!(found, [0, 1, 2].map(pixels), "polygons of each class have its pixels");
+        assert!(file("overlay.png").is_file() && file("errors.png").is_file());
+    }
+    assert_eq!(serde_json::json!(sums), *confusion);
+    let page = fs::read_to_string(fixture.path("maps/index.html")).expect("a page");
+    assert!(page.contains("Class 2") && !page.contains("Threshold"), "{page}");
 }
 
 #[test]
@@ -133,12 +192,12 @@ fn evaluation_writes_a_table_and_maps_of_errors() {
     assert_eq!((&scores["crop"], &scores["overlap"]), (&32.into(), &8.into()));
     let table = fs::read_to_string(fixture.path("images.csv")).expect("a table");
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!(rows[0][..2], ["image", "precision"]);
-    assert_eq!(rows[0][11..], ["threshold", "crop", "overlap"]);
+    assert_eq!(rows[0][..3], ["image", "class", "precision"]);
+    assert_eq!(rows[0][12..], ["threshold", "crop", "overlap"]);
     assert_eq!((rows.len(), rows[1][0], rows[2][0]), (3, "s0", "s1"));
-    assert_eq!(rows[1][12..], ["32", "8"]);
+    assert_eq!(rows[1][13..], ["32", "8"]);
     let errors: u64 =
-        rows[1..].iter().flat_map(|row| &row[8..10]).map(|count| count.parse::<u64>().expect("a count")).sum();
+        rows[1..].iter().flat_map(|row| &row[9..11]).map(|count| count.parse::<u64>().expect("a count")).sum();
     let wrong = |name: &str| {
         let map = image::open(fixture.path("errors").join(name)).expect("a map").to_rgb8();
         map.pixels().filter(|pixel| pixel.0[0] != pixel.0[1]).count() as u64

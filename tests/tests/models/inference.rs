@@ -2,10 +2,13 @@
 
 use burn::{
     Tensor,
-    tensor::{Device, TensorData, activation::sigmoid},
+    tensor::{
+        Device, TensorData,
+        activation::{sigmoid, softmax},
+    },
 };
 use burn_rsmamba::{
-    ModelMeta, RsmModel, Task,
+    ModelConfig, ModelMeta, RsmModel, Task,
     inference::{Blend, ImageView, InferenceError, Predictor, Step, Windows},
     weights::Normalisation,
 };
@@ -57,6 +60,41 @@ fn windows_cover_any_size_and_agree_with_the_model() {
     assert_eq!(error, InferenceError::Dates { task: Task::Ss, expected: 1, actual: 2 });
     let bad = Windows { size: Some(32), overlap: 32, blend: Blend::None };
     assert!(matches!(predict(bad, &[view]), Err(InferenceError::Window { size: 32, overlap: 32 })));
+}
+
+#[test]
+fn of_several_classes_every_one_is_mapped() {
+    let device = device();
+    let mut meta = ModelMeta::new(ModelConfig { classes: 3, ..smallest(Task::Ss) }, "a test");
+    meta.normalisation = Normalisation { mean: vec![0.0; 3], std: vec![1.0; 3] };
+    let model = meta.config.init_seeded(7, &device);
+    // More rows than are handed out at a time.
+    let (height, width) = (150, 40);
+    let data = picture(height, width, 1);
+    let predict = |windows| {
+        let predictor = Predictor { windows, ..Predictor::new(&model, &meta, &device) };
+        predictor.predict(&[view(&data, height, width)]).expect("fits")
+    };
+    let image = Tensor::<4>::from_data(TensorData::new(data.clone(), [1, 3, height, width]), &device);
+    let mut failures = Failures::default();
+    let expected = values(softmax(model.forward(&[image]), 1));
+    failures.absolute("whole image", &predict(Windows::WHOLE), &expected, 1e-6);
+    let (size, overlap, blend) = (Some(96), 24, Blend::Cosine);
+    let windows = predict(Windows { size, overlap, blend });
+    let pixels = height * width;
+    let sums: Vec<f32> = (0..pixels).map(|at| (0..3).map(|class| windows[class * pixels + at]).sum()).collect();
+    failures.absolute("sums of the classes", &sums, &vec![1.0; pixels], 1e-5);
+    // The first window alone says what stands above the second.
+    let rows: Vec<f32> =
+        (0..3 * 96).flat_map(|row| &data[(row / 96 * height + row % 96) * width..][..width]).copied().collect();
+    let first = Tensor::<4>::from_data(TensorData::new(rows, [1, 3, 96, width]), &device);
+    let first = values(softmax(model.forward(&[first]), 1));
+    let own = 54 * width;
+    for class in 0..3 {
+        let (found, expected) = (&windows[class * pixels..][..own], &first[class * 96 * width..][..own]);
+        failures.absolute(&format!("class {class} of the first window"), found, expected, 1e-6);
+    }
+    failures.finish();
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn written(mask: &Mask, georeference: Option<&GeoReference>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut file = GeoJson::new(&mut bytes, georeference).expect("begun");
     for polygon in polygons(mask) {
-        file.write(&polygon.rings, polygon.pixels, polygon.mean_probability).expect("written");
+        file.write(&polygon.rings, polygon.pixels, polygon.mean_probability, None).expect("written");
     }
     assert_eq!(file.finish().expect("ended") as usize, mask.parts(true, false).len());
     bytes

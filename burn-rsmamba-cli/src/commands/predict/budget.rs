@@ -36,7 +36,9 @@ pub(super) fn windows(most: u64, jobs: &[&Job], mapper: &Mapper<'_>, args: &Pred
         return Err(Failure::usage("--max-memory: this system does not tell how much memory is taken; give --window"));
     };
     let places: Vec<Place> = jobs.iter().filter_map(|job| Place::of(job)).collect();
-    let need = |side: usize| before + places.iter().map(|place| place.bytes(side, pixel)).max().unwrap_or_default();
+    let classes = mapper.model.classes();
+    let need =
+        |side: usize| before + places.iter().map(|place| place.bytes(side, pixel, classes)).max().unwrap_or_default();
     let longest = places.iter().map(|place| place.height.max(place.width)).max().unwrap_or(LARGEST);
     let largest = longest.next_multiple_of(STEP).min(LARGEST);
     match (1..=largest / STEP).map(|steps| steps * STEP).rev().find(|&side| need(side) <= most) {
@@ -83,13 +85,13 @@ impl Place {
     }
 
     /// Memory above the loaded model with windows of this side.
-    fn bytes(&self, side: usize, pixel: f64) -> u64 {
+    fn bytes(&self, side: usize, pixel: f64, classes: usize) -> u64 {
         let (rows, columns) = (side.min(self.height), side.min(self.width));
         let window = rows * columns;
         let model = (window as f64 * pixel) as u64;
         let read = window * self.pixel * WAITING;
-        // A sum and a flag of no data a pixel.
-        let strip = rows * self.width * 5 + ROWS.min(self.height) * self.width * ROW_BYTES;
+        // A sum a class and a flag of no data a pixel.
+        let strip = rows * self.width * (4 * classes + 1) + ROWS.min(self.height) * self.width * classes * ROW_BYTES;
         self.readers + model + (read + strip) as u64
     }
 }

@@ -14,7 +14,9 @@ use crate::cli::PredictArgs;
 use crate::error::Failure;
 use crate::html::{data_address, page};
 use crate::mapping::Mapper;
-use crate::pictures::{self, quicklook};
+use crate::mask_file::Coding;
+use crate::pictures::{self, palette, quicklook};
+use crate::report::Scores;
 
 /// The longest side of a picture on the page.
 const SIDE: usize = 384;
@@ -43,13 +45,15 @@ pub(super) fn write(
     args: &PredictArgs,
 ) -> anyhow::Result<()> {
     let mapped = jobs.iter().filter(|job| !failed.iter().any(|(other, _)| std::ptr::eq(*job, *other)));
-    let places: Vec<Markup> = mapped.map(|job| place(job, args)).collect::<anyhow::Result<_>>()?;
+    let places: Vec<Markup> = mapped.map(|job| place(job, mapper, args)).collect::<anyhow::Result<_>>()?;
     let title = format!("{} of {} scenes mapped", places.len(), jobs.len());
     let body = html! {
         table {
             tr { th { "Model" } td { (args.model.display()) } }
             tr { th { "Task" } td { (mapper.model.task()) } }
-            tr { th { "Threshold" } td { (mapper.threshold) } }
+            @if mapper.model.classes() == 1 {
+                tr { th { "Threshold" } td { (mapper.threshold) } }
+            }
             tr { th { "Arithmetic" } td { (args.precision) } }
         }
         @for place in &places { (place) }
@@ -67,9 +71,11 @@ pub(super) fn write(
 }
 
 /// Pictures and figures of a place that is mapped.
-fn place(job: &Job, args: &PredictArgs) -> anyhow::Result<Markup> {
-    let mask = quicklook::mask(&job.mask, SIDE)?;
-    let share = mask.marked as f64 / mask.mapped.max(1) as f64;
+fn place(job: &Job, mapper: &Mapper<'_>, args: &PredictArgs) -> anyhow::Result<Markup> {
+    let classes = mapper.model.classes();
+    let mask = quicklook::mask(&job.mask, Coding::of(classes), SIDE)?;
+    let percent =
+        |pixels: u64| format!("{:.2} %, {pixels} pixels", 100.0 * pixels as f64 / mask.mapped().max(1) as f64);
     let mut pictures = Vec::new();
     for (date, image) in (1..).zip(&job.images) {
         let name = if job.images.len() == 1 { name(image) } else { format!("Date {date}: {}", name(image)) };
@@ -80,7 +86,7 @@ fn place(job: &Job, args: &PredictArgs) -> anyhow::Result<Markup> {
     if let Some(label) = &job.label {
         let (counts, picture) = label.compare(&job.mask, SIDE)?;
         pictures.push((name(&label.errors), embedded(&picture)?));
-        scores = Some(counts);
+        scores = Some(counts.scores());
     }
     Ok(html! {
         article {
@@ -92,18 +98,24 @@ fn place(job: &Job, args: &PredictArgs) -> anyhow::Result<Markup> {
             }
             table {
                 tr { th { "Size" } td { (mask.width) " × " (mask.height) " pixels" } }
-                tr { th { "Marked" } td { (format!("{:.2} %", 100.0 * share)) ", " (mask.marked) " pixels" } }
+                @if classes == 1 {
+                    tr { th { "Marked" } td { (percent(mask.marked())) } }
+                } @else {
+                    @for (class, &pixels) in mask.classes.iter().enumerate().take(classes) {
+                        tr { th { "Class " (class) " " span style=(swatch(class as u8)) {} } td { (percent(pixels)) } }
+                    }
+                }
                 @if let Some(place) = &job.georeference {
-                    tr { th { "Area" } td { (format!("{:.1}", mask.marked as f64 * place.pixel_area())) " square units" } }
+                    tr { th { "Area" } td { (format!("{:.1}", mask.marked() as f64 * place.pixel_area())) " square units" } }
                     tr {
                         th { "Reference system" }
                         td { @match place.epsg() { Some(code) => { "EPSG:" (code) } None => { "without an EPSG code" } } }
                     }
                 }
-                @if let Some(counts) = &scores {
+                @if let Some(Scores { f1, iou, precision, recall, .. }) = &scores {
                     tr {
                         th { "Beside the label" }
-                        td { (format!("F1 {:.4}, IoU {:.4}, precision {:.4}, recall {:.4}", counts.f1(), counts.iou(), counts.precision(), counts.recall())) }
+                        td { (format!("F1 {f1:.4}, IoU {iou:.4}, precision {precision:.4}, recall {recall:.4}")) }
                     }
                 }
                 tr {
@@ -113,6 +125,12 @@ fn place(job: &Job, args: &PredictArgs) -> anyhow::Result<Markup> {
             }
         }
     })
+}
+
+/// A square in the colour of a class.
+fn swatch(class: u8) -> String {
+    let [red, green, blue] = palette::colour(class);
+    format!("display:inline-block;width:1em;height:1em;background:rgb({red},{green},{blue})")
 }
 
 fn name(path: &Path) -> String {

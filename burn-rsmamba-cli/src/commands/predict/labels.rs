@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use burn_rsmamba::metrics::Confusion;
 use burn_rsmamba_datasets::{LabelRule, Mask, Pixels, RasterFile, Scene, SceneSource};
 
 use super::Job;
-use crate::mask_file::{MARKED, NODATA};
+use crate::mask_file::Coding;
 use crate::pictures::errors::{Agreement, ErrorMap};
+use crate::report::Counts;
 
 /// Rows that are compared at a time.
 const ROWS: usize = 256;
@@ -16,6 +16,8 @@ const ROWS: usize = 256;
 pub(super) struct Label {
     pub(super) path: PathBuf,
     pub(super) rule: LabelRule,
+    /// Logits a pixel of the model that is compared.
+    pub(super) classes: usize,
     /// Where the picture of the errors goes.
     pub(super) errors: PathBuf,
 }
@@ -41,11 +43,12 @@ impl Label {
 
     /// Compares the finished mask with the label, row by row: its counts, and the picture of its errors, of at most `side` pixels a
     /// side.
-    pub(super) fn compare(&self, mask: &Path, side: usize) -> anyhow::Result<(Confusion, image::RgbImage)> {
+    pub(super) fn compare(&self, mask: &Path, side: usize) -> anyhow::Result<(Counts, image::RgbImage)> {
         let mut label = self.scene(mask).reader()?;
         let mut mask = RasterFile::open(mask)?;
         let (height, width) = (mask.height(), mask.width());
-        let (mut counts, mut picture) = (Confusion::default(), ErrorMap::new(width, height, side));
+        let (coding, mut counts) = (Coding::of(self.classes), Counts::new(self.classes));
+        let mut picture = ErrorMap::new(width, height, side);
         for top in (0..height).step_by(ROWS) {
             let rows = ROWS.min(height - top);
             let truth = label.label(top, 0, rows, width)?;
@@ -53,25 +56,24 @@ impl Label {
             let (Some(truth), Pixels::U8(found)) = (truth, &found.pixels) else {
                 anyhow::bail!("{} is no mask of this program", mask.path().display());
             };
-            let pixels: Vec<Agreement> =
-                found.iter().zip(&truth.data).map(|(&found, &truth)| agreement(found, truth)).collect();
-            for pixel in &pixels {
-                match pixel {
-                    Agreement::Hit => counts.tp += 1,
-                    Agreement::FalseAlarm => counts.fp += 1,
-                    Agreement::Miss => counts.fn_ += 1,
-                    Agreement::Rest => counts.tn += 1,
-                    Agreement::Uncounted => {}
-                }
+            // Pixels without data, in the images or in the label, count nowhere.
+            let class = |found: u8, truth: u8| coding.class(found).filter(|_| truth != Mask::IGNORED);
+            let pixels = found.iter().zip(&truth.data).map(|(&found, &truth)| (class(found, truth), truth));
+            if let Some((found, _)) =
+                pixels.clone().find(|(found, _)| usize::from(found.unwrap_or(0)) >= self.classes.max(2))
+            {
+                anyhow::bail!(
+                    "{} holds class {}, and the model knows {}; map it anew with --force",
+                    mask.path().display(),
+                    found.unwrap_or_default(),
+                    self.classes
+                );
             }
+            counts.count(pixels.clone().filter_map(|(found, truth)| Some((found?, truth))));
+            let pixels: Vec<Agreement> =
+                pixels.map(|(found, truth)| Agreement::of(found.is_some(), found.unwrap_or(0), truth)).collect();
             pixels.chunks(width).for_each(|row| picture.push(row.iter().copied()));
         }
         Ok((counts, picture.finish()))
     }
-}
-
-/// Pixels without data, in the images or in the label, count nowhere.
-fn agreement(found: u8, truth: u8) -> Agreement {
-    let counted = found != NODATA && truth != Mask::IGNORED;
-    Agreement::of(counted, found == MARKED, Mask::is_target(truth))
 }

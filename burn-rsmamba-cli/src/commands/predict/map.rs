@@ -1,5 +1,7 @@
 //! One place mapped, whatever its size: windows are read ahead, rows are written as they are finished.
 
+use std::borrow::Cow;
+
 use anyhow::Context;
 use burn_rsmamba::inference::{SceneSource, Step};
 use burn_rsmamba::vector::Sieve;
@@ -14,6 +16,7 @@ use crate::cli::PredictArgs;
 use crate::error::Failure;
 use crate::interrupt;
 use crate::mapping::Mapper;
+use crate::mask_file::Coding;
 use crate::model_file;
 use crate::pictures;
 use crate::progress::Progress;
@@ -33,35 +36,39 @@ pub(super) fn map<'a>(
     let nodata = Nodata::default();
     let source = Source::open(job, mapper, args, &nodata)?;
     let (height, width) = (source.size().height, source.size().width);
-    let outputs = Outputs::new(job, width, height, source.has_nodata());
+    let classes = mapper.model.classes();
+    let outputs = Outputs::new(job, classes, (height, width), source.has_nodata());
     let sieve = sieve(job, args)?;
     let mut journal = Journal::new(&job.journal, origin(job, mapper, args)?);
     let mapped_all = std::thread::scope(|scope| {
         let mut writers = outputs.start(scope, sieve);
-        // Rows as the journal holds them.
+        // Rows as the journal holds them, `[classes, rows, width]`.
         let mut write = |_top: usize, rows: &[f32]| -> anyhow::Result<()> {
-            let blank: Vec<bool> = rows.iter().map(|&value| value < 0.0).collect();
-            let marked: Vec<bool> = rows.iter().map(|&value| value >= mapper.threshold).collect();
-            writers.send(rows, &marked, &blank)
+            let first = &rows[..rows.len() / classes];
+            let blank: Vec<bool> = first.iter().map(|&value| value < 0.0).collect();
+            writers.send(likeliest(rows, classes), &mapper.found(rows), &blank)
         };
         let run = || -> anyhow::Result<()> {
-            let known = if args.resume { journal.resume(width, &mut write)? } else { 0 };
+            let known = if args.resume { journal.resume(classes * width, &mut write)? } else { 0 };
             mapper.predictor().map_from(known, source, |step| match step {
                 Step::Window { .. } if interrupt::requested() => {
                     anyhow::bail!("interrupted; finished rows are kept, go on with --resume")
                 }
                 Step::Window { done, count } => {
                     if done == 1 {
-                        progress.start_long(what, count);
+                        progress.start(what, count);
                     }
-                    progress.advance_long();
+                    progress.advance("");
                     Ok(())
                 }
                 Step::Rows { top, values } => {
-                    let count = values.len() / width;
+                    let count = values.len() / classes / width;
                     let blank = nodata.take(top, count, width);
-                    let rows: Vec<f32> =
-                        values.iter().zip(blank).map(|(&value, blank)| if blank { NO_DATA } else { value }).collect();
+                    let rows: Vec<f32> = values
+                        .iter()
+                        .zip(blank.iter().cycle())
+                        .map(|(&value, &blank)| if blank { NO_DATA } else { value })
+                        .collect();
                     // With the last rows the outputs are complete.
                     if top + count < height {
                         journal.append(&rows)?;
@@ -87,12 +94,26 @@ pub(super) fn map<'a>(
         }
     };
     if let Some(path) = &job.overlay {
-        pictures::write_overlay(path, job.background(args), &job.mask)?;
+        pictures::write_overlay(path, job.background(args), &job.mask, Coding::of(classes))?;
     }
     journal.remove();
     let scores = job.label.as_ref().map(|label| scored(job, label)).transpose()?;
-    let (image, mask, marked, objects) = (&job.images[0], &job.mask, tally.share(), tally.objects);
-    Ok(Report { image, mask, width, height, marked, objects, scores })
+    let (image, mask, marked, objects) = (&job.images[0], &job.mask, tally.marked(), tally.objects);
+    let classes = (classes > 1).then(|| tally.shares());
+    Ok(Report { image, mask, width, height, marked, classes, objects, scores })
+}
+
+/// The probability that is told of each pixel, from those of all classes `[classes, pixels]`: the largest.
+fn likeliest(rows: &[f32], classes: usize) -> Cow<'_, [f32]> {
+    if classes == 1 {
+        return Cow::Borrowed(rows);
+    }
+    let (first, others) = rows.split_at(rows.len() / classes);
+    let mut largest = first.to_vec();
+    for class in others.chunks_exact(first.len()) {
+        largest.iter_mut().zip(class).for_each(|(largest, &value)| *largest = largest.max(value));
+    }
+    Cow::Owned(largest)
 }
 
 /// Whether a file will not be readable next time either; what a network or a disk did may pass, and finished rows are dear.
@@ -110,7 +131,7 @@ fn is_lasting(error: &DatasetError) -> bool {
 fn scored(job: &Job, label: &Label) -> anyhow::Result<Scored> {
     let (counts, picture) = label.compare(&job.mask, pictures::QUICK_LOOK)?;
     pictures::write_picture(&label.errors, &picture)?;
-    Ok((&counts).into())
+    Ok(counts.into())
 }
 
 /// What takes away objects that are too small, if anything.

@@ -13,19 +13,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use burn_rsmamba::Task;
-use burn_rsmamba::metrics::Confusion;
+use burn_rsmamba::{RsmModel, Task};
 use burn_rsmamba_datasets::{GeoReference, RasterFile, list_images};
 use serde::Serialize;
 
 use self::labels::Label;
-use super::windows;
+use super::{refuse_for_several_classes, windows};
 use crate::cli::PredictArgs;
+use crate::config::label_rule;
 use crate::error::{Failure, Outcome};
 use crate::mapping::Mapper;
 use crate::output::print_json;
 use crate::progress::Progress;
-use crate::report::Scored;
+use crate::report::{Counts, Scored, Scores};
 use crate::{device, interrupt, mask_file, model_file};
 
 /// One place to map: an image a date, where it lies, and what is written.
@@ -62,8 +62,11 @@ struct Report<'a> {
     mask: &'a Path,
     width: usize,
     height: usize,
-    /// The share of the pixels that are marked.
+    /// The share of the pixels that are marked: of several classes, those that are not of class 0.
     marked: f64,
+    /// The share of each of several classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classes: Option<Vec<f64>>,
     /// Polygons, where they are written.
     #[serde(skip_serializing_if = "Option::is_none")]
     objects: Option<u64>,
@@ -78,14 +81,18 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     device::expect_precision(&device, &args.device, args.precision)?;
     let (model, meta) = model_file::load(&args.model, &device)?;
     let model = model.in_precision(args.precision);
-    if meta.config.classes > 1 {
+    let classes = meta.config.classes;
+    if classes > mask_file::MOST_CLASSES {
         return Err(Failure::run(format!(
-            "{} tells {} classes apart, and maps are of one; name a model of one class",
+            "{} tells {classes} classes apart, and maps hold at most {}",
             args.model.display(),
-            meta.config.classes
+            mask_file::MOST_CLASSES
         )));
     }
-    let jobs = jobs(args, model.task())?;
+    if classes > 1 {
+        refuse_for_several_classes(&args.model, args.threshold, args.objects)?;
+    }
+    let jobs = jobs(args, &model)?;
     let index = args.html.then(|| index::path(args)).transpose()?;
     let windows = windows(args.windows, meta.windows())?;
     std::fs::create_dir_all(&args.out)
@@ -110,16 +117,21 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     if let Some(most) = args.max_memory {
         mapper.windows = budget::windows(most, &to_map, &mapper, args)?;
     }
-    progress.info(format!("{}, threshold {}", mapper.windows, mapper.threshold));
+    progress.info(match classes {
+        1 => format!("{}, threshold {}", mapper.windows, mapper.threshold),
+        _ => format!("{}, the likeliest of {classes} classes", mapper.windows),
+    });
     interrupt::install()?;
-    let (mut failed, mut scores) = (Vec::new(), Confusion::default());
+    let (mut failed, mut counts) = (Vec::new(), Counts::new(classes));
     for (index, &job) in to_map.iter().enumerate() {
         let what = format!("mapping {} of {}, {}", index + 1, to_map.len(), job.images[0].display());
         let mapped = map::map(job, &mapper, args, &what, progress);
         progress.finish();
         match mapped {
             Ok(report) => {
-                scores += report.scores.as_ref().and_then(Scored::mask).unwrap_or_default();
+                if let Some(scored) = &report.scores {
+                    counts += &scored.counts;
+                }
                 print_json(&report)?;
             }
             Err(failure) if jobs.len() == 1 || interrupt::requested() => return Err(failure),
@@ -132,16 +144,12 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     // Of those that were finished before, the files tell.
     for job in jobs.iter().filter(|job| !to_map.iter().any(|other| std::ptr::eq(*job, *other))) {
         if let Some(label) = &job.label {
-            scores += label.compare(&job.mask, 1)?.0;
+            counts += &label.compare(&job.mask, 1)?.0;
         }
     }
-    if scores.total() > 0 {
-        progress.info(format!(
-            "all images: F1 {:.4}, IoU {:.4} of {} pixels",
-            scores.f1(),
-            scores.iou(),
-            scores.total()
-        ));
+    if counts.total() > 0 {
+        let Scores { f1, iou, .. } = counts.scores();
+        progress.info(format!("all images: F1 {f1:.4}, IoU {iou:.4} of {} pixels", counts.total()));
     }
     if let Some(path) = &index {
         index::write(path, &jobs, &failed, &mapper, args)?;
@@ -154,9 +162,10 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
 }
 
 /// What there is to do, checked against what is there already.
-fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
+fn jobs(args: &PredictArgs, model: &RsmModel) -> Result<Vec<Job>, Failure> {
+    let rule = label_rule(&args.label_rule, model.classes(), args.ignore_index)?;
     let first = list(&args.input)?;
-    let images: Vec<Vec<PathBuf>> = match (task, &args.input2[..]) {
+    let images: Vec<Vec<PathBuf>> = match (model.task(), &args.input2[..]) {
         (Task::Ss, []) => first.into_iter().map(|image| vec![image]).collect(),
         (Task::Cd, [_, ..]) => pairs(args, first, list(&args.input2)?)?,
         (Task::Ss, _) => {
@@ -184,7 +193,12 @@ fn jobs(args: &PredictArgs, task: Task) -> Result<Vec<Job>, Failure> {
             prob: args.prob.then(|| output("prob.tif")),
             polygons: args.polygons.then(|| output("polygons.geojson")),
             overlay: args.overlay.then(|| output("overlay.png")),
-            label: label.map(|path| Label { path, rule: args.label_rule.clone(), errors: output("errors.png") }),
+            label: label.map(|path| Label {
+                path,
+                rule: rule.clone(),
+                classes: model.classes(),
+                errors: output("errors.png"),
+            }),
             journal: output("unfinished"),
             images,
             georeference,

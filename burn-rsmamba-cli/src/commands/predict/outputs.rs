@@ -1,5 +1,6 @@
 //! The files of one place: small objects are taken away, then each file is written by a thread of its own.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::thread::Scope;
@@ -10,12 +11,14 @@ use burn_rsmamba_datasets::GeoTiff;
 
 use super::Job;
 use super::writer::{Writer, partial, write_geotiff, write_polygons};
-use crate::mask_file::{BACKGROUND, MARKED, NODATA};
+use crate::mask_file::Coding;
 use crate::pictures;
 
 /// The outputs of a job.
 pub(super) struct Outputs<'a> {
     job: &'a Job,
+    /// Logits a pixel.
+    classes: usize,
     width: usize,
     height: usize,
     nodata: bool,
@@ -24,6 +27,7 @@ pub(super) struct Outputs<'a> {
 /// The threads that write.
 pub(super) struct Writers<'scope> {
     width: usize,
+    classes: usize,
     sieve: Option<Sieve>,
     mask: Writer<'scope, u8>,
     polygons: Option<Writer<'scope, Vec<Run>, u64>>,
@@ -32,26 +36,31 @@ pub(super) struct Writers<'scope> {
 }
 
 /// What is in the mask.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone)]
 pub(super) struct Tally {
-    /// Pixels with data.
-    mapped: u64,
-    /// Pixels that are marked.
-    marked: u64,
+    /// Pixels of each class; of a mask, of what is not marked and what is.
+    pixels: Vec<u64>,
     /// Polygons, where they are written.
     pub(super) objects: Option<u64>,
 }
 
 impl Tally {
-    /// The share of the pixels that are marked.
-    pub(super) fn share(&self) -> f64 {
-        if self.mapped == 0 { 0.0 } else { self.marked as f64 / self.mapped as f64 }
+    /// The share of each class among the pixels with data.
+    pub(super) fn shares(&self) -> Vec<f64> {
+        let mapped: u64 = self.pixels.iter().sum();
+        self.pixels.iter().map(|&pixels| if mapped == 0 { 0.0 } else { pixels as f64 / mapped as f64 }).collect()
+    }
+
+    /// The share of what is not of class 0.
+    pub(super) fn marked(&self) -> f64 {
+        let (mapped, marked): (u64, u64) = (self.pixels.iter().sum(), self.pixels[1..].iter().sum());
+        if mapped == 0 { 0.0 } else { marked as f64 / mapped as f64 }
     }
 }
 
 impl<'a> Outputs<'a> {
-    pub(super) fn new(job: &'a Job, width: usize, height: usize, nodata: bool) -> Self {
-        Self { job, width, height, nodata }
+    pub(super) fn new(job: &'a Job, classes: usize, (height, width): (usize, usize), nodata: bool) -> Self {
+        Self { job, classes, width, height, nodata }
     }
 
     /// Starts a thread a file.
@@ -62,7 +71,7 @@ impl<'a> Outputs<'a> {
     ) -> Writers<'scope> {
         let mask = partial(&self.job.mask);
         let mask = if self.job.georeference.is_some() {
-            let raster = self.raster(NODATA.to_string());
+            let raster = self.raster(Coding::of(self.classes).nodata().to_string());
             Writer::spawn(scope, move |rows| write_geotiff(&mask, &raster, rows))
         } else {
             let size = (self.width, self.height);
@@ -71,13 +80,15 @@ impl<'a> Outputs<'a> {
         };
         let polygons = self.job.polygons.as_deref().map(|path| {
             let path = partial(path);
-            Writer::spawn(scope, move |rows| write_polygons(&path, self.job.georeference.as_ref(), rows))
+            Writer::spawn(scope, move |rows| write_polygons(&path, self.job.georeference.as_ref(), self.classes, rows))
         });
         let probability = self.job.prob.as_deref().map(|path| {
             let (path, raster) = (partial(path), self.raster("nan".to_owned()));
             Writer::spawn(scope, move |rows| write_geotiff(&path, &raster, rows))
         });
-        Writers { width: self.width, sieve, mask, polygons, probability, tally: Tally::default() }
+        let (width, classes) = (self.width, self.classes);
+        let tally = Tally { pixels: vec![0; classes.max(2)], objects: None };
+        Writers { width, classes, sieve, mask, polygons, probability, tally }
     }
 
     /// Gives the complete files their names.
@@ -111,19 +122,51 @@ impl<'a> Outputs<'a> {
 }
 
 impl Writers<'_> {
-    /// Hands finished rows on.
-    pub(super) fn send(&mut self, probabilities: &[f32], marked: &[bool], blank: &[bool]) -> anyhow::Result<()> {
-        let classes: Vec<Class> = marked.iter().zip(blank).map(|(&marked, &blank)| class(marked, blank)).collect();
-        let rows = classes.chunks(self.width).zip(probabilities.chunks(self.width));
-        let rows = rows.map(|(classes, values)| runs(classes.iter().copied().zip(values.iter().copied())));
-        let rows = match &mut self.sieve {
-            Some(sieve) => rows.flat_map(|row| sieve.push(row)).collect(),
-            None => rows.collect(),
-        };
-        self.send_runs(rows)?;
+    /// Hands finished rows on: the probability that is told of each pixel, the class that was found, and whether it has no data.
+    pub(super) fn send(&mut self, probabilities: Cow<'_, [f32]>, found: &[u8], blank: &[bool]) -> anyhow::Result<()> {
+        if self.classes == 1 {
+            let rows = self.layer(1, &probabilities, found, blank);
+            let rows = match &mut self.sieve {
+                Some(sieve) => rows.into_iter().flat_map(|row| sieve.push(row)).collect(),
+                None => rows,
+            };
+            self.send_runs(rows)?;
+        } else {
+            self.send_classes(&probabilities, found, blank)?;
+        }
         let Some(writer) = &mut self.probability else { return Ok(()) };
         let pixels = probabilities.iter().zip(blank);
         writer.send(pixels.map(|(&value, &blank)| if blank { f32::NAN } else { value }))
+    }
+
+    /// Rows with what is of a class marked.
+    fn layer(&self, marked: u8, probabilities: &[f32], found: &[u8], blank: &[bool]) -> Vec<Vec<Run>> {
+        let class = |(&found, &blank): (&u8, &bool)| match blank {
+            true => Class::NoData,
+            false if found == marked => Class::Marked,
+            false => Class::Background,
+        };
+        let pixels: Vec<(Class, f32)> = found.iter().zip(blank).map(class).zip(probabilities.iter().copied()).collect();
+        pixels.chunks(self.width).map(|row| runs(row.iter().copied())).collect()
+    }
+
+    /// Rows of several classes as they are; for the polygons, each row class by class.
+    fn send_classes(&mut self, probabilities: &[f32], found: &[u8], blank: &[bool]) -> anyhow::Result<()> {
+        for (&class, _) in found.iter().zip(blank).filter(|(_, blank)| !**blank) {
+            self.tally.pixels[usize::from(class)] += 1;
+        }
+        let coding = Coding::Classes;
+        let value = |(&class, &blank): (&u8, &bool)| if blank { coding.nodata() } else { coding.value(class) };
+        self.mask.send(found.iter().zip(blank).map(value))?;
+        if self.polygons.is_none() {
+            return Ok(());
+        }
+        let mut layers: Vec<_> =
+            (0..self.classes).map(|class| self.layer(class as u8, probabilities, found, blank).into_iter()).collect();
+        let rows = found.len() / self.width;
+        let rows: Vec<Vec<Run>> =
+            (0..rows).flat_map(|_| layers.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect();
+        self.polygons.as_mut().map_or(Ok(()), |polygons| polygons.send(rows))
     }
 
     /// Waits until everything is on disk; what it holds, or what went wrong there.
@@ -140,10 +183,8 @@ impl Writers<'_> {
     }
 
     fn send_runs(&mut self, rows: Vec<Vec<Run>>) -> anyhow::Result<()> {
-        for run in rows.iter().flatten() {
-            let pixels = u64::from(run.end - run.start);
-            self.tally.mapped += if run.class == Class::NoData { 0 } else { pixels };
-            self.tally.marked += if run.class == Class::Marked { pixels } else { 0 };
+        for run in rows.iter().flatten().filter(|run| run.class != Class::NoData) {
+            self.tally.pixels[usize::from(run.class == Class::Marked)] += u64::from(run.end - run.start);
         }
         let pixels = rows.iter().flatten().map(|run| (value(run.class), (run.end - run.start) as usize));
         self.mask.send(pixels.flat_map(|(value, count)| std::iter::repeat_n(value, count)))?;
@@ -151,19 +192,11 @@ impl Writers<'_> {
     }
 }
 
-fn class(marked: bool, blank: bool) -> Class {
-    match (blank, marked) {
-        (true, _) => Class::NoData,
-        (false, true) => Class::Marked,
-        (false, false) => Class::Background,
-    }
-}
-
-/// What stands for a class in a mask.
+/// What stands for a class in a mask of one.
 fn value(class: Class) -> u8 {
     match class {
-        Class::NoData => NODATA,
-        Class::Marked => MARKED,
-        Class::Background => BACKGROUND,
+        Class::NoData => Coding::Mask.nodata(),
+        Class::Marked => Coding::Mask.value(1),
+        Class::Background => Coding::Mask.value(0),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use anyhow::{Context, anyhow};
-use burn_rsmamba::vector::{Polygons, Run};
+use burn_rsmamba::vector::{Polygon, Polygons, Run};
 use burn_rsmamba_datasets::{GeoJson, GeoReference, GeoSample, GeoTiff};
 
 pub(super) use crate::aside::aside as partial;
@@ -74,22 +74,28 @@ pub(super) fn write_geotiff<T: GeoSample>(
     if ended { Ok(()) } else { written.with_context(|| format!("cannot write {}", path.display())) }
 }
 
-/// Writes the objects of rows that come; their number.
+/// Writes the objects of rows that come; their number. With several classes each row comes once a class, in their order.
 pub(super) fn write_polygons(
     path: &Path,
     georeference: Option<&GeoReference>,
+    classes: usize,
     receive: Receiver<Vec<Vec<Run>>>,
 ) -> anyhow::Result<u64> {
     let write = || -> std::io::Result<u64> {
         let mut file = GeoJson::new(BufWriter::new(File::create(path)?), georeference)?;
-        let mut polygons = Polygons::default();
-        for row in receive.into_iter().flatten() {
-            for object in polygons.push(&row) {
-                file.write(&object.rings, object.pixels, object.mean_probability)?;
-            }
+        let mut write = |class: usize, objects: Vec<Polygon>| {
+            let class = (classes > 1).then_some(class);
+            objects.iter().try_for_each(|Polygon { pixels, mean_probability, rings }| {
+                file.write(rings, *pixels, *mean_probability, class)
+            })
+        };
+        let mut layers: Vec<Polygons> = (0..classes).map(|_| Polygons::default()).collect();
+        for (index, row) in receive.into_iter().flatten().enumerate() {
+            let class = index % classes;
+            write(class, layers[class].push(&row))?;
         }
-        for object in polygons.finish() {
-            file.write(&object.rings, object.pixels, object.mean_probability)?;
+        for (class, polygons) in layers.into_iter().enumerate() {
+            write(class, polygons.finish())?;
         }
         file.finish()
     };

@@ -1,7 +1,9 @@
 //! The end of a training: the best weights on the test split, in numbers and pictures.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use anyhow::Context;
 use burn::tensor::Device;
 use burn_rsmamba::inference::{Blend, Windows};
 use burn_rsmamba::weights;
@@ -12,15 +14,16 @@ use crate::error::Outcome;
 use crate::mapping::Mapper;
 use crate::output::print_json;
 use crate::progress::Progress;
-use crate::report::{Baselines, ImageScores, RunScores, Scored, Scoring, TrainReport};
+use crate::report::{Baselines, ImageScores, RunScores, Scoring, TrainReport};
 use crate::run_folder::RunFolder;
 use crate::scoring::score_scenes;
 use crate::training::checkpoint::State;
-use crate::training::evaluate;
 use crate::{html_report, pictures};
 
-/// Pictures written at most; a large split would fill the disk.
+/// Scenes of which pictures are written in any case; those of a large split would fill the disk.
 const MOST_PICTURES: usize = 32;
+/// Pictures of the worst of the others.
+const WORST: usize = html_report::PICTURES;
 
 /// Pixels of a scene that is shown beside its label.
 const LARGEST_COMPARISON: usize = 1 << 26;
@@ -40,39 +43,35 @@ pub(super) fn run(
     let windows = Windows { size: Some(meta.crop), overlap: 0, blend: Blend::None };
     let several = meta.config.classes > 1;
     let mut images = Vec::new();
-    let scored: Scored = if several {
-        (&evaluate::score_classes(&model, &meta, &splits.test, device, progress)?).into()
-    } else {
-        let folder = run.predictions()?;
-        let mapper = Mapper {
-            model: &model,
-            meta: &meta,
-            windows,
-            augmented: false,
-            threshold: meta.threshold,
-            sieve: None,
-            device,
-        };
-        let counts = score_scenes(&mapper, &splits.test, progress, |scored| {
-            let name = scored.name;
-            images.push(ImageScores { image: name.to_owned(), counts: scored.counts });
-            if images.len() > MOST_PICTURES {
-                return Ok(());
-            }
-            let path = folder.join(format!("{name}.png"));
-            // Of a giant scene the errors alone, reduced.
-            if scored.width * scored.height > LARGEST_COMPARISON {
-                return pictures::write_errors(&path, scored);
-            }
-            pictures::write_comparison(&path, &splits.test.scene(scored.index)?.images, scored)
-        })?;
-        (&counts).into()
+    let folder = run.predictions()?;
+    let mapper = Mapper {
+        model: &model,
+        meta: &meta,
+        windows,
+        augmented: false,
+        threshold: meta.threshold,
+        sieve: None,
+        device,
     };
+    let mut worst = Worst::default();
+    let counts = score_scenes(&mapper, &splits.test, progress, |scored| {
+        let name = scored.name;
+        images.push(ImageScores { image: name.to_owned(), counts: scored.counts.clone() });
+        let path = folder.join(format!("{name}.png"));
+        if images.len() > MOST_PICTURES && !worst.takes(scored.counts.wrong(), &path)? {
+            return Ok(());
+        }
+        // Of a giant scene the errors alone, reduced.
+        if scored.width * scored.height > LARGEST_COMPARISON {
+            return pictures::write_errors(&path, scored);
+        }
+        pictures::write_comparison(&path, &splits.test.scene(scored.index)?.images, scored)
+    })?;
     let report = TrainReport {
         run: run.root(),
         best_epoch: state.best.first().map(|best| best.epoch),
         split: splits.scored.to_string(),
-        scored,
+        scored: counts.into(),
         scoring: Scoring {
             threshold: (!several).then_some(meta.threshold),
             crop: windows.size,
@@ -105,4 +104,47 @@ pub(super) fn run(
     }
     print_json(&report)?;
     Ok(())
+}
+
+/// The worst scenes so far, by the share of pixels that are wrong, and their pictures.
+#[derive(Default)]
+struct Worst(Vec<(f64, PathBuf)>);
+
+impl Worst {
+    /// Whether a scene is among the worst; the picture of the one in whose place it comes is taken away.
+    fn takes(&mut self, wrong: f64, path: &Path) -> anyhow::Result<bool> {
+        let place = self.0.partition_point(|(other, _)| *other >= wrong);
+        if place == WORST {
+            return Ok(false);
+        }
+        self.0.insert(place, (wrong, path.to_owned()));
+        if self.0.len() > WORST
+            && let Some((_, path)) = self.0.pop()
+        {
+            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_of_the_worst_are_kept() {
+        let folder = std::env::temp_dir().join(format!("burn-rsmamba-cli-worst-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut worst = Worst::default();
+        for (index, wrong) in [0.1, 0.5, 0.2, 0.3, 0.1, 0.4, 0.0, 0.6].into_iter().enumerate() {
+            let path = folder.join(format!("{index}.png"));
+            if worst.takes(wrong, &path).unwrap() {
+                std::fs::write(&path, "").unwrap();
+            }
+        }
+        let mut left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+        left.sort();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(left, ["1.png", "3.png", "5.png", "7.png"]);
+    }
 }

@@ -6,7 +6,7 @@ use cubecl::prelude::*;
 /// A chunk decays what it is given by `exp(a * sum of its steps)`, whichever way it is walked, so one number a chunk and
 /// channel is all that is needed. A unit owns one state of one channel and goes through the chunks, backwards where
 /// `reverse`; no barrier, no shared memory.
-#[cube(launch)]
+#[cube(launch_unchecked)]
 pub(crate) fn carry_states(
     a: &[f32],        // [G * D, N]
     sums: &[f32],     // [B, G, C, D]

@@ -1,5 +1,5 @@
 use super::{
-    layout::{ScanLayout, chunk_end, pixel_at, place, state_base},
+    layout::{ScanLayout, Walk, chunk_end, in_row, place, state_base},
     step::{load_row, raw_step, step_size},
 };
 use crate::gpu::blueprint::Blueprint;
@@ -9,7 +9,7 @@ use cubecl::prelude::*;
 ///
 /// A unit owns one channel of one chunk; no barrier, no shared memory. The pixels of one group's chunks are distinct, so
 /// with `accumulate` a launch may add to what the one before it wrote for another group of the same part.
-#[cube(launch)]
+#[cube(launch_unchecked)]
 pub(crate) fn scan_chunks<F: Float, O: Float>(
     u: &[F],                // [B, G * D, L]
     step: &[F],             // [B, G * D, L] or rows of R
@@ -63,8 +63,11 @@ pub(crate) fn scan_chunks<F: Float, O: Float>(
     let step_base = batch * layout.step_batch + group * layout.step_group + channel * layout.step_channel;
     let row_base = batch * layout.row_batch + group * layout.row_group;
     let out_base = batch * layout.out_batch + part * layout.out_part + channel * layout.u_channel;
-    for l in chunk * layout.chunk..chunk_end(layout, chunk) {
-        let pixel = pixel_at(layout, group, l, blueprint.map);
+    let start = chunk * layout.chunk;
+    let mut walk = Walk::at(layout, group, start);
+    for _ in start..chunk_end(layout, chunk) {
+        let pixel = walk.pixel();
+        walk.forth(blueprint.map);
         let u_value = f32::cast_from(u[u_base + pixel * layout.u_position]);
         let x = raw_step::<F>(step, step_base + pixel * layout.step_position, &weights, bias_value, rank);
         let dt = step_size(x, blueprint.softplus);
@@ -76,7 +79,7 @@ pub(crate) fn scan_chunks<F: Float, O: Float>(
         }
         #[unroll(unroll)]
         for n in 0..states {
-            let at = row + n * layout.row_state;
+            let at = row + in_row(layout, n, blueprint.map);
             let next = (dt * decay[n]).exp() * h[n] + scaled * f32::cast_from(b[at + layout.b_offset]);
             h[n] = next;
             sum += next * f32::cast_from(c[at + layout.c_offset]);

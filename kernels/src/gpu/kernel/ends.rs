@@ -1,5 +1,5 @@
 use super::{
-    layout::{ScanLayout, chunk_end, pixel_at, place, state_base},
+    layout::{ScanLayout, Walk, chunk_end, in_row, place, state_base},
     step::{load_row, raw_step, step_size},
 };
 use crate::gpu::blueprint::Blueprint;
@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 /// What every chunk does to a zero state, and its sum of steps.
 ///
 /// A unit owns one channel of one chunk; no barrier, no shared memory.
-#[cube(launch)]
+#[cube(launch_unchecked)]
 pub(crate) fn chunk_ends<F: Float>(
     u: &[F],          // [B, G * D, L]
     step: &[F],       // [B, G * D, L] or rows of R
@@ -50,8 +50,11 @@ pub(crate) fn chunk_ends<F: Float>(
     let step_base = batch * layout.step_batch + group * layout.step_group + channel * layout.step_channel;
     let b_base = batch * layout.row_batch + group * layout.row_group + layout.b_offset;
     let mut sum = 0.0f32;
-    for l in chunk * layout.chunk..chunk_end(layout, chunk) {
-        let pixel = pixel_at(layout, group, l, blueprint.map);
+    let start = chunk * layout.chunk;
+    let mut walk = Walk::at(layout, group, start);
+    for _ in start..chunk_end(layout, chunk) {
+        let pixel = walk.pixel();
+        walk.forth(blueprint.map);
         let x = raw_step::<F>(step, step_base + pixel * layout.step_position, &weights, bias_value, rank);
         let dt = step_size(x, blueprint.softplus);
         let scaled = dt * f32::cast_from(u[u_base + pixel * layout.u_position]);
@@ -59,7 +62,7 @@ pub(crate) fn chunk_ends<F: Float>(
         sum += dt;
         #[unroll(unroll)]
         for n in 0..states {
-            let injected = scaled * f32::cast_from(b[b_pixel + n * layout.row_state]);
+            let injected = scaled * f32::cast_from(b[b_pixel + in_row(layout, n, blueprint.map)]);
             h[n] = (dt * decay[n]).exp() * h[n] + injected;
         }
     }
@@ -74,7 +77,7 @@ pub(crate) fn chunk_ends<F: Float>(
 /// What every chunk makes of the gradient of `y` alone: the gradient of its first state where that of its last is zero.
 ///
 /// A unit owns one channel of one chunk; no barrier, no shared memory.
-#[cube(launch)]
+#[cube(launch_unchecked)]
 pub(crate) fn reverse_ends<F: Float>(
     step: &[F],       // [B, G * D, L] or rows of R
     c: &[F],          // [B, G, N, L]
@@ -115,15 +118,17 @@ pub(crate) fn reverse_ends<F: Float>(
     let step_base = batch * layout.step_batch + group * layout.step_group + channel * layout.step_channel;
     let c_base = batch * layout.row_batch + group * layout.row_group + layout.c_offset;
     let end = chunk_end(layout, chunk);
-    for back in 0..end - chunk * layout.chunk {
-        let pixel = pixel_at(layout, group, end - 1 - back, blueprint.map);
+    let mut walk = Walk::at(layout, group, end - 1);
+    for _ in chunk * layout.chunk..end {
+        let pixel = walk.pixel();
+        walk.back(blueprint.map);
         let x = raw_step::<F>(step, step_base + pixel * layout.step_position, &weights, bias_value, rank);
         let dt = step_size(x, blueprint.softplus);
         let dy_value = f32::cast_from(dy[u_base + pixel * layout.u_position]);
         let c_pixel = c_base + pixel * layout.row_position;
         #[unroll(unroll)]
         for n in 0..states {
-            let d = carry[n] + dy_value * f32::cast_from(c[c_pixel + n * layout.row_state]);
+            let d = carry[n] + dy_value * f32::cast_from(c[c_pixel + in_row(layout, n, blueprint.map)]);
             carry[n] = (dt * decay[n]).exp() * d;
         }
     }

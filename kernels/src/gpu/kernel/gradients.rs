@@ -1,5 +1,5 @@
 use super::{
-    layout::{ScanLayout, chunk_end, pixel_at, place, state_base},
+    layout::{ScanLayout, Walk, chunk_end, in_row, place, state_base},
     step::{load_row, raw_step, step_size, step_slope},
 };
 use crate::gpu::blueprint::{Blueprint, GradientBlueprint};
@@ -17,7 +17,7 @@ use cubecl::prelude::*;
 /// compute along with a gradient of zero, so that every unit meets every barrier.
 ///
 /// Gradients of parameters are sums over steps and stay with the unit until its chunk is done.
-#[cube(launch)]
+#[cube(launch_unchecked)]
 pub(crate) fn scan_gradients<F: Float, O: Float>(
     u: &[F],                // [B, G * D, L]
     step: &[F],             // [B, G * D, L] or rows of R
@@ -100,6 +100,7 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
 
     // The state before each tile.
     let mut tile_starts = Array::<f32>::new(comptime!(gradient.tiles * blueprint.states));
+    let mut walk = Walk::at(layout, group, start);
     for tile in 0..tiles {
         #[unroll(unroll)]
         for n in 0..states {
@@ -107,15 +108,16 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
         }
         let first = start + tile * tile_steps;
         let after_last = select::<usize>(first + tile_steps < end, first + tile_steps, end);
-        for l in select::<usize>(first < end, first, end)..after_last {
-            let pixel = pixel_at(layout, group, l, blueprint.map);
+        for _ in select::<usize>(first < end, first, end)..after_last {
+            let pixel = walk.pixel();
+            walk.forth(blueprint.map);
             let x = raw_step::<F>(step, step_base + pixel * layout.step_position, &weights, bias_value, rank);
             let dt = step_size(x, blueprint.softplus);
             let scaled = dt * f32::cast_from(u[u_base + pixel * layout.u_position]);
             let b_pixel = row_base + pixel * layout.row_position + layout.b_offset;
             #[unroll(unroll)]
             for n in 0..states {
-                let injected = scaled * f32::cast_from(b[b_pixel + n * layout.row_state]);
+                let injected = scaled * f32::cast_from(b[b_pixel + in_row(layout, n, blueprint.map)]);
                 h[n] = (dt * decay_rate[n]).exp() * h[n] + injected;
             }
         }
@@ -132,8 +134,10 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
             h[n] = tile_starts[tile * states + n];
         }
         // The state before each step of the tile.
+        let mut walk = Walk::at(layout, group, first);
         for s in 0..steps {
-            let pixel = pixel_at(layout, group, first + s, blueprint.map);
+            let pixel = walk.pixel();
+            walk.forth(blueprint.map);
             let x = raw_step::<F>(step, step_base + pixel * layout.step_position, &weights, bias_value, rank);
             let dt = step_size(x, blueprint.softplus);
             let scaled = dt * f32::cast_from(u[u_base + pixel * layout.u_position]);
@@ -141,13 +145,14 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
             #[unroll(unroll)]
             for n in 0..states {
                 befores[s * states + n] = h[n];
-                let injected = scaled * f32::cast_from(b[b_pixel + n * layout.row_state]);
+                let injected = scaled * f32::cast_from(b[b_pixel + in_row(layout, n, blueprint.map)]);
                 h[n] = (dt * decay_rate[n]).exp() * h[n] + injected;
             }
         }
         for walked in 0..steps {
             let s = steps - 1 - walked;
-            let pixel = pixel_at(layout, group, first + s, blueprint.map);
+            walk.back(blueprint.map);
+            let pixel = walk.pixel();
             let step_at = step_base + pixel * layout.step_position;
             let x = raw_step::<F>(step, step_at, &weights, bias_value, rank);
             let dt = step_size(x, blueprint.softplus);
@@ -159,8 +164,8 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
             let mut decayed_a = 0.0f32;
             #[unroll(unroll)]
             for n in 0..states {
-                let b_value = f32::cast_from(b[row + layout.b_offset + n * layout.row_state]);
-                let c_value = f32::cast_from(c[row + layout.c_offset + n * layout.row_state]);
+                let b_value = f32::cast_from(b[row + layout.b_offset + in_row(layout, n, blueprint.map)]);
+                let c_value = f32::cast_from(c[row + layout.c_offset + in_row(layout, n, blueprint.map)]);
                 let before = befores[s * states + n];
                 let decay = (dt * decay_rate[n]).exp();
                 let d = carry[n] + dy_value * c_value;
@@ -210,9 +215,9 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
                     for other in 0..units {
                         sum += terms[term * pitch + other];
                     }
-                    let mut at = row_out + layout.b_gradient + term * layout.row_state;
+                    let mut at = row_out + layout.b_gradient + in_row(layout, term, blueprint.map);
                     if term >= states {
-                        at = row_out + layout.c_gradient + (term - states) * layout.row_state;
+                        at = row_out + layout.c_gradient + in_row(layout, term - states, blueprint.map);
                     }
                     if term >= 2 * states {
                         // The low-rank step lies where its row starts.

@@ -4,7 +4,7 @@ use cubecl::prelude::*;
 ///
 /// Element `i = outer * inner_count + inner` of the result is read at `offset + outer * outer_stride + inner *
 /// inner_stride`, which also transposes. A unit owns one element.
-#[cube(launch)]
+#[cube(launch_unchecked)]
 pub(crate) fn sum_parts<O: Float>(
     parts: &[f32],
     out: &mut [O],

@@ -131,30 +131,33 @@ pub(super) fn backward(
         parameters: wanted.parameters,
     };
     for slot in 0..geometry.groups / parts {
-        scan_gradients::launch(
-            client,
-            grid.count(client),
-            grid.dim(),
-            operands.u.arg(),
-            operands.step.arg(),
-            operands.b.arg(),
-            operands.c.arg(),
-            dy.arg(),
-            operands.a.arg(),
-            operands.weight.arg(),
-            operands.bias().arg(),
-            operands.skip().arg(),
-            starts.states.arg(),
-            carries.arg(),
-            du_arg.arg(),
-            dstep.arg(),
-            rows.arg(),
-            parameters.arg(),
-            geometry.layout(Cut { chunk, parts, slot }, grid).launch(),
-            Blueprint { carried: true, accumulate: slot > 0, ..problem.blueprint() },
-            gradient,
-            [problem.element, du_element],
-        );
+        // SAFETY: as in `forward`; units beyond the last channel take its place and write nothing.
+        unsafe {
+            scan_gradients::launch_unchecked(
+                client,
+                grid.count(client),
+                grid.dim(),
+                operands.u.arg(),
+                operands.step.arg(),
+                operands.b.arg(),
+                operands.c.arg(),
+                dy.arg(),
+                operands.a.arg(),
+                operands.weight.arg(),
+                operands.bias().arg(),
+                operands.skip().arg(),
+                starts.states.arg(),
+                carries.arg(),
+                du_arg.arg(),
+                dstep.arg(),
+                rows.arg(),
+                parameters.arg(),
+                geometry.layout(Cut { chunk, parts, slot }, grid).launch(),
+                Blueprint { carried: true, accumulate: slot > 0, ..problem.blueprint() },
+                gradient,
+                [problem.element, du_element],
+            )
+        };
     }
     Ok(Gradients {
         input: du.map(|du| du.finish(problem)),
@@ -173,21 +176,24 @@ fn chunk_carries(problem: &Problem<'_>, dy: &Buffer, sums: &Buffer, chunk: usize
     let carries = Buffer::empty(client, problem.boundary_len(chunks)?, F32);
     let grid: Grid = problem.grid(chunks, geometry.groups, usize::MAX)?;
     let cut = Cut { chunk, parts: geometry.groups, slot: 0 };
-    reverse_ends::launch(
-        client,
-        grid.count(client),
-        grid.dim(),
-        operands.step.arg(),
-        operands.c.arg(),
-        dy.arg(),
-        operands.a.arg(),
-        operands.weight.arg(),
-        operands.bias().arg(),
-        carries.arg(),
-        geometry.layout(cut, grid).launch(),
-        problem.blueprint(),
-        problem.element,
-    );
+    // SAFETY: as in `forward`.
+    unsafe {
+        reverse_ends::launch_unchecked(
+            client,
+            grid.count(client),
+            grid.dim(),
+            operands.step.arg(),
+            operands.c.arg(),
+            dy.arg(),
+            operands.a.arg(),
+            operands.weight.arg(),
+            operands.bias().arg(),
+            carries.arg(),
+            geometry.layout(cut, grid).launch(),
+            problem.blueprint(),
+            problem.element,
+        )
+    };
     problem.carry(sums, &carries, cut, grid, true);
     Ok(carries)
 }

@@ -119,22 +119,25 @@ impl Problem<'_> {
         let sums = Buffer::empty(client, geometry.batch * geometry.all_channels() * chunks, F32);
         let grid = self.grid(chunks, geometry.groups, usize::MAX)?;
         let cut = Cut { chunk, parts: geometry.groups, slot: 0 };
-        chunk_ends::launch(
-            client,
-            grid.count(client),
-            grid.dim(),
-            operands.u.arg(),
-            operands.step.arg(),
-            operands.b.arg(),
-            operands.a.arg(),
-            operands.weight.arg(),
-            operands.bias().arg(),
-            states.arg(),
-            sums.arg(),
-            geometry.layout(cut, grid).launch(),
-            self.blueprint(),
-            self.element,
-        );
+        // SAFETY: as in `forward`.
+        unsafe {
+            chunk_ends::launch_unchecked(
+                client,
+                grid.count(client),
+                grid.dim(),
+                operands.u.arg(),
+                operands.step.arg(),
+                operands.b.arg(),
+                operands.a.arg(),
+                operands.weight.arg(),
+                operands.bias().arg(),
+                states.arg(),
+                sums.arg(),
+                geometry.layout(cut, grid).launch(),
+                self.blueprint(),
+                self.element,
+            )
+        };
         let starts = ChunkStarts { states, sums };
         self.carry(&starts.sums, &starts.states, cut, grid, false);
         Ok(starts)
@@ -145,18 +148,21 @@ impl Problem<'_> {
         let Self { client, geometry, .. } = self;
         let units = geometry.batch * geometry.all_channels() * geometry.states;
         let (count, dim) = flat(client, units);
-        carry_states::launch(
-            client,
-            count,
-            dim,
-            self.operands.a.arg(),
-            sums.arg(),
-            ends.arg(),
-            geometry.layout(cut, grid).launch(),
-            units,
-            geometry.states,
-            reverse,
-        );
+        // SAFETY: units beyond the last state end at once; the buffers were made for this cut.
+        unsafe {
+            carry_states::launch_unchecked(
+                client,
+                count,
+                dim,
+                self.operands.a.arg(),
+                sums.arg(),
+                ends.arg(),
+                geometry.layout(cut, grid).launch(),
+                units,
+                geometry.states,
+                reverse,
+            )
+        };
     }
 
     /// Adds partial results in order.
@@ -167,21 +173,24 @@ impl Problem<'_> {
             Some((row, distance)) => (row, 1, distance),
             None => (parts.elements, 0, 1),
         };
-        sum_parts::launch(
-            self.client,
-            count,
-            dim,
-            source.arg(),
-            out.arg(),
-            parts.elements,
-            parts.count,
-            parts.stride,
-            parts.offset,
-            inner_count,
-            outer_stride,
-            inner_stride,
-            element,
-        );
+        // SAFETY: units beyond the last element end at once, and `parts` describes what `source` was made for.
+        unsafe {
+            sum_parts::launch_unchecked(
+                self.client,
+                count,
+                dim,
+                source.arg(),
+                out.arg(),
+                parts.elements,
+                parts.count,
+                parts.stride,
+                parts.offset,
+                inner_count,
+                outer_stride,
+                inner_stride,
+                element,
+            )
+        };
         out
     }
 
