@@ -32,9 +32,9 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "VALUE")]
     pub(crate) ignore_index: Option<u16>,
 
-    /// Make images and labels smaller by this ratio first, as the model was trained.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_count)]
-    pub(crate) downsample: usize,
+    /// Make images and labels smaller by this ratio first [default: as the model was trained].
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) downsample: Option<usize>,
 
     /// Expect a model of this task, and refuse another.
     #[arg(long, value_parser = task_parser())]

@@ -29,7 +29,7 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
     let options = CropOptions {
         size: windows.size.unwrap_or(meta.crop),
         overlap: windows.overlap,
-        downsample: args.downsample,
+        downsample: args.downsample.unwrap_or(meta.downsample.get()),
         ..CropOptions::default()
     };
     let rule = label_rule(&args.label.label_rule, meta.config.classes, args.ignore_index)?;

@@ -2,6 +2,7 @@
 
 mod score;
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Instant;
 
@@ -193,6 +194,7 @@ fn describe(config: &mut RunConfig, splits: &Splits) -> Result<ModelMeta, Failur
         threshold: config.threshold.initial() as f32,
         crop: config.crop,
         windows: Some(Windows::for_crop(config.crop)),
+        downsample: NonZeroUsize::new(config.downsample).unwrap_or(NonZeroUsize::MIN),
         provenance: format!(
             "burn-rsmamba-cli {} train --task {} --data {}",
             env!("CARGO_PKG_VERSION"),

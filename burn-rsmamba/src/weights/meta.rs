@@ -1,6 +1,7 @@
 use crate::inference::Windows;
 use crate::models::ModelConfig;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroUsize;
 
 /// Crops and windows of files are no larger: a file may say anything.
 const LARGEST_SIDE: usize = 1 << 15;
@@ -39,8 +40,20 @@ pub struct ModelMeta {
     /// How scenes are cut by default; files that do not say it yet have none, see [`windows`](Self::windows).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<Windows>,
+    /// By which ratio its images were made smaller before crops were taken.
+    #[serde(default = "full_size", skip_serializing_if = "is_full_size")]
+    pub downsample: NonZeroUsize,
     /// Where the weights come from: which program of which version made them, of which file or data.
     pub provenance: String,
+}
+
+fn full_size() -> NonZeroUsize {
+    NonZeroUsize::MIN
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_full_size(ratio: &NonZeroUsize) -> bool {
+    *ratio == full_size()
 }
 
 impl ModelMeta {
@@ -48,7 +61,8 @@ impl ModelMeta {
     pub fn new(config: ModelConfig, provenance: impl Into<String>) -> Self {
         let normalisation = Normalisation::imagenet(config.encoder.bands);
         let windows = Some(Windows::for_crop(256));
-        Self { config, normalisation, threshold: 0.5, crop: 256, windows, provenance: provenance.into() }
+        let provenance = provenance.into();
+        Self { config, normalisation, threshold: 0.5, crop: 256, windows, downsample: full_size(), provenance }
     }
 
     /// How scenes are cut where the user does not say: as the file says, else as it follows from the crops of the training.

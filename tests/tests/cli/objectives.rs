@@ -62,6 +62,23 @@ fn the_best_threshold_of_the_validation_goes_with_the_weights() {
 }
 
 #[test]
+fn the_resolution_of_the_training_goes_with_the_weights() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    let data = data.to_str().expect("text");
+    let report = fixture.json(&train("ss", data, "run", &["--epochs", "1", "--downsample", "2"]));
+    let eval = ["eval", "--model", "run", "--data", data, "--split", "test"];
+    let pixels = |scores: &Value| ["tp", "fp", "fn", "tn"].map(|kind| number(scores, kind)).iter().sum::<f64>();
+    let scores = fixture.json(&eval);
+    assert_eq!((pixels(&scores), &scores["f1"]), (2.0 * 32.0 * 32.0, &report["f1"]));
+    let full = fixture.json(&[&eval[..], &["--downsample", "1"]].concat());
+    assert!((pixels(&full) - 2.0 * 64.0 * 64.0).abs() < 0.5, "{full}");
+    let input = format!("{data}/test/image");
+    let ran = fixture.run(&["predict", "--model", "run", "--input", &input, "--out", "maps"]);
+    assert!(ran.code == 0 && ran.stderr.contains("2 times smaller"), "{}", ran.stderr);
+}
+
+#[test]
 fn every_loss_trains_and_each_is_another() {
     let fixture = Fixture::new();
     let data = fixture.segmentation("seg");

@@ -92,6 +92,13 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     if classes > 1 {
         refuse_for_several_classes(&args.model, args.threshold, args.objects)?;
     }
+    if meta.downsample.get() > 1 {
+        progress.warn(format!(
+            "{} was trained on images made {} times smaller: give it images of that resolution",
+            args.model.display(),
+            meta.downsample
+        ));
+    }
     let jobs = jobs(args, &model)?;
     let index = args.html.then(|| index::path(args)).transpose()?;
     let windows = windows(args.windows, meta.windows())?;
