@@ -1,3 +1,5 @@
+use cubecl::client::Client;
+
 /// How a forward pass is cut along the sequence.
 ///
 /// Results differ in rounding alone. The backward pass always works in chunks: they are its checkpoints.
@@ -79,6 +81,26 @@ pub(crate) struct Blueprint {
     pub(crate) last_state: bool,
     /// Whether the result is added to what an earlier launch wrote.
     pub(crate) accumulate: bool,
+    /// How decays are computed.
+    pub(crate) powers: Powers,
+}
+
+/// How `exp(dt * a)` is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Powers {
+    /// By CubeCL's exponential.
+    OfE,
+    /// By NVIDIA's instruction for powers of two, with `a` times log2(e): CubeCL 0.11 has no such operation, and its exponential is five
+    /// instructions more in CUDA C++.
+    OfTwo,
+}
+
+impl Powers {
+    /// That of the device.
+    pub(super) fn of(client: &Client) -> Self {
+        let cuda = client.properties().identity.fingerprint.starts_with("ptx_");
+        if cfg!(feature = "cuda-cpp") && cuda { Self::OfTwo } else { Self::OfE }
+    }
 }
 
 impl Blueprint {

@@ -1,6 +1,6 @@
 use super::{
-    layout::{ScanLayout, Walk, chunk_end, in_row, place, state_base},
-    step::{load_row, raw_step, step_size},
+    layout::{ScanLayout, Walk, chunk_end, in_row, place, row_extent, state_base},
+    step::{decay_of, load_row, rate_of, raw_step, step_size},
 };
 use crate::gpu::blueprint::Blueprint;
 use cubecl::prelude::*;
@@ -53,7 +53,7 @@ pub(crate) fn scan_chunks<F: Float, O: Float>(
     let start_base = state_base(layout, batch, group, chunk, channel, states);
     #[unroll(unroll)]
     for n in 0..states {
-        decay[n] = a[parameter * states + n];
+        decay[n] = rate_of(a[parameter * states + n], blueprint.powers);
         h[n] = 0.0f32;
         if blueprint.carried {
             h[n] = starts[start_base + n * layout.channels];
@@ -73,16 +73,18 @@ pub(crate) fn scan_chunks<F: Float, O: Float>(
         let dt = step_size(x, blueprint.softplus);
         let scaled = dt * u_value;
         let row = row_base + pixel * layout.row_position;
+        let b_row = &b[row + layout.b_offset..row + layout.b_offset + row_extent(layout, states, blueprint.map)];
+        let c_row = &c[row + layout.c_offset..row + layout.c_offset + row_extent(layout, states, blueprint.map)];
         let mut sum = 0.0f32;
         if blueprint.skip {
             sum = skip_value * u_value;
         }
         #[unroll(unroll)]
         for n in 0..states {
-            let at = row + in_row(layout, n, blueprint.map);
-            let next = (dt * decay[n]).exp() * h[n] + scaled * f32::cast_from(b[at + layout.b_offset]);
+            let at = in_row(layout, n, blueprint.map);
+            let next = decay_of(dt, decay[n], blueprint.powers) * h[n] + scaled * f32::cast_from(b_row[at]);
             h[n] = next;
-            sum += next * f32::cast_from(c[at + layout.c_offset]);
+            sum += next * f32::cast_from(c_row[at]);
         }
         let out = out_base + pixel * layout.u_position;
         if blueprint.accumulate {

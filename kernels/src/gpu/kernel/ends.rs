@@ -1,6 +1,6 @@
 use super::{
-    layout::{ScanLayout, Walk, chunk_end, in_row, place, state_base},
-    step::{load_row, raw_step, step_size},
+    layout::{ScanLayout, Walk, chunk_end, in_row, place, row_extent, state_base},
+    step::{decay_of, load_row, rate_of, raw_step, step_size},
 };
 use crate::gpu::blueprint::Blueprint;
 use cubecl::prelude::*;
@@ -43,7 +43,7 @@ pub(crate) fn chunk_ends<F: Float>(
     let mut h = Array::<f32>::new(states);
     #[unroll(unroll)]
     for n in 0..states {
-        decay[n] = a[parameter * states + n];
+        decay[n] = rate_of(a[parameter * states + n], blueprint.powers);
         h[n] = 0.0f32;
     }
     let u_base = batch * layout.u_batch + group * layout.u_group + channel * layout.u_channel;
@@ -59,11 +59,12 @@ pub(crate) fn chunk_ends<F: Float>(
         let dt = step_size(x, blueprint.softplus);
         let scaled = dt * f32::cast_from(u[u_base + pixel * layout.u_position]);
         let b_pixel = b_base + pixel * layout.row_position;
+        let b_row = &b[b_pixel..b_pixel + row_extent(layout, states, blueprint.map)];
         sum += dt;
         #[unroll(unroll)]
         for n in 0..states {
-            let injected = scaled * f32::cast_from(b[b_pixel + in_row(layout, n, blueprint.map)]);
-            h[n] = (dt * decay[n]).exp() * h[n] + injected;
+            let injected = scaled * f32::cast_from(b_row[in_row(layout, n, blueprint.map)]);
+            h[n] = decay_of(dt, decay[n], blueprint.powers) * h[n] + injected;
         }
     }
     let base = state_base(layout, batch, group, chunk, channel, states);
@@ -111,7 +112,7 @@ pub(crate) fn reverse_ends<F: Float>(
     let mut carry = Array::<f32>::new(states);
     #[unroll(unroll)]
     for n in 0..states {
-        decay[n] = a[parameter * states + n];
+        decay[n] = rate_of(a[parameter * states + n], blueprint.powers);
         carry[n] = 0.0f32;
     }
     let u_base = batch * layout.u_batch + group * layout.u_group + channel * layout.u_channel;
@@ -126,10 +127,11 @@ pub(crate) fn reverse_ends<F: Float>(
         let dt = step_size(x, blueprint.softplus);
         let dy_value = f32::cast_from(dy[u_base + pixel * layout.u_position]);
         let c_pixel = c_base + pixel * layout.row_position;
+        let c_row = &c[c_pixel..c_pixel + row_extent(layout, states, blueprint.map)];
         #[unroll(unroll)]
         for n in 0..states {
-            let d = carry[n] + dy_value * f32::cast_from(c[c_pixel + in_row(layout, n, blueprint.map)]);
-            carry[n] = (dt * decay[n]).exp() * d;
+            let d = carry[n] + dy_value * f32::cast_from(c_row[in_row(layout, n, blueprint.map)]);
+            carry[n] = decay_of(dt, decay[n], blueprint.powers) * d;
         }
     }
     let base = state_base(layout, batch, group, chunk, channel, states);

@@ -1,6 +1,6 @@
 use super::{
-    layout::{ScanLayout, Walk, chunk_end, in_row, place, state_base},
-    step::{load_row, raw_step, step_size, step_slope},
+    layout::{ScanLayout, Walk, chunk_end, in_row, place, row_extent, state_base},
+    step::{decay_of, load_row, rate_of, rate_unit, raw_step, step_size, step_slope},
 };
 use crate::gpu::blueprint::{Blueprint, GradientBlueprint};
 use cubecl::prelude::*;
@@ -85,7 +85,7 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
     let mut da = Array::<f32>::new(states);
     #[unroll(unroll)]
     for n in 0..states {
-        decay_rate[n] = a[parameter * states + n];
+        decay_rate[n] = rate_of(a[parameter * states + n], blueprint.powers);
         h[n] = starts[state_at + n * layout.channels];
         carry[n] = mask * carries[state_at + n * layout.channels];
         da[n] = 0.0f32;
@@ -115,10 +115,11 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
             let dt = step_size(x, blueprint.softplus);
             let scaled = dt * f32::cast_from(u[u_base + pixel * layout.u_position]);
             let b_pixel = row_base + pixel * layout.row_position + layout.b_offset;
+            let b_row = &b[b_pixel..b_pixel + row_extent(layout, states, blueprint.map)];
             #[unroll(unroll)]
             for n in 0..states {
-                let injected = scaled * f32::cast_from(b[b_pixel + in_row(layout, n, blueprint.map)]);
-                h[n] = (dt * decay_rate[n]).exp() * h[n] + injected;
+                let injected = scaled * f32::cast_from(b_row[in_row(layout, n, blueprint.map)]);
+                h[n] = decay_of(dt, decay_rate[n], blueprint.powers) * h[n] + injected;
             }
         }
     }
@@ -142,11 +143,12 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
             let dt = step_size(x, blueprint.softplus);
             let scaled = dt * f32::cast_from(u[u_base + pixel * layout.u_position]);
             let b_pixel = row_base + pixel * layout.row_position + layout.b_offset;
+            let b_row = &b[b_pixel..b_pixel + row_extent(layout, states, blueprint.map)];
             #[unroll(unroll)]
             for n in 0..states {
                 befores[s * states + n] = h[n];
-                let injected = scaled * f32::cast_from(b[b_pixel + in_row(layout, n, blueprint.map)]);
-                h[n] = (dt * decay_rate[n]).exp() * h[n] + injected;
+                let injected = scaled * f32::cast_from(b_row[in_row(layout, n, blueprint.map)]);
+                h[n] = decay_of(dt, decay_rate[n], blueprint.powers) * h[n] + injected;
             }
         }
         for walked in 0..steps {
@@ -160,14 +162,16 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
             let u_value = f32::cast_from(u[u_at]);
             let dy_value = mask * f32::cast_from(dy[u_at]);
             let row = row_base + pixel * layout.row_position;
+            let b_row = &b[row + layout.b_offset..row + layout.b_offset + row_extent(layout, states, blueprint.map)];
+            let c_row = &c[row + layout.c_offset..row + layout.c_offset + row_extent(layout, states, blueprint.map)];
             let mut d_b = 0.0f32;
             let mut decayed_a = 0.0f32;
             #[unroll(unroll)]
             for n in 0..states {
-                let b_value = f32::cast_from(b[row + layout.b_offset + in_row(layout, n, blueprint.map)]);
-                let c_value = f32::cast_from(c[row + layout.c_offset + in_row(layout, n, blueprint.map)]);
+                let b_value = f32::cast_from(b_row[in_row(layout, n, blueprint.map)]);
+                let c_value = f32::cast_from(c_row[in_row(layout, n, blueprint.map)]);
                 let before = befores[s * states + n];
-                let decay = (dt * decay_rate[n]).exp();
+                let decay = decay_of(dt, decay_rate[n], blueprint.powers);
                 let d = carry[n] + dy_value * c_value;
                 let next = d * decay;
                 let decayed = next * before;
@@ -180,7 +184,7 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
                     terms[(n + states) * pitch + unit] = dy_value * (decay * before + dt * u_value * b_value);
                 }
             }
-            let dx = (u_value * d_b + decayed_a) * step_slope(x, blueprint.softplus);
+            let dx = (u_value * d_b + decayed_a * rate_unit(blueprint.powers)) * step_slope(x, blueprint.softplus);
             dskip += dy_value * u_value;
             dbias += dx;
             #[unroll(unroll_rank)]

@@ -86,6 +86,12 @@ pub(crate) fn state_base(
     (((batch * layout.groups + group) * layout.chunks + chunk) * states) * layout.channels + channel
 }
 
+/// Elements from the first state of a row to the last, and one more.
+#[cube]
+pub(crate) fn row_extent(layout: &ScanLayout, #[comptime] states: usize, #[comptime] map: bool) -> usize {
+    in_row(layout, comptime!(states - 1), map) + 1
+}
+
 /// Where state `n` of a row lies in it: next to the others in a map.
 #[cube]
 pub(crate) fn in_row(layout: &ScanLayout, n: usize, #[comptime] map: bool) -> usize {

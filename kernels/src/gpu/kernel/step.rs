@@ -1,4 +1,8 @@
+use crate::gpu::blueprint::Powers;
 use cubecl::prelude::*;
+
+const LOG2_E: f32 = std::f32::consts::LOG2_E;
+const LN_2: f32 = std::f32::consts::LN_2;
 
 /// Longest row that stays in registers: an array indexed in an unrolled loop is one, otherwise it is memory.
 const UNROLLED: usize = 32;
@@ -65,4 +69,39 @@ fn softplus_of(x: f32) -> f32 {
 fn softplus_slope(x: f32) -> f32 {
     let e = select::<f32>(x > 20.0f32, f32::new(20.0f32), x).exp();
     select::<f32>(x > 20.0f32, f32::new(1.0f32), e / (e + 1.0f32))
+}
+
+/// What `a` is kept as for [`decay_of`].
+#[cube]
+pub(crate) fn rate_of(a: f32, #[comptime] powers: Powers) -> f32 {
+    match comptime!(powers) {
+        Powers::OfE => a,
+        Powers::OfTwo => a * f32::new(LOG2_E),
+    }
+}
+
+/// The number that a rate was made of is this many times the rate.
+#[cube]
+pub(crate) fn rate_unit(#[comptime] powers: Powers) -> f32 {
+    match comptime!(powers) {
+        Powers::OfE => f32::new(1.0f32),
+        Powers::OfTwo => f32::new(LN_2),
+    }
+}
+
+/// `exp(dt * a)`, from the rate of `a`.
+#[cube]
+pub(crate) fn decay_of(dt: f32, rate: f32, #[comptime] powers: Powers) -> f32 {
+    match comptime!(powers) {
+        Powers::OfE => (dt * rate).exp(),
+        Powers::OfTwo => power_of_two(dt * rate),
+    }
+}
+
+/// One instruction, to 2 units in the last place; what would be denormal is 0.
+#[cube]
+fn power_of_two(x: f32) -> f32 {
+    let power: f32;
+    gpu_asm!("ex2.approx.ftz.f32 {}, {};", out(_) power, in(_) x, options(pure, nomem));
+    power
 }

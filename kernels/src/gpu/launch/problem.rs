@@ -5,7 +5,7 @@ use super::{
 use crate::{
     definition::ScanError,
     gpu::{
-        blueprint::{BUSY_UNITS, Blueprint},
+        blueprint::{BUSY_UNITS, Blueprint, Powers},
         kernel::{carry_states, chunk_ends, sum_parts},
     },
 };
@@ -80,6 +80,7 @@ impl Problem<'_> {
             carried: false,
             last_state: false,
             accumulate: false,
+            powers: Powers::of(self.client),
         }
     }
 
