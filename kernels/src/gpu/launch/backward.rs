@@ -99,7 +99,7 @@ pub(super) fn backward(
     // Every limit before the first launch: a refused problem leaves no work behind.
     check_bindings(problem.op, client, BINDINGS)?;
     let most_units = gradient_units(problem, wanted.rows)?;
-    let tiles = strategy.backward_tiles();
+    let tiles = strategy.backward_tiles(geometry.batch * geometry.all_channels(), geometry.length);
     let chunk = tiles * TILE;
     let chunks = geometry.chunks(chunk);
     let starts = problem.chunk_starts(chunk)?;
