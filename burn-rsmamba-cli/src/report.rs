@@ -82,7 +82,7 @@ impl Counts {
         let (found, truth) = (pixels.clone().map(|(found, _)| found), pixels.map(|(_, truth)| truth));
         match self {
             Self::Mask(counts) => {
-                *counts += Confusion::count(found.map(|class| class > 0), truth.map(|class| class > 0))
+                *counts += Confusion::count(found.map(|class| class > 0), truth.map(|class| class > 0));
             }
             Self::Classes { confusion } => confusion.count(found.map(usize::from), truth.map(usize::from)),
         }

@@ -208,7 +208,9 @@ impl Trainer<'_> {
         let row = StepRow { epoch: state.epoch, step: state.steps, loss, grad_norm: norm, lr };
         if !(loss.is_finite() && norm.is_finite()) {
             self.not_finite(&row, samples, progress)?;
-            running.into_iter().for_each(|(norm, before)| norm.set_running(before));
+            for (norm, before) in running {
+                norm.set_running(before);
+            }
             state.skipped += 1;
             return Ok(Learner { model, optimizer, state });
         }
