@@ -38,7 +38,7 @@ fn an_eval_report_has_the_promised_keys() {
     // Of background and target.
     assert_eq!(value["classes"][0]["precision"], 5.0 / 6.0);
     assert_eq!(value["classes"][1]["iou"], 0.6);
-    assert_eq!(value["mean"]["iou"], (5.0 / 7.0 + 0.6) / 2.0);
+    assert_eq!(value["mean"]["iou"], f64::midpoint(5.0 / 7.0, 0.6));
     assert_eq!(value["mean"]["accuracy"], 0.8);
 }
 

@@ -187,7 +187,7 @@ fn classes_are_mapped(fixture: &Fixture, data: &str, confusion: &Value) {
         let objects: FeatureCollection = text.parse().expect("GeoJSON");
         let mut found = [0; 3];
         for feature in &objects.features {
-            let number = |key: &str| feature.property(key).and_then(|value| value.as_u64()).expect("a number") as usize;
+            let number = |key: &str| feature.property(key).and_then(Value::as_u64).expect("a number") as usize;
             found[number("class")] += number("pixels");
         }
         assert_eq!(found, [0, 1, 2].map(pixels), "polygons of each class have its pixels");
