@@ -113,8 +113,8 @@ pub(super) fn backward(
             return Ok(Buffer::unused(client));
         }
         check_index(problem.op, len)?;
-        Ok(Buffer::empty(client, len, element))
-    };
+        Ok(Buffer::empty(client, len, element));
+    }
     let dstep = buffer(wanted.step, geometry.input_len(), problem.element)?;
     let rows = buffer(wanted.rows, grid.channel_tiles * geometry.rows, F32)?;
     let parameter_parts = geometry.batch * chunks;
@@ -156,8 +156,8 @@ pub(super) fn backward(
                 Blueprint { carried: true, accumulate: slot > 0, ..problem.blueprint() },
                 gradient,
                 [problem.element, du_element],
-            )
-        };
+            );
+        }
     }
     Ok(Gradients {
         input: du.map(|du| du.finish(problem)),
@@ -192,8 +192,8 @@ fn chunk_carries(problem: &Problem<'_>, dy: &Buffer, sums: &Buffer, chunk: usize
             geometry.layout(cut, grid).launch(),
             problem.blueprint(),
             problem.element,
-        )
-    };
+        );
+    }
     problem.carry(sums, &carries, cut, grid, true);
     Ok(carries)
 }

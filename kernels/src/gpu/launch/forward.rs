@@ -88,8 +88,8 @@ pub(super) fn forward(
                 geometry.layout(Cut { chunk, parts, slot }, grid).launch(),
                 blueprint,
                 [problem.element, y.element],
-            )
-        };
+            );
+        }
     }
     let last = last_state.then(|| problem.as_element(last, state_len));
     Ok((y.finish(problem), last))

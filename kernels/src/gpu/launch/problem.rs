@@ -137,8 +137,8 @@ impl Problem<'_> {
                 geometry.layout(cut, grid).launch(),
                 self.blueprint(),
                 self.element,
-            )
-        };
+            );
+        }
         let starts = ChunkStarts { states, sums };
         self.carry(&starts.sums, &starts.states, cut, grid, false);
         Ok(starts)
@@ -162,8 +162,8 @@ impl Problem<'_> {
                 units,
                 geometry.states,
                 reverse,
-            )
-        };
+            );
+        }
     }
 
     /// Adds partial results in order.
@@ -190,8 +190,8 @@ impl Problem<'_> {
                 outer_stride,
                 inner_stride,
                 element,
-            )
-        };
+            );
+        }
         out
     }
 
