@@ -113,8 +113,8 @@ pub(super) fn backward(
             return Ok(Buffer::unused(client));
         }
         check_index(problem.op, len)?;
-        Ok(Buffer::empty(client, len, element));
-    }
+        Ok(Buffer::empty(client, len, element))
+    };
     let dstep = buffer(wanted.step, geometry.input_len(), problem.element)?;
     let rows = buffer(wanted.rows, grid.channel_tiles * geometry.rows, F32)?;
     let parameter_parts = geometry.batch * chunks;
