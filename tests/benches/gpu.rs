@@ -221,7 +221,7 @@ impl Row {
         let ms = |seconds: f64| format!("{:.3}", 1e3 * seconds);
         let of = |composed: Option<f64>, kernel: f64| match composed {
             Some(composed) => [ms(composed), format!("{:.0}", composed / kernel)],
-            None => ["".to_owned(), "".to_owned()],
+            None => [String::new(), String::new()],
         };
         let composed = self.composed.as_ref();
         let [forward, forward_times] = of(composed.map(|composed| composed.forward), self.forward);
