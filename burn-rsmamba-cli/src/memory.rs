@@ -181,31 +181,39 @@ fn status(key: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
-    const SIZE: usize = 64 << 20;
+    /// Far more than what the tests beside these two take and free meanwhile.
+    const SIZE: usize = 256 << 20;
 
-    fn touch() {
+    /// The resident size is the process's: held by the test whose buffer counts.
+    static ALONE: Mutex<()> = Mutex::new(());
+
+    fn touched() -> Vec<u8> {
         // Every page is written, so that it is resident.
-        std::hint::black_box(vec![1u8; SIZE]);
+        std::hint::black_box(vec![1u8; SIZE])
     }
 
     #[test]
     fn a_buffer_that_is_gone_again_is_seen() {
+        let _alone = ALONE.lock();
         let watch = PeakWatch::start().expect("this system tells its resident size");
-        touch();
+        drop(touched());
         let peak = watch.stop();
-        assert!(peak >= SIZE as u64 * 9 / 10, "{peak} bytes");
+        assert!(peak >= SIZE as u64 * 3 / 4, "{peak} bytes");
     }
 
     #[test]
     fn the_sampler_sees_a_buffer_that_stays_a_while() {
+        let _alone = ALONE.lock();
         let start = resident().expect("this system tells its resident size");
         let sampler = Sampler::start();
-        let buffer = std::hint::black_box(vec![1u8; SIZE]);
+        let buffer = touched();
         std::thread::sleep(PERIOD * 100);
         drop(buffer);
         let peak = sampler.stop();
-        assert!(peak >= start + SIZE as u64 * 9 / 10, "{peak} bytes");
+        assert!(peak >= start + SIZE as u64 * 3 / 4, "{peak} bytes, {start} at the start");
     }
 }
