@@ -1,6 +1,6 @@
 //! Moments at which a test ends the process, as a power cut would: only with the feature `fault-injection`.
 
-/// A moment in the writing of a checkpoint. The process ends at the one that `BURN_RSMAMBA_DIE_AT` counts to.
+/// A moment in the writing of a file. The process ends at the one that `BURN_RSMAMBA_DIE_AT` counts to.
 #[cfg(feature = "fault-injection")]
 pub(crate) fn point() {
     use std::sync::atomic::{AtomicUsize, Ordering};

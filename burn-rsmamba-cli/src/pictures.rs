@@ -19,6 +19,7 @@ pub(crate) use quicklook::rgb;
 
 use crate::mask_file::Coding;
 use crate::scoring::ScoredScene;
+use crate::{aside, fault};
 
 /// The longest side of a quick look.
 pub(crate) const QUICK_LOOK: usize = 2048;
@@ -119,13 +120,17 @@ pub(crate) fn overlay(image: &Path, mask: &ReducedMask, side: usize) -> anyhow::
     Ok(mask.over(quicklook::image(image, side)?))
 }
 
-/// Writes a picture as a PNG, whatever the path's extension.
+/// Writes a picture as a PNG, whatever the path's extension; it is there when it is complete.
 ///
 /// # Errors
 ///
 /// When the file cannot be written.
 pub(crate) fn write_picture(path: &Path, picture: &RgbImage) -> anyhow::Result<()> {
-    save(path, |path| picture.save_with_format(path, ImageFormat::Png))
+    aside::write_with(path, |aside| {
+        save(aside, |aside| picture.save_with_format(aside, ImageFormat::Png))?;
+        fault::point();
+        Ok(())
+    })
 }
 
 fn save<E: Into<anyhow::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> anyhow::Result<()> {

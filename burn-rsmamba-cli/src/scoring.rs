@@ -1,10 +1,8 @@
 //! Scores of a model on whole scenes of any size, mapped window by window.
 
-use std::sync::{Mutex, PoisonError};
-
 use anyhow::Context;
 use burn_dataset::Dataset;
-use burn_rsmamba::inference::{Area, SceneSize, SceneSource, Step};
+use burn_rsmamba::inference::{Area, Patch, SceneSize, SceneSource, Step};
 use burn_rsmamba::vector::sieved;
 use burn_rsmamba_datasets::{Crops, DatasetError, Mask, Scene, SceneReader, SceneSource as Pixels, Window};
 
@@ -116,45 +114,36 @@ fn truth(reader: &mut SceneReader, counted: &mut [bool]) -> Result<Vec<u8>, Data
 /// The class that is found at each pixel; those without data do not count any more, and are of class 0.
 fn map(mapper: &Mapper<'_>, reader: SceneReader, counted: &mut [bool]) -> anyhow::Result<Vec<u8>> {
     let width = reader.width();
-    let blank = Mutex::new(vec![false; counted.len()]);
     let mut found = Vec::with_capacity(counted.len());
-    mapper.predictor().map(Source { reader, blank: &blank }, |step| {
-        if let Step::Rows { values, .. } = step {
-            found.extend(mapper.found(values));
+    mapper.predictor().map(Source(reader), |step| {
+        if let Step::Rows { values, nodata, .. } = step {
+            let counted = &mut counted[found.len()..];
+            found.extend(mapper.found(values).into_iter().zip(nodata).zip(counted).map(
+                |((found, &nodata), counted)| {
+                    *counted &= !nodata;
+                    if nodata { 0 } else { found }
+                },
+            ));
         }
         anyhow::Ok(())
     })?;
-    let blank = blank.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for ((found, counted), blank) in found.iter_mut().zip(counted).zip(blank) {
-        if blank {
-            (*found, *counted) = (0, false);
-        }
-    }
     let Some((least, fill_holes)) = mapper.sieve else { return Ok(found) };
     let marked: Vec<bool> = found.into_iter().map(|class| class > 0).collect();
     Ok(sieved(&marked, width, least, fill_holes).into_iter().map(u8::from).collect())
 }
 
-/// The images of a scene, and where one of them has no data.
-struct Source<'a> {
-    reader: SceneReader,
-    blank: &'a Mutex<Vec<bool>>,
-}
+/// The images of a scene.
+struct Source(SceneReader);
 
-impl SceneSource for Source<'_> {
+impl SceneSource for Source {
     type Error = anyhow::Error;
 
     fn size(&self) -> SceneSize {
-        SceneSize { bands: self.reader.bands(), height: self.reader.height(), width: self.reader.width() }
+        SceneSize { bands: self.0.bands(), height: self.0.height(), width: self.0.width() }
     }
 
-    fn read(&mut self, date: usize, Area { top, left, height, width }: Area) -> anyhow::Result<Vec<f32>> {
-        let (image, here) = self.reader.image(date, top, left, height, width)?;
-        let mut blank = self.blank.lock().unwrap_or_else(PoisonError::into_inner);
-        for (row, here) in here.chunks_exact(width).enumerate() {
-            let start = (top + row) * self.reader.width() + left;
-            blank[start..start + width].iter_mut().zip(here).for_each(|(blank, here)| *blank |= here);
-        }
-        Ok(image.to_chw_f32())
+    fn read(&mut self, date: usize, Area { top, left, height, width }: Area) -> anyhow::Result<Patch> {
+        let (image, nodata) = self.0.image(date, top, left, height, width)?;
+        Ok(Patch { values: image.to_chw_f32(), nodata })
     }
 }

@@ -32,7 +32,7 @@ pub struct CropOptions {
     pub downsample: usize,
     /// Whether crops that are blank for more than half are left out.
     ///
-    /// A pixel is blank where every band of one date is 0, or at the largest value of its type, or not a number.
+    /// A pixel is blank where every band of one date is 0, or at the largest value of its type, or one is not finite.
     pub skip_blank: bool,
 }
 

@@ -134,6 +134,18 @@ pub enum DatasetError {
         /// What is not supported.
         reason: String,
     },
+    /// A TIFF of three colours and more bands, which cannot be read together.
+    #[error(
+        "{path} has {bands} bands, but its tags say that the first three are red, green and blue and do not say what the others \
+         are, so that only those three could be read; store all alike: \
+         gdal_translate -co PHOTOMETRIC=MINISBLACK -co ALPHA=NO {path} NEW.tif"
+    )]
+    ExtraBands {
+        /// The file.
+        path: PathBuf,
+        /// All bands.
+        bands: usize,
+    },
     /// A sound image, or a block of one, that would take too much memory.
     #[error(
         "{path} is too large ({reason}); what is read by windows may have any size: convert it \
@@ -173,6 +185,19 @@ pub enum DatasetError {
         other_width: usize,
         /// Its height.
         other_height: usize,
+    },
+    /// Georeferenced images of one place that do not cover the same pixels.
+    #[error(
+        "{other} and {path} do not lie on one grid: {difference}; bring them onto one, for instance with gdalwarp, or resample \
+         the second onto the first (--align)"
+    )]
+    GridsDiffer {
+        /// One file.
+        path: PathBuf,
+        /// The other file, whose numbers come first.
+        other: PathBuf,
+        /// All that differs.
+        difference: String,
     },
     /// A part of a scene that is not inside its files.
     #[error(

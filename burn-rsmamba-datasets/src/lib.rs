@@ -6,6 +6,7 @@
 //! | find and pair the files of a split | [`open`], or [`DatasetFolder`] for one dataset → [`SceneSet`] |
 //! | decode one scene and check it | [`Scene::load`] → [`LoadedScene`] of [`Raster`]s and a [`Mask`] |
 //! | read windows of a giant one | [`Scene::reader`], [`Crops::reader`] → [`SceneReader`] |
+//! | read windows of images that are no dataset, on one grid | [`CoregisteredFiles`], of [`RasterFile`]s |
 //! | cut it up, as a `burn_dataset::Dataset` | [`Crops`] → [`Sample`] |
 //! | vary a training sample | [`augment()`], [`jitter`] |
 //! | batches of an epoch, decoded ahead | [`Sampler`] → [`Loader`], with the feature `loader` Burn's `DataLoader` |
@@ -61,7 +62,10 @@ pub use loader::TensorLoader;
 pub use loader::{Loader, LoaderOptions, Ordered};
 pub use mask::{LabelRule, Mask, read_label};
 pub use names::Names;
-pub use raster::{AlignedFile, GeoReference, GeoSample, GeoTiff, Pixels, Raster, RasterFile, Resampling, read_raster};
+pub use raster::{
+    AlignedFile, CoregisteredFiles, GeoReference, GeoSample, GeoTags, GeoTiff, Pixels, Raster, RasterFile, Resampling,
+    read_raster,
+};
 pub use reader::SceneReader;
 pub use sampler::{Draw, Purpose, Sampler, Turn, seed};
 pub use scene::{Dates, LoadedScene, Scene, SceneSet, SceneSource, Split};

@@ -110,8 +110,8 @@ impl SceneReader {
         }
     }
 
-    /// One image of a window, counted from 0, with 0 in every band of pixels without data, and for each pixel whether it is one:
-    /// its file's value for no data, or not a number, in every band. Scenes in memory are as they are and have none.
+    /// One image of a window, counted from 0, with 0 in every band of pixels without data, and for each pixel whether it is one, as
+    /// [`Raster::is_nodata`] tells. Scenes in memory are as they are and have none.
     ///
     /// # Errors
     /// A block that is damaged or cut off, or compressed in a way that is not supported.

@@ -173,7 +173,7 @@ impl Scene {
     }
 
     /// The number of images.
-    pub(crate) fn dates(&self) -> usize {
+    pub fn dates(&self) -> usize {
         match &self.source {
             SceneSource::Files { images, .. } => images.len(),
             SceneSource::Memory { images, .. } => images.len(),

@@ -23,12 +23,11 @@ pub struct Statistics {
 pub(crate) struct Sums {
     values: Vec<f64>,
     squares: Vec<f64>,
-    counts: Vec<u64>,
     pixels: u64,
     blank: u64,
 }
 
-/// Measures all dates of all scenes together; values that are not finite and blank pixels do not count.
+/// Measures all dates of all scenes together; blank pixels, and those with a value that is not finite, do not count.
 pub fn statistics(scenes: &[LoadedScene]) -> Statistics {
     Sums::total(&scenes.par_iter().map(Sums::of).collect::<Vec<_>>())
 }
@@ -74,11 +73,8 @@ impl Sums {
             self.pixels += 1;
             for band in 0..image.bands {
                 let value = f64::from(planes[band * area + pixel]);
-                if value.is_finite() {
-                    self.values[band] += value;
-                    self.squares[band] += value * value;
-                    self.counts[band] += 1;
-                }
+                self.values[band] += value;
+                self.squares[band] += value * value;
             }
         }
     }
@@ -88,7 +84,6 @@ impl Sums {
         let bands = bands.max(self.values.len());
         self.values.resize(bands, 0.0);
         self.squares.resize(bands, 0.0);
-        self.counts.resize(bands, 0);
     }
 
     fn total<'a>(of_scenes: impl IntoIterator<Item = &'a Self>) -> Statistics {
@@ -98,14 +93,13 @@ impl Sums {
             for band in 0..sums.values.len() {
                 total.values[band] += sums.values[band];
                 total.squares[band] += sums.squares[band];
-                total.counts[band] += sums.counts[band];
             }
             total.pixels += sums.pixels;
             total.blank += sums.blank;
         }
         let bands = total.values.len();
-        let mean = |band: usize| total.values[band] / total.counts[band].max(1) as f64;
-        let variance = |band: usize| total.squares[band] / total.counts[band].max(1) as f64 - mean(band) * mean(band);
+        let mean = |band: usize| total.values[band] / total.pixels.max(1) as f64;
+        let variance = |band: usize| total.squares[band] / total.pixels.max(1) as f64 - mean(band) * mean(band);
         Statistics {
             mean: (0..bands).map(|band| mean(band) as f32).collect(),
             std: (0..bands).map(|band| variance(band).max(0.0).sqrt().max(1e-6) as f32).collect(),

@@ -21,6 +21,25 @@ pub enum DatasetWarning {
     /// Files that were left out because their partners are not there.
     #[error("{0}; left out")]
     Unpaired(Unpaired),
+    /// One of two images of a place says where it lies, so that nothing tells whether the other lies there.
+    #[error("{with} is georeferenced and {without} is not; they are taken to cover the same pixels")]
+    OneGeoreference {
+        /// The file with a georeference.
+        with: PathBuf,
+        /// The file without.
+        without: PathBuf,
+    },
+    /// An image of which a band was left out.
+    #[error(
+        "{path}: the band after the first {bands} is alpha by its tags and is left out; where it is a measurement, have it said: \
+         gdal_translate -co PHOTOMETRIC=MINISBLACK -co ALPHA=NO {path} NEW.tif"
+    )]
+    Alpha {
+        /// The file.
+        path: PathBuf,
+        /// Bands that are left.
+        bands: usize,
+    },
     /// Files that are neither images nor sidecars of images.
     #[error("{folder}: ignored {names} (not a PNG, JPEG, BMP or TIFF name)")]
     Ignored {

@@ -34,7 +34,7 @@ def write(name, dtype, **options):
 
 tiles = dict(tiled=True, blockxsize=32, blockysize=16)
 for dtype, layout, interleave in itertools.product(
-        ["uint8", "uint16", "int16", "float32", "float64"], [("strips", {}), ("tiles", tiles)], ["pixel", "band"]):
+        ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"], [("strips", {}), ("tiles", tiles)], ["pixel", "band"]):
     write(f"{dtype}-{layout[0]}-{interleave}", dtype, interleave=interleave, **layout[1])
 for compress in ["lzw", "deflate", "packbits"]:
     write(f"{compress}", "uint8", compress=compress, **tiles)
@@ -45,6 +45,32 @@ write("deflate-float-predictor", "float32", compress="deflate", predictor=3, **t
 write("big", "uint8", BIGTIFF="YES", compress="deflate", **tiles)
 write("big-endian", "uint16", ENDIANNESS="BIG", compress="lzw")
 write("big-endian-float", "float32", ENDIANNESS="BIG", **tiles)
+
+(folder / "kinds").mkdir()
+
+
+def write_kind(name, values, **options):
+    profile = dict(driver="GTiff", width=131, height=97, count=len(values), dtype=values.dtype, crs=CRS.from_epsg(32633),
+                   transform=transform, **options)
+    with rasterio.open(folder / "kinds" / f"{name}.tif", "w", **profile) as file:
+        file.write(values)
+        file.set_band_description(1, "first")
+        file.scales = [0.5] * len(values)
+
+
+four = numpy.concatenate([bands, 200 - bands[:1]]).astype("uint8")
+write_kind("rgba", four, photometric="RGB", ALPHA="YES")
+write_kind("rgbn", four, photometric="MINISBLACK", ALPHA="NO")
+write_kind("rgb-and-one", four, photometric="RGB", ALPHA="NO")
+write_kind("rgb-and-one-planar", four, photometric="RGB", ALPHA="NO", interleave="band")
+write_kind("grey-alpha", four[:2], photometric="MINISBLACK", ALPHA="YES")
+smooth = numpy.stack([128 + 100 * numpy.sin(row / 17 + band) * numpy.cos(column / 23) for band in range(3)]).astype("uint8")
+for name, options in {"jpeg-ycbcr": dict(photometric="YCBCR"), "jpeg-ycbcr-tiles": dict(photometric="YCBCR", **tiles),
+                      "jpeg-rgb": dict(photometric="RGB")}.items():
+    write_kind(name, smooth, compress="jpeg", JPEG_QUALITY=90, interleave="pixel", **options)
+    with rasterio.open(folder / "kinds" / f"{name}.tif") as file:
+        write_kind(f"{name}-decoded", file.read())
+
 if "zstd" in sys.argv[2:]:
     write("zstd", "uint8", compress="zstd", **tiles)
     write("zstd-predictor", "uint16", compress="zstd", predictor=2)

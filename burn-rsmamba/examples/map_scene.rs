@@ -1,15 +1,16 @@
-//! Maps a GeoTIFF of any size: probabilities as a GeoTIFF in the same place, in bounded memory.
+//! Maps a GeoTIFF of any size, or two dates of one: probabilities as a GeoTIFF in the same place, in bounded memory; no data stays
+//! no data.
 //!
 //! ```sh
-//! cargo run --release -p burn-rsmamba --example map_scene -- MODEL SCENE.tif PROBABILITIES.tif
+//! cargo run --release -p burn-rsmamba --example map_scene -- MODEL PROBABILITIES.tif SCENE.tif [SECOND.tif]
 //! ```
 
 #![expect(clippy::print_stdout, reason = "it says how fast it was")]
 
 use burn::tensor::Device;
-use burn_rsmamba::inference::{Area, Predictor, SceneSize, SceneSource, Step};
+use burn_rsmamba::inference::{Area, Patch, Predictor, SceneSize, SceneSource, Step};
 use burn_rsmamba::weights;
-use burn_rsmamba_datasets::{GeoTiff, RasterFile};
+use burn_rsmamba_datasets::{CoregisteredFiles, GeoTiff};
 use std::error::Error;
 use std::fs::File;
 use std::io::BufWriter;
@@ -19,8 +20,8 @@ use std::time::Instant;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// A file as a source of pixels: only the blocks that a window touches are decoded.
-struct Scene(RasterFile);
+/// Files as a source of pixels: only the blocks that a window touches are decoded.
+struct Scene(CoregisteredFiles);
 
 impl SceneSource for Scene {
     type Error = Failure;
@@ -29,22 +30,30 @@ impl SceneSource for Scene {
         SceneSize { bands: self.0.bands(), height: self.0.height(), width: self.0.width() }
     }
 
-    fn read(&mut self, _date: usize, area: Area) -> Result<Vec<f32>, Failure> {
-        Ok(self.0.window(area.top, area.left, area.height, area.width)?.to_chw_f32())
+    fn read(&mut self, date: usize, area: Area) -> Result<Patch, Failure> {
+        let (raster, nodata) = self.0.window(date, area.top, area.left, area.height, area.width)?;
+        Ok(Patch { values: raster.to_chw_f32(), nodata })
     }
 }
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [model, scene, out] = &arguments[..] else { return Err("give a model, a scene and an output".into()) };
+    let [model, out, images @ ..] = &arguments[..] else { return Err("give a model, an output and a scene".into()) };
 
     let device = Device::flex();
     let (model, meta) = weights::load(model, &device)?;
     let predictor = Predictor::new(&model, &meta, &device);
-    let scene = Scene(RasterFile::open(scene)?);
+    if images.len() != model.task().dates() {
+        return Err(format!("a model of task {} takes {} image(s)", model.task(), model.task().dates()).into());
+    }
+    let scene = Scene(CoregisteredFiles::open(images, None)?);
     let SceneSize { height, width, .. } = scene.size();
-    let geotiff = GeoTiff { width, height, georeference: scene.0.georeference().cloned(), nodata: None };
-    println!("{height}x{width} pixels, {}", predictor.windows);
+    let geotiff = GeoTiff { width, height, georeference: scene.0.georeference().cloned(), nodata: Some("nan".into()) };
+    println!(
+        "{height}x{width} pixels, {}, {} MB beside the model",
+        predictor.windows,
+        predictor.bytes(scene.size()) / 1_000_000
+    );
 
     let started = Instant::now();
     let (send, receive) = sync_channel::<Vec<f32>>(2);
@@ -52,7 +61,10 @@ fn main() -> Result<(), Failure> {
         let writer = scope.spawn(|| write(&geotiff, out, receive));
         let mapped = predictor.map(scene, move |step| match step {
             Step::Window { .. } => Ok(()),
-            Step::Rows { values, .. } => send.send(values.to_vec()).map_err(|_| "the output cannot be written".into()),
+            Step::Rows { values, nodata, .. } => {
+                let pixels = values.iter().zip(nodata).map(|(&value, &nodata)| if nodata { f32::NAN } else { value });
+                send.send(pixels.collect()).map_err(|_| "the output cannot be written".into())
+            }
         });
         // A writer that failed knows better why.
         writer.join().map_err(|_| "the writer panicked")?.and(mapped)

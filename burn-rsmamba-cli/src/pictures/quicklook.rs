@@ -40,7 +40,7 @@ pub(crate) fn image(path: &Path, side: usize) -> Result<RgbImage, DatasetError> 
     let mut image = ReducedImage::default();
     for top in (0..file.height()).step_by(step) {
         let rows = file.window(top, 0, step.min(file.height() - top), file.width())?;
-        image.push(&rows, step, |row, column| nodata.is_some_and(|value| rows.is_nodata(row, column, value)));
+        image.push(&rows, step, |row, column| rows.is_nodata(row, column, nodata));
     }
     Ok(image.finish(file.width().div_ceil(step)))
 }

@@ -106,8 +106,8 @@ impl AlignedFile {
         Ok(Self { file, rows, columns, resampling })
     }
 
-    /// A window of the target grid, in the type of the file, and for each pixel whether it has no data: outside the file, or
-    /// made of a pixel of no data. Outside, the border of the file is repeated.
+    /// A window of the target grid, in the type of the file, and for each pixel whether it has no data: outside the file, where its
+    /// border is repeated, or made of a pixel of no data ([`Raster::is_nodata`]), with 0 in every band.
     ///
     /// # Errors
     /// As [`RasterFile::window`].
@@ -119,6 +119,21 @@ impl AlignedFile {
         width: usize,
     ) -> Result<(Raster, Vec<bool>), DatasetError> {
         self.in_pieces(top, left, height, width, PIECE_VALUES)
+    }
+
+    /// The file that is resampled.
+    pub fn file(&self) -> &RasterFile {
+        &self.file
+    }
+
+    /// Memory that the file takes at most after [`keep_rows`](Self::keep_rows) of so many rows, in bytes.
+    pub fn bytes_under(&self, rows: usize) -> u64 {
+        self.file.bytes_under(self.rows.length_under(rows))
+    }
+
+    /// Keeps the blocks under so many rows of the target, see [`RasterFile::keep_rows`].
+    pub fn keep_rows(&mut self, rows: usize) {
+        self.file.keep_rows(self.rows.length_under(rows));
     }
 
     /// [`window`](Self::window), for which about so many values of the file are read at a time: the grid may be so much coarser
@@ -141,17 +156,18 @@ impl AlignedFile {
         for rows in pieces(&rows, most_values / (part_width * bands).max(1)) {
             let (y, part_height) = reach(rows);
             let part = self.file.window(y, x, part_height, part_width)?;
-            let hole =
-                |row: usize, column: usize| nodata.is_some_and(|value| part.is_nodata(row - y, column - x, value));
+            let hole = |row: usize, column: usize| part.is_nodata(row - y, column - x, nodata);
             let at = |row: usize, column: usize, band: usize| {
                 part.pixels.raw(((row - y) * part_width + column - x) * bands + band)
             };
             for row in rows {
                 for column in &columns {
                     let [(a, b), (c, d)] = [(row.first, row.second), (column.first, column.second)];
-                    blank.push(!(row.inside && column.inside) || hole(a, c) || hole(a, d) || hole(b, c) || hole(b, d));
+                    let hole = hole(a, c) || hole(a, d) || hole(b, c) || hole(b, d);
+                    blank.push(hole || !(row.inside && column.inside));
                     let across = |row, band| mix(at(row, c, band), at(row, d, band), column.weight);
-                    values.extend((0..bands).map(|band| mix(across(a, band), across(b, band), row.weight)));
+                    let value = |band| if hole { 0.0 } else { mix(across(a, band), across(b, band), row.weight) };
+                    values.extend((0..bands).map(value));
                 }
             }
             none = part.pixels.zeros(0);
@@ -183,6 +199,11 @@ impl Axis {
         let at = |place: f64| place.clamp(0.0, last) as usize;
         let second = if weight > 0.0 { first + 1.0 } else { first };
         Tap { first: at(first), second: at(second), weight: weight as f32, inside }
+    }
+
+    /// Pixels of the file under so many of the target, with the neighbours that are mixed in.
+    fn length_under(&self, length: usize) -> usize {
+        (length as f64 * self.scale.abs()).ceil() as usize + 2
     }
 
     /// Whether any of `length` pixels of the target lies inside.
@@ -246,6 +267,7 @@ mod tests {
     use std::fs::File;
 
     use super::*;
+    use crate::GeoTags;
 
     fn place(transform: [f64; 6]) -> GeoReference {
         let keys = vec![1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 32633];
@@ -263,7 +285,8 @@ mod tests {
         for pixels in [Pixels::U8(bytes), Pixels::U16(words), Pixels::F32(floats)] {
             let raster = Raster { width, height, bands: 3, pixels };
             let own = place([1000.0, 1.0, 0.0, 2000.0, 0.0, -1.0]);
-            raster.write_geotiff(File::create(&path).unwrap(), Some(&own), Some(9.0)).unwrap();
+            let tags = GeoTags { georeference: Some(own), nodata: Some(9.0), metadata: None };
+            raster.write_geotiff(File::create(&path).unwrap(), &tags).unwrap();
             for size in [0.3, 1.0, 2.5, 11.0] {
                 for resampling in [Resampling::Nearest, Resampling::Bilinear] {
                     for onto in [[995.3, size, 0.0, 2003.7, 0.0, -size], [995.3, size, 0.0, 1927.7, 0.0, size]] {

@@ -76,6 +76,11 @@ impl Decoded {
         Ok(Some(Self { file, path: path.into(), width, height, bands, bytes, nodata }))
     }
 
+    /// Whether values are floats.
+    pub(super) fn is_float(&self) -> bool {
+        self.bytes == 4
+    }
+
     /// A window inside the image.
     pub(super) fn window(
         &mut self,

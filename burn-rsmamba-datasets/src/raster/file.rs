@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::decoded::Decoded;
 use super::read::{Kind, decode_image, sniff, tiff_error};
-use super::{GeoReference, Raster, tiff::TiffBlocks};
+use super::{GeoReference, GeoTags, Pixels, Raster, tiff::TiffBlocks};
 use crate::DatasetError;
 
 /// Decoded blocks that are kept: a row of them of a scene 32507 pixels wide at windows of 1024.
@@ -22,6 +22,7 @@ pub struct RasterFile {
     path: PathBuf,
     source: Source,
     nodata: Option<f64>,
+    alpha: bool,
 }
 
 enum Source {
@@ -48,15 +49,18 @@ impl RasterFile {
     /// As [`open`](Self::open).
     pub fn with_cache(path: &Path, bytes: usize) -> Result<Self, DatasetError> {
         let (kind, reader) = sniff(path)?;
-        let (source, nodata) = match kind {
+        let (source, nodata, alpha) = match kind {
             Kind::Tiff => {
                 let blocks = TiffBlocks::open(reader, bytes).map_err(|failure| tiff_error(path, failure))?;
-                let nodata = blocks.nodata;
-                (Source::Blocks(Box::new(blocks)), nodata)
+                let (nodata, alpha) = (blocks.nodata, blocks.alpha);
+                (Source::Blocks(Box::new(blocks)), nodata, alpha)
             }
-            Kind::Other(format) => (Source::Whole(Box::new(decode_image(path, reader, format)?)), None),
+            Kind::Other(format) => {
+                let (raster, alpha) = decode_image(path, reader, format)?;
+                (Source::Whole(Box::new(raster)), None, alpha)
+            }
         };
-        let file = Self { path: path.into(), source, nodata };
+        let file = Self { path: path.into(), source, nodata, alpha };
         if file.width() == 0 || file.height() == 0 {
             return Err(DatasetError::Damaged { path: path.into(), reason: "it has no pixels".into() });
         }
@@ -70,7 +74,7 @@ impl RasterFile {
         if let Some(folder) = folder {
             let decoded = Decoded::of(path, folder, || Self::open(path))?;
             let nodata = decoded.nodata;
-            return Ok(Self { path: path.into(), source: Source::Decoded(Box::new(decoded)), nodata });
+            return Ok(Self { path: path.into(), source: Source::Decoded(Box::new(decoded)), nodata, alpha: false });
         }
         let mut file = Self::with_cache(path, cache.min(CACHE_BYTES))?;
         let (height, width) = (file.height(), file.width());
@@ -124,6 +128,46 @@ impl RasterFile {
     /// The value of pixels without data (GDAL's tag), as it compares with the samples.
     pub fn nodata(&self) -> Option<f64> {
         self.nodata
+    }
+
+    /// What the file says of its pixels; no more than [`nodata`](Self::nodata) where it is no TIFF.
+    pub fn tags(&self) -> GeoTags {
+        let metadata = match &self.source {
+            Source::Blocks(blocks) => blocks.metadata.clone(),
+            Source::Whole(_) | Source::Decoded(_) => None,
+        };
+        GeoTags { georeference: self.georeference().cloned(), nodata: self.nodata, metadata }
+    }
+
+    /// Whether pixels may have no data: the file names a value for it, or has floats, which may be no numbers.
+    pub fn has_nodata(&self) -> bool {
+        let float = match &self.source {
+            Source::Blocks(blocks) => blocks.float,
+            Source::Whole(raster) => matches!(raster.pixels, Pixels::F32(_)),
+            Source::Decoded(decoded) => decoded.is_float(),
+        };
+        float || self.nodata.is_some()
+    }
+
+    /// Whether the file has an alpha band, which is not among its [`bands`](Self::bands).
+    pub fn has_alpha(&self) -> bool {
+        self.alpha
+    }
+
+    /// Keeps as many decoded blocks as lie under so many rows, in place of 192 MiB of them: windows of that height decode each
+    /// block once where they come row by row from left to right. What is kept so far is dropped.
+    pub fn keep_rows(&mut self, rows: usize) {
+        if let Source::Blocks(blocks) = &mut self.source {
+            blocks.keep_rows(rows);
+        }
+    }
+
+    /// Memory that the file takes at most after [`keep_rows`](Self::keep_rows) of so many rows, in bytes.
+    pub fn bytes_under(&self, rows: usize) -> u64 {
+        match &self.source {
+            Source::Blocks(blocks) => blocks.bytes_under(rows),
+            Source::Whole(_) | Source::Decoded(_) => self.most_bytes(),
+        }
     }
 
     /// Rows and columns of a strip or tile; the whole image where there are none.

@@ -1,10 +1,16 @@
 //! Where a raster lies on the ground, as GeoTIFF says it.
 
+use std::fmt::Write;
 use std::io::{BufRead, Seek};
+use std::path::Path;
 
 use tiff::decoder::Decoder;
 use tiff::tags::Tag;
 use tiff::{TiffError, TiffResult};
+
+use super::read::{Kind, sniff, tiff_error};
+use super::tiff::TiffBlocks;
+use crate::DatasetError;
 
 /// The key `GTRasterTypeGeoKey`, and its value for pixels that are points.
 const RASTER_TYPE: u16 = 1025;
@@ -28,6 +34,19 @@ pub struct GeoReference {
 }
 
 impl GeoReference {
+    /// Where an image file lies, without a look at its pixels; `None` where it does not say, as files other than TIFF.
+    ///
+    /// # Errors
+    /// A file that is not there, is no image, or whose header is damaged or of a kind that is not supported.
+    pub fn of_file(path: &Path) -> Result<Option<Self>, DatasetError> {
+        match sniff(path)? {
+            (Kind::Tiff, reader) => {
+                Ok(TiffBlocks::open(reader, 0).map_err(|failure| tiff_error(path, failure))?.georeference)
+            }
+            (Kind::Other(_), _) => Ok(None),
+        }
+    }
+
     /// The transform of pixel corners, as GDAL gives it, whatever the keys say of pixels.
     pub fn corner_transform(&self) -> [f64; 6] {
         let [x, xc, xr, y, yc, yr] = self.transform;
@@ -47,30 +66,48 @@ impl GeoReference {
         Self { transform, ..self.clone() }
     }
 
-    /// Why two rasters do not lie on one grid, or `None` where they do.
+    /// Everything by which two rasters of `height` rows and `width` columns do not lie on one grid, or `None` where they do.
     ///
-    /// Origins and pixel sizes may differ by a hundredth of a pixel.
-    pub fn difference(&self, other: &Self) -> Option<String> {
-        if self.epsg() != other.epsg() {
+    /// No corner of one may lie further than a tenth of a pixel from that of the other.
+    pub fn difference(&self, other: &Self, (height, width): (usize, usize)) -> Option<String> {
+        let mut found = Vec::new();
+        if !self.same_reference_system(other) {
             let (first, second) = (self.reference_system(), other.reference_system());
-            return Some(format!("coordinate reference systems {first} and {second}"));
+            found.push(format!("coordinate reference systems {first} and {second}"));
         }
         let (first, second) = (self.corner_transform(), other.corner_transform());
-        let pixel = first[1].hypot(first[4]).max(first[2].hypot(first[5])).max(f64::MIN_POSITIVE);
-        let apart = |index: usize| (first[index] - second[index]).abs() > 0.01 * pixel;
-        if [1, 2, 4, 5].into_iter().any(apart) {
+        let pixel = first[1].hypot(first[4]).min(first[2].hypot(first[5])).max(f64::MIN_POSITIVE);
+        // What is no number counts as apart.
+        let is_apart = |pixels: f64| !(pixels <= 0.1);
+        if is_apart((first[0] - second[0]).hypot(first[3] - second[3]) / pixel) {
+            found.push(format!("origins ({}, {}) and ({}, {})", first[0], first[3], second[0], second[3]));
+        }
+        // How far the other corners lie apart where the origins are one.
+        let [across, along] = [(1, 4), (2, 5)].map(|(x, y)| (first[x] - second[x], first[y] - second[y]));
+        let corners = [(width, 0), (0, height), (width, height)].map(|(column, row)| {
+            let (column, row) = (column as f64, row as f64);
+            (column * across.0 + row * along.0).hypot(column * across.1 + row * along.1) / pixel
+        });
+        if corners.into_iter().any(is_apart) {
             let size = |t: [f64; 6]| format!("{} x {}", t[1].hypot(t[4]), t[2].hypot(t[5]));
-            return Some(format!("pixel sizes {} and {}", size(first), size(second)));
+            let angle = |t: [f64; 6]| t[4].atan2(t[1]).to_degrees();
+            let mut text = format!("pixel sizes {} and {}", size(first), size(second));
+            if (angle(first) - angle(second)).abs() > 1e-9 {
+                let _ = write!(text, ", axes turned by {} and {} degrees", angle(first), angle(second));
+            }
+            let most = corners.into_iter().fold(0.0, f64::max);
+            found.push(format!("{text}, by which corners lie {most:.1} pixels apart"));
         }
-        if [0, 3].into_iter().any(apart) {
-            return Some(format!("origins ({}, {}) and ({}, {})", first[0], first[3], second[0], second[3]));
-        }
-        None
+        (!found.is_empty()).then(|| found.join("; "))
     }
 
-    /// Whether coordinates mean the same: by EPSG code, and without one by all keys.
+    /// Whether coordinates mean the same: by EPSG code, and without one by all keys but that which says where in a pixel they
+    /// are.
     pub fn same_reference_system(&self, other: &Self) -> bool {
-        let keys = |geo: &Self| (geo.keys.clone(), geo.doubles.clone(), geo.ascii.clone());
+        let keys = |geo: &Self| {
+            let entries = geo.keys.get(4..).unwrap_or_default().chunks_exact(4).filter(|entry| entry[0] != RASTER_TYPE);
+            (entries.map(<[u16]>::to_vec).collect::<Vec<_>>(), geo.doubles.clone(), geo.ascii.clone())
+        };
         match (self.epsg(), other.epsg()) {
             (None, None) => keys(self) == keys(other),
             (first, second) => first == second,
@@ -79,7 +116,12 @@ impl GeoReference {
 
     /// The reference system for a message.
     pub(super) fn reference_system(&self) -> String {
-        self.epsg().map_or_else(|| "no EPSG code".to_owned(), |code| format!("EPSG:{code}"))
+        match self.epsg() {
+            Some(code) => format!("EPSG:{code}"),
+            None if self.keys.is_empty() => "none".into(),
+            // The names in it are ended by bars.
+            None => format!("`{}` without an EPSG code", self.ascii.trim_end_matches('|')),
+        }
     }
 
     /// The EPSG code of the projected, else of the geographic reference system.

@@ -1,21 +1,25 @@
 //! Rasters in memory, and reading them from image files.
 
 mod align;
+mod coregistered;
 mod decoded;
 mod file;
 mod georeference;
 mod read;
 mod strip;
+mod tags;
 mod tiff;
 mod write;
 
 use std::ops::Range;
 
 pub use align::{AlignedFile, Resampling};
+pub use coregistered::CoregisteredFiles;
 pub use file::RasterFile;
 pub use georeference::GeoReference;
 pub use read::read_raster;
 pub(crate) use read::{LARGEST_VALUES, fits_memory, has_image_extension};
+pub use tags::GeoTags;
 pub use write::{GeoSample, GeoTiff};
 
 /// An image of any number of bands; pixels are interleaved and row-major.
@@ -83,6 +87,12 @@ impl Pixels {
             Self::F32(values) => 4 * values.len(),
         }
     }
+}
+
+/// Whether all samples hold this value.
+#[expect(clippy::float_cmp, reason = "a value for no data is stored, not computed")]
+fn all<T: Copy + Into<f32>>(samples: &[T], value: f32) -> bool {
+    samples.iter().all(|&sample| sample.into() == value)
 }
 
 impl Raster {
@@ -173,41 +183,58 @@ impl Raster {
         planes
     }
 
-    /// Whether all bands of a pixel hold this value, which stands for no data (not a number equals itself here).
+    /// Whether a pixel has no data, where `nodata` is the file's value for that ([`RasterFile::nodata`]).
+    ///
+    /// It has none where every band holds that value. Samples that are no unsigned integers of up to 16 bits have none either
+    /// where one band is not finite, or holds a value for no data other than 0: such a number is no measurement, whatever the
+    /// other bands hold.
     ///
     /// # Panics
     /// When the pixel lies beyond the last one.
-    pub fn is_nodata(&self, row: usize, column: usize, nodata: f64) -> bool {
+    pub fn is_nodata(&self, row: usize, column: usize, nodata: Option<f64>) -> bool {
         let start = (row * self.width + column) * self.bands;
-        (start..start + self.bands).all(|index| {
-            let value = self.pixels.raw(index);
-            // The tag is a decimal text of a value that was stored in the samples' own type.
-            value.total_cmp(&(nodata as f32)).is_eq() || (value.is_nan() && nodata.is_nan())
-        })
-    }
-
-    /// Zeros where there is no data: all bands at this value, or not a number. Zeros count as blank. Gives back which pixels
-    /// had none.
-    pub(crate) fn clear_nodata(&mut self, nodata: Option<f64>) -> Vec<bool> {
-        let mut cleared = vec![false; self.width * self.height];
-        let floats = matches!(self.pixels, Pixels::F32(_)).then_some(f64::NAN);
-        for nodata in nodata.into_iter().chain(floats) {
-            for (pixel, cleared) in cleared.iter_mut().enumerate() {
-                if self.is_nodata(0, pixel, nodata) {
-                    *cleared = true;
-                    let range = pixel * self.bands..(pixel + 1) * self.bands;
-                    match &mut self.pixels {
-                        Pixels::U8(values) => values[range].fill(0),
-                        Pixels::U16(values) => values[range].fill(0),
-                        Pixels::F32(values) => values[range].fill(0.0),
-                    }
-                }
+        let range = start..start + self.bands;
+        // The tag is a decimal text of a value that was stored in the samples' own type.
+        let nodata = nodata.map(|value| value as f32);
+        match &self.pixels {
+            Pixels::U8(values) => nodata.is_some_and(|none| all(&values[range], none)),
+            Pixels::U16(values) => nodata.is_some_and(|none| all(&values[range], none)),
+            Pixels::F32(values) => {
+                let values = &values[range];
+                !values.iter().all(|value| value.is_finite())
+                    || nodata.is_some_and(|none| match none {
+                        0.0 => all(values, none),
+                        none => values.contains(&none),
+                    })
             }
         }
+    }
+
+    /// Puts 0 into every band of pixels without data ([`is_nodata`](Self::is_nodata)): no other value there is sure not to upset
+    /// a model. Gives back which they are, row-major; zeros count as blank.
+    pub fn clear_nodata(&mut self, nodata: Option<f64>) -> Vec<bool> {
+        if nodata.is_none() && !matches!(self.pixels, Pixels::F32(_)) {
+            return vec![false; self.width * self.height];
+        }
+        let cleared: Vec<bool> = (0..self.width * self.height).map(|pixel| self.is_nodata(0, pixel, nodata)).collect();
+        self.clear(&cleared);
         cleared
     }
 
-    /// Whether a pixel holds no picture: all bands at the smallest or largest value of the type, or not a number.
+    /// Puts 0 into every band of these pixels.
+    pub(super) fn clear(&mut self, pixels: &[bool]) {
+        fn clear<T: Copy + Default>(values: &mut [T], bands: usize, pixels: &[bool]) {
+            let chosen = values.chunks_exact_mut(bands).zip(pixels).filter(|(_, chosen)| **chosen);
+            chosen.for_each(|(values, _)| values.fill(T::default()));
+        }
+        match &mut self.pixels {
+            Pixels::U8(values) => clear(values, self.bands, pixels),
+            Pixels::U16(values) => clear(values, self.bands, pixels),
+            Pixels::F32(values) => clear(values, self.bands, pixels),
+        }
+    }
+
+    /// Whether a pixel holds no picture: all bands at the smallest or largest value of the type, or one that is not finite.
     pub(crate) fn is_blank(&self, row: usize, column: usize) -> bool {
         let start = (row * self.width + column) * self.bands;
         let range = start..start + self.bands;
@@ -219,7 +246,7 @@ impl Raster {
                 values[range.clone()].iter().all(|&v| v == 0) || values[range].iter().all(|&v| v == u16::MAX)
             }
             Pixels::F32(values) => {
-                values[range.clone()].iter().all(|&v| v == 0.0) || values[range].iter().all(|v| v.is_nan())
+                values[range.clone()].iter().all(|&v| v == 0.0) || !values[range].iter().all(|v| v.is_finite())
             }
         }
     }

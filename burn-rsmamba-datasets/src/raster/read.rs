@@ -66,10 +66,15 @@ pub(super) fn sniff(path: &Path) -> Result<(Kind, BufReader<File>), DatasetError
     }
 }
 
-/// Decodes what is no TIFF.
-pub(super) fn decode_image(path: &Path, reader: BufReader<File>, format: ImageFormat) -> Result<Raster, DatasetError> {
-    let image = ImageReader::with_format(reader, format).decode();
-    from_image(path, image.map_err(|error| decode_error(path, &error))?)
+/// Decodes what is no TIFF; with it, whether there was an alpha band.
+pub(super) fn decode_image(
+    path: &Path,
+    reader: BufReader<File>,
+    format: ImageFormat,
+) -> Result<(Raster, bool), DatasetError> {
+    let image = ImageReader::with_format(reader, format).decode().map_err(|error| decode_error(path, &error))?;
+    let alpha = image.color().has_alpha();
+    Ok((from_image(path, image)?, alpha))
 }
 
 /// What is wrong with a TIFF, with its name.
@@ -77,6 +82,7 @@ pub(super) fn tiff_error(path: &Path, failure: Failure) -> DatasetError {
     let path = path.to_path_buf();
     match failure {
         Failure::Kind(reason) => DatasetError::Unsupported { path, reason },
+        Failure::ExtraBands(bands) => DatasetError::ExtraBands { path, bands },
         Failure::Decoder(error) => {
             let reason = one_line(&error.to_string());
             match error {

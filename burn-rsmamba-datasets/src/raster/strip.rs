@@ -7,8 +7,8 @@ use tiff::TiffError;
 use tiff::encoder::TiffEncoder;
 use tiff::tags::{CompressionMethod, ExtraSamples, PhotometricInterpretation, SampleFormat, Tag};
 
-use super::write::tags;
-use super::{GeoReference, Pixels, Raster};
+use super::write::{GDAL_METADATA, write_tags};
+use super::{GeoTags, Pixels, Raster};
 
 impl Raster {
     /// Writes the raster as a GeoTIFF of one Deflate-compressed strip, in the type of its samples. For tiles; whole scenes are
@@ -16,12 +16,7 @@ impl Raster {
     ///
     /// # Errors
     /// What the destination says; a file of more than 4 GB.
-    pub fn write_geotiff(
-        &self,
-        destination: impl Write + Seek,
-        georeference: Option<&GeoReference>,
-        nodata: Option<f64>,
-    ) -> Result<(), TiffError> {
+    pub fn write_geotiff(&self, destination: impl Write + Seek, tags: &GeoTags) -> Result<(), TiffError> {
         let (bytes, bits, format): (Vec<u8>, u16, _) = match &self.pixels {
             Pixels::U8(values) => (values.clone(), 8, SampleFormat::Uint),
             Pixels::U16(values) => (values.iter().flat_map(|v| v.to_ne_bytes()).collect(), 16, SampleFormat::Uint),
@@ -53,7 +48,11 @@ impl Raster {
             directory.write_tag(Tag::ExtraSamples, &vec![ExtraSamples::Unspecified.to_u16(); others][..])?;
         }
         directory.write_tag(Tag::SampleFormat, &vec![format.to_u16(); self.bands][..])?;
-        tags(&mut directory, georeference, nodata.map(|value| value.to_string()).as_deref())?;
+        let GeoTags { georeference, nodata, metadata } = tags;
+        write_tags(&mut directory, georeference.as_ref(), nodata.map(|value| value.to_string()).as_deref())?;
+        if let Some(metadata) = metadata {
+            directory.write_tag(Tag::Unknown(GDAL_METADATA), &metadata[..])?;
+        }
         directory.finish()?;
         Ok(())
     }

@@ -5,10 +5,11 @@ use std::io::BufReader;
 use std::sync::Arc;
 
 use tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
-use tiff::tags::{PlanarConfiguration, Tag};
+use tiff::tags::{ExtraSamples, PlanarConfiguration, SampleFormat, Tag};
 use tiff::{ColorType, TiffError};
 
 use super::georeference::{GeoReference, text};
+use super::write::GDAL_METADATA;
 use super::{Pixels, Raster};
 use crate::recent::Recent;
 
@@ -19,6 +20,8 @@ const LARGEST_BLOCK: usize = 1 << 30;
 pub(super) enum Failure {
     /// A sound file of a kind that is not read here.
     Kind(String),
+    /// So many bands, of which some lie beside three colours.
+    ExtraBands(usize),
     /// What the decoder said.
     Decoder(TiffError),
 }
@@ -36,12 +39,21 @@ pub(super) struct TiffBlocks {
     pub(super) height: usize,
     /// Bands that are kept: an alpha band is not.
     pub(super) bands: usize,
+    /// Whether there is an alpha band.
+    pub(super) alpha: bool,
+    /// Whether samples are floats.
+    pub(super) float: bool,
     pub(super) georeference: Option<GeoReference>,
     pub(super) nodata: Option<f64>,
-    /// Samples of a pixel in the file.
+    pub(super) metadata: Option<String>,
+    /// Whether samples are luminance and chroma, and become red, green and blue.
+    ycbcr: bool,
+    /// Samples of a pixel that the decoder gives.
     stored: usize,
     planar: bool,
     bits: usize,
+    /// Bytes of a decoded value.
+    bytes: usize,
     block_width: usize,
     block_height: usize,
     /// Decoded blocks, the ones used last.
@@ -58,12 +70,13 @@ impl TiffBlocks {
         let mut decoder = Decoder::new(reader)?.with_limits(limits);
         let (width, height) = decoder.dimensions()?;
         let colour = decoder.colortype()?;
-        let (stored, bands) = match colour {
-            ColorType::Gray(_) => (1, 1),
-            ColorType::GrayA(_) => (2, 1),
-            ColorType::RGB(_) => (3, 3),
-            ColorType::RGBA(_) => (4, 3),
-            ColorType::Multiband { num_samples, .. } => (usize::from(num_samples), usize::from(num_samples)),
+        let decoded = match colour {
+            ColorType::Gray(_)
+            | ColorType::GrayA(_)
+            | ColorType::RGB(_)
+            | ColorType::RGBA(_)
+            | ColorType::YCbCr(8)
+            | ColorType::Multiband { .. } => usize::from(colour.num_samples()),
             other => return Err(Failure::Kind(format!("{other:?} colours"))),
         };
         let bits = usize::from(colour.bit_depth());
@@ -71,20 +84,48 @@ impl TiffBlocks {
             return Err(Failure::Kind(format!("{bits}-bit samples")));
         }
         let planar = decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration)?;
-        let planar = stored > 1 && planar == Some(PlanarConfiguration::Planar.to_u16());
+        let samples = usize::from(decoder.find_tag_unsigned::<u16>(Tag::SamplesPerPixel)?.unwrap_or(1));
+        let planar = samples > 1 && planar == Some(PlanarConfiguration::Planar.to_u16());
+        let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples)?.unwrap_or_default();
+        let alpha = has_alpha(samples, &extra)?;
+        let bands = samples - usize::from(alpha);
+        // Of samples beside its colours the decoder gives an alpha at most.
+        let stored = if planar { samples } else { decoded };
+        if stored < bands {
+            return Err(Failure::ExtraBands(samples));
+        }
+        let ycbcr = matches!(colour, ColorType::YCbCr(_));
+        if ycbcr && planar {
+            return Err(Failure::Kind("YCbCr colours in planes".into()));
+        }
+        let format = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat)?.unwrap_or_default();
+        let is = |kind: SampleFormat| format.first().is_some_and(|&format| format == kind.to_u16());
+        let float = is(SampleFormat::IEEEFP);
+        // See `decode`.
+        let bytes = match bits {
+            ..=8 if !float && !is(SampleFormat::Int) => 1,
+            16 if !float && !is(SampleFormat::Int) => 2,
+            _ => 4,
+        };
         let (block_width, block_height) = decoder.chunk_dimensions();
         let georeference = GeoReference::read(&mut decoder)?;
         let nodata = text(&mut decoder, Tag::GdalNodata)?.and_then(|text| text.trim().parse().ok());
+        let metadata = text(&mut decoder, Tag::Unknown(GDAL_METADATA))?;
         Ok(Self {
             decoder,
             width: width as usize,
             height: height as usize,
             bands,
+            alpha,
+            float,
             georeference,
             nodata,
+            metadata,
+            ycbcr,
             stored,
             planar,
             bits,
+            bytes,
             block_width: block_width as usize,
             block_height: block_height as usize,
             cache: Recent::new(cache_bytes),
@@ -100,8 +141,25 @@ impl TiffBlocks {
 
     /// Memory of decoded blocks at most: those that are kept, and no more than there are.
     pub(super) fn most_bytes(&self) -> u64 {
-        let all = self.width as u64 * self.height as u64 * self.bands as u64 * self.bits.div_ceil(8) as u64;
-        all.min(self.cache.most_bytes() as u64)
+        self.bytes_of(self.height).min(self.cache.most_bytes() as u64)
+    }
+
+    /// Keeps the blocks under so many rows.
+    pub(super) fn keep_rows(&mut self, rows: usize) {
+        self.cache = Recent::new(usize::try_from(self.bytes_under(rows)).unwrap_or(usize::MAX));
+    }
+
+    /// Bytes of the decoded blocks under so many rows, wherever they begin.
+    pub(super) fn bytes_under(&self, rows: usize) -> u64 {
+        let block = self.block().0;
+        // One that begins on the last row of a block ends up to one block later.
+        self.bytes_of((rows.saturating_sub(1).div_ceil(block) + 1).saturating_mul(block).min(self.height))
+    }
+
+    /// Bytes of so many decoded rows.
+    fn bytes_of(&self, rows: usize) -> u64 {
+        let samples = if self.planar { self.bands } else { self.stored };
+        [rows, samples, self.bytes].into_iter().fold(self.width as u64, |all, factor| all.saturating_mul(factor as u64))
     }
 
     /// A window inside the image; only the blocks that it touches are decoded, and those in the cache are not.
@@ -147,7 +205,12 @@ impl TiffBlocks {
         let row = width as usize * samples;
         let pixels = match self.decoder.read_chunk(index)? {
             DecodingResult::U8(values) if self.bits < 8 => Pixels::U8(unpack(&values, row, height as usize, self.bits)),
-            DecodingResult::U8(values) => Pixels::U8(values),
+            DecodingResult::U8(mut values) => {
+                if self.ycbcr {
+                    values.as_chunks_mut().0.iter_mut().for_each(|pixel| *pixel = rgb(*pixel));
+                }
+                Pixels::U8(values)
+            }
             DecodingResult::U16(values) => Pixels::U16(values),
             DecodingResult::F32(values) => Pixels::F32(values),
             DecodingResult::F16(values) => Pixels::F32(values.into_iter().map(f32::from).collect()),
@@ -165,6 +228,28 @@ impl TiffBlocks {
         self.cache.insert(index, block.clone(), bytes);
         Ok(block)
     }
+}
+
+/// Whether the last of so many samples is alpha, where the ones beyond the colours are these.
+fn has_alpha(samples: usize, extra: &[u16]) -> Result<bool, Failure> {
+    let is_alpha = |kind: &u16| {
+        [ExtraSamples::AssociatedAlpha, ExtraSamples::UnassociatedAlpha].map(|alpha| alpha.to_u16()).contains(kind)
+    };
+    match extra.iter().position(is_alpha) {
+        None => Ok(false),
+        Some(index) if index + 1 == extra.len() && samples > 1 => Ok(true),
+        Some(index) => {
+            let band = (samples + index + 1).saturating_sub(extra.len());
+            Err(Failure::Kind(format!("alpha is band {band} of {samples}, not the last")))
+        }
+    }
+}
+
+/// Red, green and blue of luminance and chroma in the full range, as JPEG has them (ITU-T T.871, 7).
+fn rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
+    let (y, cb, cr) = (f32::from(y), f32::from(cb) - 128.0, f32::from(cr) - 128.0);
+    // A cast rounds towards zero and stops at the ends of the range.
+    [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb].map(|value| (value + 0.5) as u8)
 }
 
 fn too_many_blocks() -> Failure {

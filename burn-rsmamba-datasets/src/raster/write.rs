@@ -13,6 +13,7 @@ const TILE: usize = 256;
 /// Files whose pixels take more than this become BigTIFF: offsets of 32 bits must reach everything, compressed or not.
 const CLASSIC_BYTES: u64 = 3_900_000_000;
 /// GDAL's tags, see its GeoTIFF driver.
+pub(super) const GDAL_METADATA: u16 = 42112;
 const GDAL_NODATA: u16 = 42113;
 
 /// A sample type that [`GeoTiff`] writes.
@@ -68,8 +69,18 @@ impl GeoTiff {
         destination: impl Write + Seek,
         rows: impl FnMut(usize, usize) -> Result<Vec<T>, E>,
     ) -> Result<(), E> {
+        self.write_up_to(CLASSIC_BYTES, destination, rows)
+    }
+
+    /// Writes a classic file where the pixels take no more than so many bytes.
+    fn write_up_to<T: GeoSample, E: From<tiff::TiffError>>(
+        &self,
+        classic_bytes: u64,
+        destination: impl Write + Seek,
+        rows: impl FnMut(usize, usize) -> Result<Vec<T>, E>,
+    ) -> Result<(), E> {
         let bytes = self.width as u64 * self.height as u64 * T::BYTES as u64;
-        if bytes > CLASSIC_BYTES {
+        if bytes > classic_bytes {
             self.write_to(&mut TiffEncoder::new_big(destination)?, rows)
         } else {
             self.write_to(&mut TiffEncoder::new(destination)?, rows)
@@ -104,14 +115,14 @@ impl GeoTiff {
         directory.write_tag(Tag::TileOffsets, K::convert_slice(&offsets))?;
         directory.write_tag(Tag::TileByteCounts, K::convert_slice(&sizes))?;
         directory.write_tag(Tag::SampleFormat, T::FORMAT.to_u16())?;
-        tags(&mut directory, self.georeference.as_ref(), self.nodata.as_deref())?;
+        write_tags(&mut directory, self.georeference.as_ref(), self.nodata.as_deref())?;
         directory.finish()?;
         Ok(())
     }
 }
 
 /// Writes the tags that say where a raster lies and what stands for no data.
-pub(super) fn tags<W: Write + Seek, K: TiffKind>(
+pub(super) fn write_tags<W: Write + Seek, K: TiffKind>(
     directory: &mut DirectoryEncoder<'_, W, K>,
     georeference: Option<&GeoReference>,
     nodata: Option<&str>,
@@ -152,4 +163,38 @@ fn tile<T: GeoSample>(values: &[T], width: usize, left: usize) -> Result<Vec<u8>
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(6));
     encoder.write_all(&bytes)?;
     Ok(encoder.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::{Pixels, RasterFile};
+
+    #[test]
+    fn what_is_too_large_for_offsets_of_32_bits_becomes_a_bigtiff_of_the_same_pixels() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("map.tif");
+        let georeference = GeoReference {
+            transform: [4.0, 0.5, 0.0, 9.0, 0.0, -0.5],
+            keys: vec![1, 1, 0, 1, 3072, 0, 1, 32633],
+            doubles: Vec::new(),
+            ascii: String::new(),
+        };
+        let map =
+            GeoTiff { width: 300, height: 270, georeference: Some(georeference.clone()), nodata: Some("127".into()) };
+        let rows = |top: usize, count: usize| {
+            let pixels = top * 300..(top + count) * 300;
+            Ok::<Vec<u8>, tiff::TiffError>(pixels.map(|pixel| (pixel * pixel / 7 % 251) as u8).collect())
+        };
+        // The version is the third number of the header (BigTIFF design, Adobe 2007): 42 or 43.
+        for (most, version) in [(300 * 270, 42), (300 * 270 - 1, 43)] {
+            map.write_up_to(most, File::create(&path).unwrap(), rows).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap()[2..4], [version, 0]);
+            let mut file = RasterFile::open(&path).unwrap();
+            assert_eq!((file.georeference(), file.nodata()), (Some(&georeference), Some(127.0)));
+            assert_eq!(file.window(0, 0, 270, 300).unwrap().pixels, Pixels::U8(rows(0, 270).unwrap()));
+        }
+    }
 }

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
-use burn_rsmamba_datasets::{AlignedFile, GeoReference, GeoTiff, Pixels, Raster, RasterFile, Resampling};
+use burn_rsmamba_datasets::{
+    AlignedFile, CoregisteredFiles, GeoReference, GeoTiff, Pixels, Raster, RasterFile, Resampling,
+};
 use tempfile::TempDir;
 
 use super::support::{at, folder, message};
@@ -70,7 +72,8 @@ fn a_shift_by_whole_pixels_moves_them_as_they_are() {
                 let hole = inside && (row - 2, column + 3) == (20, 10);
                 assert_eq!(blank[index], !inside || hole, "{resampling}: {row}, {column}");
                 if inside {
-                    assert!((values[index] - value(row - 2, column + 3)).abs() < 1e-4, "{resampling}: {row}, {column}");
+                    let expected = if hole { 0.0 } else { value(row - 2, column + 3) };
+                    assert!((values[index] - expected).abs() < 1e-4, "{resampling}: {row}, {column}");
                 }
             }
         }
@@ -126,4 +129,57 @@ fn grids_that_do_not_fit_are_refused_with_their_numbers() {
     assert!(turned.contains("not parallel") && turned.contains("0.49") && turned.contains("0.5"), "{turned}");
     let apart = refused(Some(here()), grid([1020.0, 0.5, 0.0, 2000.0, 0.0, -0.5], 32633));
     assert!(apart.contains("(1000, 2000)") && apart.contains("(1020, 2000)") && apart.contains("40x30"), "{apart}");
+}
+
+#[test]
+fn images_of_a_place_are_read_on_the_grid_of_the_first() {
+    let root = folder();
+    let first = at(&root, "first.tif");
+    let write = |path: &PathBuf, georeference: Option<GeoReference>, (height, width): (usize, usize)| {
+        let geotiff = GeoTiff { width, height, georeference, nodata: None };
+        geotiff
+            .write(File::create(path).unwrap(), |_, count| Ok::<_, tiff::TiffError>(vec![5_u8; count * width]))
+            .unwrap();
+    };
+    write(&first, Some(here()), (HEIGHT, WIDTH));
+    let open = |second: &PathBuf, align| CoregisteredFiles::open(&[&first, second], align);
+
+    let second = source(&root, Some(here()));
+    let mut files = open(&second, None).unwrap();
+    assert_eq!((files.height(), files.width(), files.bands()), (HEIGHT, WIDTH, 1));
+    assert!(files.warnings().is_empty() && files.has_nodata() && files.georeference() == Some(&here()));
+    let (raster, nodata) = files.window(1, 20, 0, 2, 12).unwrap();
+    let Pixels::F32(values) = raster.pixels else { panic!("floats") };
+    for index in 0..24 {
+        let (row, column) = (20 + index / 12, index % 12);
+        let hole = (row, column) == (20, 10);
+        let expected = if hole { 0.0 } else { value(row, column) };
+        assert_eq!((nodata[index], values[index].to_bits()), (hole, expected.to_bits()), "{row}, {column}");
+    }
+    assert_eq!(files.decoded_blocks(), 1);
+
+    // the same size, georeferenced alone
+    let second = source(&root, None);
+    let files = open(&second, Some(Resampling::Nearest)).unwrap();
+    let warnings: Vec<String> = files.warnings().iter().map(ToString::to_string).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("source.tif is not; they are taken"), "{warnings:?}");
+
+    // all that differs, and then resampled
+    let second = at(&root, "second.tif");
+    write(&second, Some(grid([1002.0, 1.0, 0.0, 2000.0, 0.0, -1.0], 32633)), (10, 20));
+    let text = message(open(&second, None), &second);
+    for part in
+        ["sizes 40x30 and 20x10 pixels", "origins (1000, 2000) and (1002, 2000)", "pixel sizes 0.5 x 0.5 and 1 x 1"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(text.ends_with("(--align)"), "{text}");
+    let mut files = open(&second, Some(Resampling::Nearest)).unwrap();
+    let (raster, outside) = files.window(1, 0, 0, HEIGHT, WIDTH).unwrap();
+    assert_eq!(raster.pixels, Pixels::U8(vec![5; HEIGHT * WIDTH]));
+    assert!((0..HEIGHT * WIDTH).all(|pixel| outside[pixel] == (pixel / WIDTH >= 20 || pixel % WIDTH < 4)));
+
+    write(&second, None, (10, 20));
+    let text = message(open(&second, Some(Resampling::Nearest)), &second);
+    assert!(text.starts_with("PATH is 20x10 pixels but") && text.contains("40x30"), "{text}");
 }

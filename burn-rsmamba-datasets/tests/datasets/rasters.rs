@@ -17,7 +17,11 @@ pub(super) fn save_tiff(path: &Path, image: &DynamicImage) {
     match image {
         DynamicImage::ImageLuma8(image) => encoder.write_image::<colortype::Gray8>(width, height, image),
         DynamicImage::ImageRgb8(image) => encoder.write_image::<colortype::RGB8>(width, height, image),
-        DynamicImage::ImageRgba8(image) => encoder.write_image::<colortype::RGBA8>(width, height, image),
+        DynamicImage::ImageRgba8(image) => {
+            let mut encoder = encoder.new_image::<colortype::RGBA8>(width, height).unwrap();
+            encoder.encoder().write_tag(Tag::ExtraSamples, &[2_u16][..]).unwrap();
+            encoder.write_data(image)
+        }
         DynamicImage::ImageLuma16(image) => encoder.write_image::<colortype::Gray16>(width, height, image),
         other => panic!("{:?} is not needed", other.color()),
     }
@@ -152,4 +156,34 @@ fn unsupported_kinds_say_so() {
     let text = message(read_raster(&path), &path);
     assert!(text.contains("CMYK") && text.contains("convert it to an 8-bit or 16-bit grey or RGB"), "{text}");
     assert!(fs::metadata(&path).is_ok());
+}
+
+#[test]
+fn no_data_is_the_tag_in_every_band_and_of_floats_whatever_is_no_measurement() {
+    let raster = |pixels: Pixels| Raster { width: 3, height: 1, bands: 2, pixels };
+    let cleared = |pixels, nodata| {
+        let mut raster = raster(pixels);
+        let told: Vec<bool> = (0..3).map(|column| raster.is_nodata(0, column, nodata)).collect();
+        let blank = raster.clear_nodata(nodata);
+        assert_eq!(blank, told);
+        (blank, raster.to_chw_f32())
+    };
+    // dark and bright are values like others in one band alone
+    let (blank, _) = cleared(Pixels::U8(vec![0, 0, 0, 9, 9, 9]), Some(0.0));
+    assert_eq!(blank, [true, false, false]);
+    let (blank, planes) = cleared(Pixels::U16(vec![65535, 65535, 65535, 1, 2, 3]), Some(65535.0));
+    assert_eq!((blank, planes[0].to_bits(), planes[3].to_bits()), (vec![true, false, false], 0, 0));
+    let (blank, _) = cleared(Pixels::U8(vec![7; 6]), None);
+    assert_eq!(blank, [false; 3]);
+    for none in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let (blank, planes) = cleared(Pixels::F32(vec![none, 0.5, 0.25, 0.5, 0.5, none]), None);
+        assert_eq!((blank, planes), (vec![true, false, true], vec![0.0, 0.25, 0.0, 0.0, 0.5, 0.0]), "{none}");
+    }
+    for none in [-9999.0, f64::from(f32::MIN), f64::from(i16::MIN)] {
+        let (blank, planes) =
+            cleared(Pixels::F32(vec![none as f32, 0.5, 0.25, 0.5, none as f32, none as f32]), Some(none));
+        assert_eq!((blank, planes), (vec![true, false, true], vec![0.0, 0.25, 0.0, 0.0, 0.5, 0.0]), "{none}");
+    }
+    let (blank, _) = cleared(Pixels::F32(vec![0.0, 0.5, 0.0, 0.0, 1.0, 1.0]), Some(0.0));
+    assert_eq!(blank, [false, true, false], "0 is a measurement in one band alone");
 }

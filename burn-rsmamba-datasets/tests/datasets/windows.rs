@@ -168,16 +168,159 @@ fn a_georeference_is_written_read_shifted_and_compared() {
     assert!(same(utm().corner_transform(), utm().transform));
     assert!(same(utm().shifted(4, 6).transform, [399_962.0, 0.5, 0.0, 5_900_037.0, 0.0, -0.5]));
     assert_eq!(utm().epsg(), Some(32633));
+}
 
-    let differ = |change: fn(&mut GeoReference)| {
+#[test]
+fn what_does_not_lie_on_one_grid_is_told_with_all_numbers() {
+    let size = (15354, 32507);
+    let difference = |change: fn(&mut GeoReference)| {
         let mut other = utm();
         change(&mut other);
-        utm().difference(&other).expect("they differ")
+        utm().difference(&other, size)
     };
-    assert_eq!(utm().difference(&utm()), None);
+    let differ = |change| difference(change).expect("they differ");
+    assert_eq!(difference(|_| ()), None);
     assert_eq!(differ(|geo| geo.keys[15] = 32634), "coordinate reference systems EPSG:32633 and EPSG:32634");
-    assert_eq!(differ(|geo| geo.transform[1] = 1.0), "pixel sizes 0.5 x 0.5 and 1 x 0.5");
     assert_eq!(differ(|geo| geo.transform[0] += 1.0), "origins (399960, 5900040) and (399961, 5900040)");
+    assert_eq!(
+        differ(|geo| geo.transform[1] = 1.0),
+        "pixel sizes 0.5 x 0.5 and 1 x 0.5, by which corners lie 32507.0 pixels apart"
+    );
+    // a hundredth of a percent, three pixels at the far end
+    assert_eq!(
+        differ(|geo| geo.transform[1] = 0.50005),
+        "pixel sizes 0.5 x 0.5 and 0.50005 x 0.5, by which corners lie 3.3 pixels apart"
+    );
+    let turned = differ(|geo| (geo.transform[2], geo.transform[4]) = (1e-4, 1e-4));
+    assert!(turned.contains("axes turned by 0 and 0.01") && turned.ends_with("lie 7.2 pixels apart"), "{turned}");
+    let all = differ(|geo| {
+        geo.keys[15] = 32634;
+        geo.transform = [0.0, 1.0, 0.0, 0.0, 0.0, -1.0];
+    });
+    assert_eq!(all.split("; ").count(), 3, "{all}");
+    assert_eq!(difference(|geo| geo.transform[0] += 0.02), None, "a twenty-fifth of a pixel");
+    assert_eq!(difference(|geo| geo.transform[1] += 1e-7), None, "the error of a decimal");
+    assert!(difference(|geo| geo.transform[0] = f64::NAN).is_some());
+    // pixels that are points, half a pixel on
+    assert_eq!(
+        difference(|geo| {
+            geo.keys[11] = 2;
+            (geo.transform[0], geo.transform[3]) = (399_960.25, 5_900_039.75);
+        }),
+        None
+    );
+
+    let local = |name: &str, semi_major: f64| GeoReference {
+        keys: vec![1, 1, 0, 2, 1025, 0, 1, 1, 3072, 0, 1, 32767],
+        doubles: vec![semi_major],
+        ascii: format!("{name}|"),
+        ..utm()
+    };
+    let here = local("local", 6_378_137.0);
+    assert_eq!(here.difference(&here, size), None);
+    assert_eq!(
+        here.difference(&local("other", 6_378_137.0), size).unwrap(),
+        "coordinate reference systems `local` without an EPSG code and `other` without an EPSG code"
+    );
+    assert!(here.difference(&local("local", 6_378_249.0), size).is_some());
+    assert!(here.difference(&utm(), size).is_some());
+}
+
+/// A file of so many 8-bit samples a pixel, in one strip, or in a strip a sample.
+fn write_samples(path: &Path, samples: usize, colour: u16, extra: &[u16], planar: bool) {
+    let (width, height) = (5_u32, 4_u32);
+    let value = |pixel: usize, sample: usize| (pixel * 10 + sample) as u8;
+    let pixels = (width * height) as usize;
+    let strips: Vec<Vec<u8>> = if planar {
+        (0..samples).map(|sample| (0..pixels).map(|pixel| value(pixel, sample)).collect()).collect()
+    } else {
+        vec![(0..pixels * samples).map(|index| value(index / samples, index % samples)).collect()]
+    };
+    let mut encoder = TiffEncoder::new(File::create(path).unwrap()).unwrap();
+    let mut directory = encoder.image_directory().unwrap();
+    let offsets: Vec<u32> = strips.iter().map(|strip| directory.write_data(&strip[..]).unwrap() as u32).collect();
+    let bytes: Vec<u32> = strips.iter().map(|strip| strip.len() as u32).collect();
+    directory.write_tag(Tag::ImageWidth, width).unwrap();
+    directory.write_tag(Tag::ImageLength, height).unwrap();
+    directory.write_tag(Tag::BitsPerSample, &vec![8_u16; samples][..]).unwrap();
+    directory.write_tag(Tag::Compression, 1_u16).unwrap();
+    directory.write_tag(Tag::PhotometricInterpretation, colour).unwrap();
+    directory.write_tag(Tag::SamplesPerPixel, samples as u16).unwrap();
+    directory.write_tag(Tag::PlanarConfiguration, if planar { 2_u16 } else { 1 }).unwrap();
+    directory.write_tag(Tag::RowsPerStrip, height).unwrap();
+    directory.write_tag(Tag::StripOffsets, &offsets[..]).unwrap();
+    directory.write_tag(Tag::StripByteCounts, &bytes[..]).unwrap();
+    if !extra.is_empty() {
+        directory.write_tag(Tag::ExtraSamples, extra).unwrap();
+    }
+    directory.finish().unwrap();
+}
+
+#[test]
+fn no_band_is_lost_but_one_that_is_declared_alpha() {
+    const GREY: u16 = 1;
+    const RGB: u16 = 2;
+    let root = folder();
+    let path = at(&root, "bands.tif");
+    for (colour, extra, samples, bands, alpha) in [
+        (RGB, &[][..], 3, 3, false),
+        // not declared at all: no alpha
+        (RGB, &[], 4, 4, false),
+        (RGB, &[1], 4, 3, true),
+        (RGB, &[2], 4, 3, true),
+        (GREY, &[], 4, 4, false),
+        (GREY, &[0, 0, 0], 4, 4, false),
+        (GREY, &[2], 2, 1, true),
+        (GREY, &[0, 0, 0, 2], 5, 4, true),
+    ] {
+        for planar in [false, true] {
+            write_samples(&path, samples, colour, extra, planar);
+            let mut file = RasterFile::open(&path).unwrap_or_else(|error| panic!("{colour} {extra:?}: {error}"));
+            assert_eq!((file.bands(), file.has_alpha()), (bands, alpha), "{colour} {extra:?} {planar}");
+            let expected = (0..20 * bands).map(|index| (index / bands * 10 + index % bands) as u8).collect();
+            assert_eq!(file.window(0, 0, 4, 5).unwrap().pixels, Pixels::U8(expected), "{colour} {extra:?} {planar}");
+        }
+    }
+    for (extra, samples) in [(&[0][..], 4), (&[0, 0], 5), (&[0, 2], 5)] {
+        write_samples(&path, samples, RGB, extra, false);
+        let text = message(RasterFile::open(&path), &path);
+        assert!(text.starts_with(&format!("PATH has {samples} bands, but its tags")), "{text}");
+        write_samples(&path, samples, RGB, extra, true);
+        assert_eq!(RasterFile::open(&path).unwrap().bands(), samples - usize::from(extra.contains(&2)), "planes");
+    }
+    for (colour, extra, band) in [(RGB, &[2, 0][..], 4), (GREY, &[1, 0, 0], 2)] {
+        write_samples(&path, extra.len() + if colour == RGB { 3 } else { 1 }, colour, extra, true);
+        let text = message(RasterFile::open(&path), &path);
+        assert!(text.contains(&format!("alpha is band {band} of")), "{text}");
+    }
+    // the alpha of other formats
+    let path = at(&root, "alpha.png");
+    image::RgbaImage::new(3, 2).save(&path).unwrap();
+    let file = RasterFile::open(&path).unwrap();
+    assert_eq!((file.bands(), file.has_alpha()), (3, true));
+}
+
+#[test]
+fn rows_of_windows_decode_every_block_once_with_the_blocks_under_one_row_kept() {
+    let root = folder();
+    let path = at(&root, "large.tif");
+    let (width, height) = (2000, 1500);
+    write_floats(&path, &numbered_floats(width, height), &GeoTiff { width, height, georeference: None, nodata: None });
+    let blocks = width.div_ceil(256) * height.div_ceil(256);
+    // windows that overlap and lie across the tiles in every way
+    for (window, stride) in [(100, 100), (300, 200), (512, 384), (700, 333)] {
+        let mut file = RasterFile::open(&path).unwrap();
+        file.keep_rows(window);
+        assert_eq!(file.most_bytes(), file.bytes_under(window));
+        let rows = ((window - 1).div_ceil(256) + 1) * 256;
+        assert_eq!(file.bytes_under(window), (rows.min(height) * width * 4) as u64);
+        for top in (0..height).step_by(stride) {
+            for left in (0..width).step_by(stride) {
+                file.window(top, left, window.min(height - top), window.min(width - left)).unwrap();
+            }
+        }
+        assert_eq!(file.decoded_blocks(), blocks, "windows of {window}");
+    }
 }
 
 #[test]
@@ -304,5 +447,43 @@ fn gdal_reads_what_is_written_and_its_files_are_read() {
         }
         read += 1;
     }
-    assert!(read >= 30, "{read} files of GDAL");
+    assert!(read >= 42, "{read} files of GDAL");
+    kinds(&root.path().join("kinds"));
+}
+
+/// GDAL's files of other bands and colours.
+fn kinds(folder: &Path) {
+    let path = |name: &str| folder.join(format!("{name}.tif"));
+    let value = |band: usize, row: usize, column: usize| match band {
+        3 => 200 - (row * 7 + column * 3) % 100,
+        band => (row * 7 + column * 3 + band * 11) % 100,
+    };
+    for (name, bands, alpha) in
+        [("rgba", 3, true), ("rgbn", 4, false), ("rgb-and-one-planar", 4, false), ("grey-alpha", 1, true)]
+    {
+        let mut file = RasterFile::open(&path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((file.bands(), file.has_alpha()), (bands, alpha), "{name}");
+        let window = file.window(40, 50, 30, 60).unwrap();
+        let pixels = (40..70).flat_map(|row| (50..110).map(move |column| (row, column)));
+        let expected = pixels.flat_map(|(row, column)| (0..bands).map(move |band| value(band, row, column) as u8));
+        assert_eq!(window.pixels, Pixels::U8(expected.collect()), "{name}");
+        let metadata = file.tags().metadata.expect("descriptions and scales");
+        assert!(metadata.contains("first") && metadata.contains("scale"), "{name}: {metadata}");
+    }
+    let text = message(RasterFile::open(&path("rgb-and-one")), &path("rgb-and-one"));
+    assert!(text.starts_with("PATH has 4 bands, but its tags say that the first three are red"), "{text}");
+    assert!(text.ends_with("gdal_translate -co PHOTOMETRIC=MINISBLACK -co ALPHA=NO PATH NEW.tif"), "{text}");
+    for name in ["jpeg-ycbcr", "jpeg-ycbcr-tiles", "jpeg-rgb"] {
+        let read = |name: &str| {
+            let raster = read_raster(&path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let Pixels::U8(values) = raster.pixels else { panic!("{name}: bytes") };
+            (raster.bands, values)
+        };
+        let ((bands, ours), (_, gdal)) = (read(name), read(&format!("{name}-decoded")));
+        assert_eq!(bands, 3, "{name}");
+        // Decoders round and enlarge the chroma each in their way.
+        let apart: Vec<u64> = ours.iter().zip(&gdal).map(|(&a, &b)| u64::from(a.abs_diff(b))).collect();
+        let (most, mean) = (apart.iter().max(), apart.iter().sum::<u64>() as f64 / apart.len() as f64);
+        assert!(most <= Some(&8) && mean < 0.8, "{name}: {most:?} at most, {mean} in the mean");
+    }
 }

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use burn::tensor::Device;
-//! use burn_rsmamba::inference::{Area, InferenceError, Predictor, SceneSize, SceneSource, Step};
+//! use burn_rsmamba::inference::{Area, InferenceError, Patch, Predictor, SceneSize, SceneSource, Step};
 //! use burn_rsmamba::{ModelConfig, ModelMeta, Task};
 //!
 //! /// A checkerboard that is never held in memory.
@@ -18,10 +18,11 @@
 //!         SceneSize { bands: 3, height: 100, width: 70 }
 //!     }
 //!
-//!     fn read(&mut self, _date: usize, area: Area) -> Result<Vec<f32>, InferenceError> {
+//!     fn read(&mut self, _date: usize, area: Area) -> Result<Patch, InferenceError> {
 //!         let Area { top, left, height, width } = area;
 //!         let pixel = |index: usize| ((top + index / width) / 8 + (left + index % width) / 8) % 2;
-//!         Ok((0..3 * height * width).map(|index| pixel(index % (height * width)) as f32).collect())
+//!         let values = (0..3 * height * width).map(|index| pixel(index % (height * width)) as f32);
+//!         Ok(Patch::from(values.collect::<Vec<_>>()))
 //!     }
 //! }
 //!
@@ -34,7 +35,7 @@
 //! predictor.windows.overlap = 16;
 //! let mut rows = 0;
 //! predictor.map(Board, |step| {
-//!     if let Step::Rows { top, values } = step {
+//!     if let Step::Rows { top, values, .. } = step {
 //!         assert_eq!(top, rows);
 //!         rows += values.len() / 70;
 //!     }
@@ -44,7 +45,9 @@
 //! # Ok::<(), InferenceError>(())
 //! ```
 //!
-//! The example `map_scene` does the same from GeoTIFF to GeoTIFF. The example `seams` measures what windows change; `BENCHMARKS.md` has
+//! The example `map_scene` does the same from GeoTIFF to GeoTIFF. Pixels without data are told by the source ([`Patch`]) and handed
+//! back with the rows ([`Step::Rows`]). [`Windows::axis`] is the plan by which scenes are cut, and [`Predictor::bytes`] the memory that it
+//! takes beside the model. The example `seams` measures what windows change; `BENCHMARKS.md` has
 //! its table, from which the defaults ([`Windows::for_crop`]) were picked.
 
 mod predictor;
@@ -53,8 +56,8 @@ mod turns;
 mod windows;
 
 pub use predictor::{Predictor, Step};
-pub use source::{Area, ImageView, SceneSize, SceneSource};
-pub use windows::{Blend, Windows};
+pub use source::{Area, ImageView, Patch, SceneSize, SceneSource};
+pub use windows::{Axis, Blend, Windows};
 
 /// An image that the model cannot be run on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,6 +99,21 @@ pub enum InferenceError {
         width: usize,
         /// Values that came.
         actual: usize,
+    },
+    /// What the model was given, or what it gave, is no number.
+    #[error(
+        "the {} of the window at row {top}, column {left} are not all finite numbers; {}",
+        if *input { "values" } else { "probabilities" },
+        if *input { "give the value that stands for no data in the file's tags, or put 0 there" }
+        else { "look for values there that no sensor gives, such as -3.4e38 for no data, and check the model on another image" }
+    )]
+    NotFinite {
+        /// The window's first row.
+        top: usize,
+        /// The window's first column.
+        left: usize,
+        /// Whether it was what the model was given.
+        input: bool,
     },
     /// Window and overlap do not fit.
     #[error("a window must have at least 32 pixels and be larger than its overlap, got {size} and {overlap}")]

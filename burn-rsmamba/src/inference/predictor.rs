@@ -1,7 +1,7 @@
 //! A model at work on scenes of any size, from top to bottom.
 
 use super::turns::{TURNS, turn, turn_back};
-use super::{Area, ImageView, InferenceError, SceneSize, SceneSource, Windows};
+use super::{Area, ImageView, InferenceError, Patch, SceneSize, SceneSource, Windows};
 use crate::{
     models::RsmModel,
     weights::{ModelMeta, Normalisation},
@@ -53,6 +53,8 @@ pub enum Step<'a> {
         /// The probabilities of whole rows: of a model of one class row-major, of several classes one such part a class,
         /// `[classes, rows, width]`.
         values: &'a [f32],
+        /// Which of their pixels have no data at one of the dates, `[rows, width]`; their probabilities mean nothing.
+        nodata: &'a [bool],
     },
 }
 
@@ -74,7 +76,7 @@ impl<'a> Predictor<'a> {
         let classes = self.model.classes();
         let mut result = vec![0.0; classes * pixels];
         self.map(dates, |step| {
-            if let Step::Rows { top, values } = step {
+            if let Step::Rows { top, values, .. } = step {
                 let rows = values.chunks_exact(values.len() / classes);
                 for (class, rows) in result.chunks_exact_mut(pixels).zip(rows) {
                     class[top * width..][..rows.len()].copy_from_slice(rows);
@@ -93,8 +95,9 @@ impl<'a> Predictor<'a> {
     ///
     /// # Errors
     ///
-    /// [`InferenceError`] when scene, windows and model do not fit together, before anything is read; what the source and
-    /// `report` return.
+    /// [`InferenceError`] when scene, windows and model do not fit together, before anything is read; when what is read or what the
+    /// model makes of it is not finite ([`InferenceError::NotFinite`]), or what is read has another size than was asked for; what the
+    /// source and `report` return.
     pub fn map<S: SceneSource>(
         &self,
         source: S,
@@ -120,14 +123,14 @@ impl<'a> Predictor<'a> {
         let size = source.size();
         self.check_size(size)?;
         let (rows, columns) = (self.windows.axis(size.height), self.windows.axis(size.width));
-        let skipped = rows.starts.partition_point(|start| start + rows.window <= first);
-        let area = |top, left| Area { top, left, height: rows.window, width: columns.window };
+        let skipped = rows.starts().partition_point(|start| start + rows.window() <= first);
+        let area = |top, left| Area { top, left, height: rows.window(), width: columns.window() };
         let dates = self.model.task().dates();
         let (send, receive) = sync_channel(AHEAD);
         std::thread::scope(|scope| {
             // Gone when this ends, however it ends: a reader that waits for room would wait for ever.
             let receive = receive;
-            let (tops, lefts) = (&rows.starts[skipped..], &columns.starts);
+            let (tops, lefts) = (&rows.starts()[skipped..], columns.starts());
             scope.spawn(move || {
                 for area in tops.iter().flat_map(|&top| lefts.iter().map(move |&left| area(top, left))) {
                     let images: Result<Vec<_>, _> = (0..dates).map(|date| source.read(date, area)).collect();
@@ -139,14 +142,23 @@ impl<'a> Predictor<'a> {
                 }
             });
             let (mut done, count) = (0, tops.len() * lefts.len());
-            // Of each class, the sums of the rows from the first unfinished one on.
-            let plane = rows.window * size.width;
+            // Of each class, the sums of the rows from the first unfinished one on; and which of their pixels have no data.
+            let plane = rows.window() * size.width;
             let mut sums = vec![0.0f32; self.model.classes() * plane];
-            for (row, &top) in rows.starts.iter().enumerate().skip(skipped) {
-                for (column, &left) in columns.starts.iter().enumerate() {
+            let mut nodata = vec![false; plane];
+            for (row, &top) in rows.starts().iter().enumerate().skip(skipped) {
+                for (column, &left) in columns.starts().iter().enumerate() {
                     let images = receive.recv().expect("the reader sends every window")?;
-                    let probabilities = self.window(images, size.bands, area(top, left));
-                    let down = rows.weights(row).iter().cycle().zip(probabilities.chunks_exact(columns.window));
+                    for image in &images {
+                        let lines =
+                            nodata.chunks_exact_mut(size.width).zip(image.nodata.chunks_exact(columns.window()));
+                        for (line, here) in lines {
+                            // No date takes back what the other lacks.
+                            line[left..].iter_mut().zip(here).for_each(|(nodata, here)| *nodata |= here);
+                        }
+                    }
+                    let probabilities = self.window(images, size.bands, area(top, left))?;
+                    let down = rows.weights(row).iter().cycle().zip(probabilities.chunks_exact(columns.window()));
                     for (line, (down, values)) in sums.chunks_exact_mut(size.width).zip(down) {
                         let across = line[left..].iter_mut().zip(columns.weights(column).iter().zip(values));
                         across.for_each(|(sum, (across, value))| *sum += down * across * value);
@@ -159,43 +171,68 @@ impl<'a> Predictor<'a> {
                 for top in (known..finished.end).step_by(ROWS) {
                     let end = finished.end.min(top + ROWS);
                     let part = (top - finished.start) * size.width..(end - finished.start) * size.width;
+                    let nodata = &nodata[part.clone()];
                     let mut parts = sums.chunks_exact(plane).map(|plane| &plane[part.clone()]);
                     let values = if sums.len() == plane {
                         Cow::Borrowed(parts.next().expect("a class"))
                     } else {
                         parts.flatten().copied().collect()
                     };
-                    report(Step::Rows { top, values: &values })?;
+                    report(Step::Rows { top, values: &values, nodata })?;
                 }
                 let finished = finished.len() * size.width;
-                for plane in sums.chunks_exact_mut(plane) {
-                    plane.copy_within(finished.., 0);
-                    let unfinished = plane.len() - finished;
-                    plane[unfinished..].fill(0.0);
-                }
+                sums.chunks_exact_mut(plane).for_each(|plane| forget(plane, finished));
+                forget(&mut nodata, finished);
             }
             Ok(())
         })
     }
 
+    /// Memory that [`map`](Self::map) takes at most for a scene of this size, in bytes, beside the model at work and the source:
+    /// windows that are read ahead, and one row of windows of probabilities.
+    pub fn bytes(&self, size: SceneSize) -> u64 {
+        let [window_height, window_width] =
+            [size.height, size.width].map(|length| self.windows.size.map_or(length, |size| size.min(length)) as u64);
+        let window = window_height * window_width;
+        // Of each date floats and flags.
+        let patch = window * (4 * size.bands as u64 + 1) * self.model.task().dates() as u64;
+        // Those that wait, the one that is read, and the one that the model has.
+        let patches = patch * (AHEAD as u64 + 2);
+        let classes = self.model.classes() as u64;
+        let sums = window_height * size.width as u64 * (4 * classes + 1);
+        // What the model said of a window, and rows as they are handed out.
+        patches + sums + 4 * classes * (window + ROWS as u64 * size.width as u64)
+    }
+
     /// What the model says of one window, `[classes, height, width]`.
-    fn window(&self, images: Vec<Vec<f32>>, bands: usize, area: Area) -> Vec<f32> {
+    fn window(&self, images: Vec<Patch>, bands: usize, area: Area) -> Result<Vec<f32>, InferenceError> {
         let Normalisation { mean, std } = self.normalisation;
-        let mut inputs: Vec<_> = images
-            .into_iter()
-            .map(|mut values| {
-                let planes = values.chunks_exact_mut(area.height * area.width);
-                for (plane, (mean, std)) in planes.zip(mean.iter().zip(std)) {
-                    for value in plane {
-                        *value = (*value - mean) / std;
-                    }
+        let Area { top, left, height, width } = area;
+        let mut inputs = Vec::with_capacity(images.len());
+        for Patch { mut values, nodata } in images {
+            if values.len() != bands * height * width || ![0, height * width].contains(&nodata.len()) {
+                return Err(InferenceError::Values { bands, height, width, actual: values.len() });
+            }
+            let planes = values.chunks_exact_mut(height * width);
+            for (plane, (mean, std)) in planes.zip(mean.iter().zip(std)) {
+                for value in plane {
+                    *value = (*value - mean) / std;
                 }
-                let values = TensorData::new(values, [1, bands, area.height, area.width]);
-                Tensor::<4>::from_data(values, self.device)
-            })
-            .collect();
+            }
+            // Checked here: an activation may make a number of what is none.
+            if !values.iter().all(|value| value.is_finite()) {
+                return Err(InferenceError::NotFinite { top, left, input: true });
+            }
+            let values = TensorData::new(values, [1, bands, height, width]);
+            inputs.push(Tensor::<4>::from_data(values, self.device));
+        }
         let probabilities = if self.augmented { self.mean_of_turns(&mut inputs) } else { self.probabilities(&inputs) };
-        probabilities.into_data().convert::<f32>().try_into_vec().expect("f32 probabilities")
+        let probabilities: Vec<f32> =
+            probabilities.into_data().convert::<f32>().try_into_vec().expect("f32 probabilities");
+        if !probabilities.iter().all(|value| value.is_finite()) {
+            return Err(InferenceError::NotFinite { top, left, input: false });
+        }
+        Ok(probabilities)
     }
 
     /// The mean over all turns, in either order of the dates.
@@ -249,4 +286,11 @@ impl<'a> Predictor<'a> {
         let expected = self.normalisation.mean.len();
         if actual == expected { Ok(()) } else { Err(InferenceError::Bands { expected, actual }) }
     }
+}
+
+/// Moves a plane up by what is finished of it.
+fn forget<T: Copy + Default>(plane: &mut [T], finished: usize) {
+    plane.copy_within(finished.., 0);
+    let unfinished = plane.len() - finished;
+    plane[unfinished..].fill(T::default());
 }

@@ -34,12 +34,29 @@ pub trait SceneSource: Send {
     /// Its size, the same at every date.
     fn size(&self) -> SceneSize;
 
-    /// The values of 0..1 of an area at a date, not yet normalised: `[bands, height, width]` of the area, row-major.
+    /// The pixels of an area at a date.
     ///
     /// # Errors
     ///
     /// What the source says; mapping ends with it.
-    fn read(&mut self, date: usize, area: Area) -> Result<Vec<f32>, Self::Error>;
+    fn read(&mut self, date: usize, area: Area) -> Result<Patch, Self::Error>;
+}
+
+/// The pixels of an area at one date.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Patch {
+    /// Values of 0..1, not yet normalised: `[bands, height, width]` of the area, row-major. They must be finite; where there is no
+    /// data, 0 is what the models of this crate know from training.
+    pub values: Vec<f32>,
+    /// Which pixels have no data, `[height, width]`; empty where all have.
+    pub nodata: Vec<bool>,
+}
+
+/// Values of an area where every pixel has data.
+impl From<Vec<f32>> for Patch {
+    fn from(values: Vec<f32>) -> Self {
+        Self { values, nodata: Vec::new() }
+    }
 }
 
 /// An image in memory, as values of 0..1, not yet normalised: `[bands, height, width]`, row-major.
@@ -64,7 +81,7 @@ impl SceneSource for &[ImageView<'_>] {
         SceneSize { bands, height, width }
     }
 
-    fn read(&mut self, date: usize, area: Area) -> Result<Vec<f32>, InferenceError> {
+    fn read(&mut self, date: usize, area: Area) -> Result<Patch, InferenceError> {
         let view = &self[date];
         let mut values = Vec::with_capacity(view.bands * area.height * area.width);
         for band in 0..view.bands {
@@ -73,6 +90,6 @@ impl SceneSource for &[ImageView<'_>] {
                 values.extend_from_slice(&view.data[start..start + area.width]);
             }
         }
-        Ok(values)
+        Ok(values.into())
     }
 }

@@ -45,8 +45,13 @@ impl Windows {
         }
     }
 
-    /// Windows of one axis of an image.
-    pub(super) fn axis(self, length: usize) -> Axis {
+    /// The windows of one axis of an image of so many rows or columns.
+    ///
+    /// # Panics
+    ///
+    /// When the axis has no length; where [`check`](Self::check) refuses, windows may overlap by all but a pixel.
+    pub fn axis(self, length: usize) -> Axis {
+        assert!(length > 0, "Windows: an axis without pixels");
         let (window, overlap) = match self.size {
             None => (length, 0),
             Some(size) => (size.min(length), self.overlap),
@@ -108,13 +113,21 @@ impl Blend {
     }
 }
 
-/// The windows of one axis.
-#[derive(Debug)]
-pub(super) struct Axis {
-    /// Where windows start; the last one ends at the border.
-    pub(super) starts: Vec<usize>,
-    /// Pixels of a window.
-    pub(super) window: usize,
+/// The windows of one axis of an image: where each begins, and what it says of the pixels it shares with others.
+///
+/// ```
+/// use burn_rsmamba::inference::{Blend, Windows};
+///
+/// let axis = Windows { size: Some(64), overlap: 16, blend: Blend::Linear }.axis(150);
+/// assert_eq!((axis.starts(), axis.window()), (&[0, 48, 86][..], 64));
+/// assert_eq!(axis.finished_by(0), 0..48);
+/// // Nobody else sees the first pixels; the last window shares 26 of the one before.
+/// assert_eq!((axis.weights(0)[0], axis.weights(2)[26]), (1.0, 1.0));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Axis {
+    starts: Vec<usize>,
+    window: usize,
     /// For every window, the weight of each of its pixels.
     weights: Vec<Vec<f32>>,
 }
@@ -147,13 +160,31 @@ impl Axis {
         Self { starts, window, weights }
     }
 
+    /// Where windows start; the last one ends at the border.
+    pub fn starts(&self) -> &[usize] {
+        &self.starts
+    }
+
+    /// Pixels of a window.
+    pub fn window(&self) -> usize {
+        self.window
+    }
+
     /// The weights of a window's pixels: those of all windows at a pixel add up to 1.
-    pub(super) fn weights(&self, index: usize) -> &[f32] {
+    ///
+    /// # Panics
+    ///
+    /// When there is no such window.
+    pub fn weights(&self, index: usize) -> &[f32] {
         &self.weights[index]
     }
 
     /// Pixels that no window after this one touches, and none before it has finished.
-    pub(super) fn finished_by(&self, index: usize) -> Range<usize> {
+    ///
+    /// # Panics
+    ///
+    /// When there is no such window.
+    pub fn finished_by(&self, index: usize) -> Range<usize> {
         let end = self.starts.get(index + 1).map_or(self.starts[index] + self.window, |&next| next);
         self.starts[index]..end
     }

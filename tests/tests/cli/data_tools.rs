@@ -2,7 +2,7 @@
 //! what was interrupted goes on.
 
 use super::fixture::{Fixture, scene, write, write_label};
-use burn_rsmamba_datasets::{GeoReference, LabelRule, Pixels, Raster, RasterFile, read_label, read_raster};
+use burn_rsmamba_datasets::{GeoReference, GeoTags, LabelRule, Pixels, Raster, RasterFile, read_label, read_raster};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -72,15 +72,19 @@ fn tiles_of_a_geotiff_lie_where_the_scene_lies() {
         fs::create_dir_all(fixture.path(folder)).expect("made");
     }
     let file = File::create(fixture.path("images/scene.tif")).expect("made");
-    raster.write_geotiff(file, Some(&georeference), Some(0.0)).expect("written");
+    let metadata =
+        r#"<GDALMetadata><Item name="DESCRIPTION" sample="3" role="description">near infrared</Item></GDALMetadata>"#;
+    let tags =
+        GeoTags { georeference: Some(georeference.clone()), nodata: Some(0.0), metadata: Some(metadata.to_owned()) };
+    raster.write_geotiff(file, &tags).expect("written");
     let label = image::GrayImage::from_fn(70, 50, |x, _| image::Luma([if x < 35 { 255 } else { 0 }]));
     label.save(fixture.path("labels/scene.png")).expect("written");
 
     let source = ["data", "tile", "--images", "images", "--labels", "labels", "--size", "32", "--apply"];
     fixture.json(&[&source[..], &["--edge", "pad", "--out", "padded"]].concat());
     let mut tile = RasterFile::open(&fixture.path("padded/image/scene_y00032_x00064.tif")).expect("a tile");
-    assert_eq!((tile.width(), tile.height(), tile.bands(), tile.nodata()), (32, 32, 4, Some(0.0)));
-    assert_eq!(tile.georeference(), Some(&georeference.shifted(64, 32)));
+    assert_eq!((tile.width(), tile.height(), tile.bands()), (32, 32, 4));
+    assert_eq!(tile.tags(), GeoTags { georeference: Some(georeference.shifted(64, 32)), ..tags });
     let found = tile.window(0, 0, 32, 32).expect("pixels");
     assert_eq!(found.to_chw_f32(), raster.crop_chw_f32(32, 64, 32, 32), "beyond the border the last pixels repeat");
     let label = RasterFile::open(&fixture.path("padded/label/scene_y00000_x00032.tif")).expect("a label");

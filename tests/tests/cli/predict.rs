@@ -1,8 +1,9 @@
 //! Masks, probabilities and overlays of images of any size.
 
-use super::fixture::{Fixture, scene, train, write};
-use burn_rsmamba_datasets::{GeoReference, Pixels, RasterFile};
+use super::fixture::{Fixture, scene, train, write, write_label};
+use burn_rsmamba_datasets::{GeoReference, GeoTags, Pixels, Raster, RasterFile};
 use image::{RgbImage, imageops};
+use serde_json::Value;
 use std::fs;
 use tiff::tags::Tag;
 
@@ -169,4 +170,126 @@ fn what_has_no_data_stays_without() {
     let names: Vec<_> =
         fs::read_dir(fixture.path("maps")).expect("there").map(|e| e.expect("readable").file_name()).collect();
     assert_eq!(names.len(), 2, "nothing is left beside: {names:?}");
+}
+
+/// An image as floats, with `none` where there is no data: in a block of ten rows, and in one band of one pixel.
+fn with_holes(image: &RgbImage, none: f32) -> Raster {
+    let values = image.as_raw().iter().enumerate().map(|(index, &value)| {
+        let (pixel, band) = (index / 3, index % 3);
+        let (row, column) = (pixel / 64, pixel % 64);
+        let hole = (20..30).contains(&row) && column < 12 || (row, column, band) == (50, 50, 1);
+        if hole { none } else { f32::from(value) / 255.0 }
+    });
+    Raster { width: 64, height: 64, bands: 3, pixels: Pixels::F32(values.collect()) }
+}
+
+fn save(path: &std::path::Path, raster: &Raster, nodata: Option<f64>) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    let file = fs::File::create(path).expect("made");
+    raster.write_geotiff(file, &GeoTags { nodata, ..GeoTags::default() }).expect("written");
+}
+
+#[test]
+fn no_data_of_every_kind_leaves_the_rest_of_its_window_as_eval_sees_it() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1", "--threshold", "0.5"]));
+    let (image, label) = scene(1);
+    let map = |folder: &str| {
+        let mut file = RasterFile::open(&fixture.path(folder).join("s0_prob.tif")).expect("a map");
+        let Pixels::F32(values) = file.window(0, 0, 64, 64).expect("pixels").pixels else { panic!("floats") };
+        values
+    };
+    let predict = |input: &str, out: &str, labels: &str| {
+        fixture.json(&["predict", "--model", "run", "--input", input, "--labels", labels, "--out", out, "--prob"])
+    };
+    // where there is no data, the model is given 0
+    let (mut zeros, holes) = (with_holes(&image, 0.0), with_holes(&image, f32::NAN));
+    let nowhere: Vec<bool> = (0..64 * 64).map(|pixel| holes.is_nodata(0, pixel, None)).collect();
+    let Pixels::F32(values) = &mut zeros.pixels else { panic!("floats") };
+    for (pixel, values) in values.chunks_exact_mut(3).enumerate() {
+        if nowhere[pixel] {
+            values.fill(0.0);
+        }
+    }
+    for split in ["train", "val", "test"] {
+        write_label(&fixture.path("plain").join(split).join("label/s0.png"), &label);
+        save(&fixture.path("plain").join(split).join("image/s0.tif"), &zeros, None);
+    }
+    predict("plain/test/image", "plain_maps", "plain/test/label");
+    let expected = map("plain_maps");
+    assert_eq!(nowhere.iter().filter(|&&none| none).count(), 121);
+    for (name, none, tag) in [
+        ("nan", f32::NAN, None),
+        ("tagged_nan", f32::NAN, Some(f64::NAN)),
+        ("infinite", f32::NEG_INFINITY, Some(-1.0)),
+        ("lowest", f32::MIN, Some(f64::from(f32::MIN))),
+        ("short", -32768.0, Some(-32768.0)),
+    ] {
+        for split in ["train", "val", "test"] {
+            write_label(&fixture.path(name).join(split).join("label/s0.png"), &label);
+            save(&fixture.path(name).join(split).join("image/s0.tif"), &with_holes(&image, none), tag);
+        }
+        let (input, out) = (format!("{name}/test/image"), format!("{name}_maps"));
+        let report = predict(&input, &out, &format!("{name}/test/label"));
+        let found = map(&out);
+        for pixel in 0..64 * 64 {
+            let same = if nowhere[pixel] {
+                found[pixel].is_nan()
+            } else {
+                found[pixel].to_bits() == expected[pixel].to_bits()
+            };
+            assert!(same, "{name}, pixel {pixel}: {} and {}", found[pixel], expected[pixel]);
+        }
+        let mask = image::open(fixture.path(&out).join("s0_mask.png")).expect("a mask").into_luma8();
+        assert!(mask.as_raw().iter().zip(&nowhere).all(|(&mask, &none)| (mask == 127) == none), "{name}");
+        let scored = fixture.json(&["eval", "--model", "run", "--data", name, "--split", "test", "--whole"]);
+        let whole = fixture.json(&[
+            "predict",
+            "--model",
+            "run",
+            "--input",
+            &input,
+            "--labels",
+            &format!("{name}/test/label"),
+            "--out",
+            "whole",
+            "--whole",
+            "--force",
+        ]);
+        let counts = |report: &Value| ["tp", "fp", "fn", "tn"].map(|kind| report[kind].as_u64().expect("a count"));
+        assert_eq!(counts(&scored), counts(&whole["scores"]), "{name}");
+        assert_eq!(counts(&report["scores"]).iter().sum::<u64>(), 64 * 64 - 121, "{name}: {report}");
+    }
+    // a value that no tag names makes numbers of the model that are none: refused, not drawn
+    save(&fixture.path("untagged.tif"), &with_holes(&image, f32::MIN), None);
+    let error = fixture.error(1, &["predict", "--model", "run", "--input", "untagged.tif", "--out", "refused"]);
+    assert!(
+        error.contains("untagged.tif") && error.contains("at row 0, column 0") && error.contains("no data"),
+        "{error}"
+    );
+    assert_eq!(fs::read_dir(fixture.path("refused")).expect("made").count(), 0);
+}
+
+#[test]
+fn second_dates_and_alpha_that_may_be_meant_otherwise_are_told() {
+    let fixture = Fixture::new();
+    let data = fixture.change("change");
+    fixture.json(&train("cd", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let (before, after) = (scene(0).0, scene(1).0);
+    let georeference = Some(GeoReference {
+        transform: [5.0, 0.5, 0.0, 7.0, 0.0, -0.5],
+        keys: vec![1, 1, 0, 1, 3072, 0, 1, 32633],
+        doubles: Vec::new(),
+        ascii: String::new(),
+    });
+    let raster = Raster { width: 64, height: 64, bands: 3, pixels: Pixels::U8(before.into_raw()) };
+    let file = fs::File::create(fixture.path("before.tif")).expect("made");
+    raster.write_geotiff(file, &GeoTags { georeference, ..GeoTags::default() }).expect("written");
+    image::DynamicImage::from(after).into_rgba8().save(fixture.path("after.png")).expect("written");
+    let ran =
+        fixture.run(&["predict", "--model", "run", "--input", "before.tif", "--input2", "after.png", "--out", "maps"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("before.tif is georeferenced and after.png is not"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("after.png: the band after the first 3 is alpha"), "{}", ran.stderr);
 }

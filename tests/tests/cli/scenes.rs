@@ -1,8 +1,8 @@
 //! Scenes: interrupted and resumed, of several files, aligned, within a limit of memory.
 
-use super::fixture::{Fixture, halving_threshold, scene, train, write};
+use super::fixture::{Fixture, halving_threshold, scene, train, write, write_label};
 use burn_rsmamba_datasets::{GeoReference, Pixels, RasterFile};
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 use std::{
     fs,
     path::Path,
@@ -95,6 +95,33 @@ fn a_killed_run_goes_on_and_leaves_the_same_bytes() {
     assert_eq!(first, again, "what was finished is left alone");
     let ran = fixture.run(&predict("maps", &["--resume"]));
     assert!(ran.code == 0 && ran.stdout.is_empty() && ran.stderr.contains("2 of 2"), "{}", ran.stderr);
+}
+
+#[test]
+fn pictures_that_a_killed_run_did_not_finish_are_made_by_the_next() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    write(&fixture.path("tall.png"), &tall());
+    let label = |y: u32| image::Luma([if y / 20 % 2 == 0 { 255 } else { 0 }]);
+    write_label(&fixture.path("label.png"), &GrayImage::from_fn(64, 1600, |_, y| label(y)));
+    let predict = |out| {
+        let fixed = ["predict", "--model", "run", "--input", "tall.png", "--labels", "label.png", "--overlay"];
+        [&fixed[..], &["--out", out]].concat()
+    };
+    let whole = fixture.json(&predict("whole"));
+    let pictures = ["tall_overlay.png", "tall_errors.png"];
+    // in the middle of the overlay, of the picture of errors, and after both
+    for (out, moment, complete) in [("maps1", "1", 0), ("maps2", "2", 1), ("maps3", "3", 2)] {
+        let ran = fixture.command(&predict(out)).env("BURN_RSMAMBA_DIE_AT", moment).output().expect("it starts");
+        assert_eq!(ran.status.code(), None, "it was killed: {}", String::from_utf8_lossy(&ran.stderr));
+        let there: Vec<_> = pictures.iter().filter(|name| fixture.path(out).join(name).exists()).collect();
+        assert_eq!(there, pictures[..complete].iter().collect::<Vec<_>>(), "a picture is whole or not there");
+        let resumed = fixture.json(&[&predict(out)[..], &["--resume"]].concat());
+        assert_eq!(resumed["scores"], whole["scores"]);
+        same_files(&fixture.path("whole"), &fixture.path(out), &["tall_mask.png", pictures[0], pictures[1]]);
+        assert_eq!(fs::read_dir(fixture.path(out)).expect("there").count(), 3, "nothing is left beside");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Training: run folder, repeatability, resume, interruption.
 
 use super::fixture::{Fixture, scene, train, write, write_label};
-use burn_rsmamba_datasets::{Pixels, Raster};
+use burn_rsmamba_datasets::{GeoTags, Pixels, Raster};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::Value;
 use std::{fs, path::Path, time::Duration};
@@ -216,7 +216,7 @@ fn a_batch_that_overflows_leaves_no_trace() {
     let raster = Raster { width: 64, height: 64, bands: 3, pixels: Pixels::F32(pixels) };
     fs::remove_file(data.join("train/image/s0.png")).expect("removed");
     let file = fs::File::create(data.join("train/image/s0.tif")).expect("made");
-    raster.write_geotiff(file, None, None).expect("written");
+    raster.write_geotiff(file, &GeoTags::default()).expect("written");
     let error = fixture.error(1, &train("ss", "seg", "stopped", &["--epochs", "2"]));
     assert!(error.contains("s0") && error.contains("--nonfinite skip"), "{error}");
 

@@ -2,6 +2,7 @@
 
 use burn::{
     Tensor,
+    module::{Module, ModuleMapper, Param},
     tensor::{
         Device, TensorData,
         activation::{sigmoid, softmax},
@@ -9,7 +10,7 @@ use burn::{
 };
 use burn_rsmamba::{
     ModelConfig, ModelMeta, RsmModel, Task,
-    inference::{Blend, ImageView, InferenceError, Predictor, Step, Windows},
+    inference::{Area, Blend, ImageView, InferenceError, Patch, Predictor, SceneSize, SceneSource, Step, Windows},
     weights::Normalisation,
 };
 use burn_rsmamba_tests::{
@@ -113,7 +114,7 @@ fn a_map_from_any_row_on_is_the_rest_of_the_whole_map() {
             predictor
                 .map_from(first, &dates[..], |step| {
                     match step {
-                        Step::Rows { top, values } => {
+                        Step::Rows { top, values, .. } => {
                             assert_eq!(top, first + rest.len() / width, "rows come in order");
                             rest.extend_from_slice(values);
                         }
@@ -140,6 +141,104 @@ fn mapping_ends_with_the_first_error() {
     let dates = [view(&data, height, width)];
     let mapped = predictor.map(&dates[..], |_| Err(error.clone()));
     assert_eq!(mapped, Err(error));
+}
+
+/// Two dates of one picture, each with pixels of its own without data.
+struct Holes<'a>(&'a [f32], usize, usize);
+
+impl Holes<'_> {
+    fn is_hole(date: usize, row: usize, column: usize) -> bool {
+        if date == 0 { row % 17 == 3 } else { (row, column) == (70, 20) }
+    }
+}
+
+impl SceneSource for Holes<'_> {
+    type Error = InferenceError;
+
+    fn size(&self) -> SceneSize {
+        SceneSize { bands: 3, height: self.1, width: self.2 }
+    }
+
+    fn read(&mut self, date: usize, area: Area) -> Result<Patch, InferenceError> {
+        let view = view(self.0, self.1, self.2);
+        let values = (&[view][..]).read(0, area)?.values;
+        let pixels = (0..area.height * area.width).map(|i| (area.top + i / area.width, area.left + i % area.width));
+        Ok(Patch { values, nodata: pixels.map(|(row, column)| Self::is_hole(date, row, column)).collect() })
+    }
+}
+
+#[test]
+fn pixels_without_data_at_any_date_are_told_with_their_rows() {
+    let (model, meta, device) = subject(Task::Cd, flex());
+    let (height, width) = (150, 40);
+    let data = picture(height, width, 3);
+    for (overlap, first) in [(0, 0), (8, 0), (21, 75)] {
+        let windows = Windows { size: Some(32), overlap, blend: Blend::Cosine };
+        let predictor = Predictor { windows, ..Predictor::new(&model, &meta, &device) };
+        let mut told = Vec::new();
+        predictor
+            .map_from(first, Holes(&data, height, width), |step| {
+                if let Step::Rows { values, nodata, .. } = step {
+                    assert_eq!(values.len(), nodata.len());
+                    told.extend_from_slice(nodata);
+                }
+                Ok(())
+            })
+            .expect("fits");
+        let rows = (first..height).flat_map(|row| (0..width).map(move |column| (row, column)));
+        let expected: Vec<bool> =
+            rows.map(|(row, column)| (0..2).any(|date| Holes::is_hole(date, row, column))).collect();
+        assert!(told == expected, "overlap {overlap}, from row {first}");
+    }
+}
+
+/// Makes every weight infinite.
+struct Broken;
+
+impl ModuleMapper for Broken {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|weight| weight.full_like(f32::INFINITY))
+    }
+}
+
+#[test]
+fn what_is_no_number_is_refused_with_its_window() {
+    let (model, meta, device) = subject(Task::Ss, device());
+    let (height, width) = (80, 70);
+    let windows = Windows { size: Some(32), overlap: 0, blend: Blend::None };
+    let predictor = Predictor { windows, ..Predictor::new(&model, &meta, &device) };
+    for none in [f32::NAN, f32::INFINITY] {
+        let mut data = picture(height, width, 1);
+        data[height * width + 40 * width + 65] = none;
+        let found = predictor.predict(&[view(&data, height, width)]);
+        assert_eq!(found, Err(InferenceError::NotFinite { top: 32, left: 38, input: true }), "{none}");
+    }
+    // weights that make no numbers
+    let data = picture(height, width, 1);
+    let broken = model.clone().map(&mut Broken);
+    let found = Predictor { model: &broken, ..predictor }.predict(&[view(&data, height, width)]);
+    assert_eq!(found.err(), Some(InferenceError::NotFinite { top: 0, left: 0, input: false }));
+    let message = InferenceError::NotFinite { top: 32, left: 38, input: true }.to_string();
+    assert!(message.starts_with("the values of the window at row 32, column 38 are not all finite"), "{message}");
+}
+
+#[test]
+fn a_patch_of_another_size_is_refused() {
+    struct Short;
+    impl SceneSource for Short {
+        type Error = InferenceError;
+
+        fn size(&self) -> SceneSize {
+            SceneSize { bands: 3, height: 40, width: 40 }
+        }
+
+        fn read(&mut self, _: usize, _: Area) -> Result<Patch, InferenceError> {
+            Ok(vec![0.0; 3].into())
+        }
+    }
+    let (model, meta, device) = subject(Task::Ss, device());
+    let found = Predictor::new(&model, &meta, &device).map(Short, |_| Ok(()));
+    assert_eq!(found, Err(InferenceError::Values { bands: 3, height: 40, width: 40, actual: 3 }));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use burn_dataset::Dataset;
 use burn_rsmamba_datasets::{
-    CropOptions, Crops, GeoReference, Pixels, Raster, RasterFile, Scene, SceneSource, Storage, Tile,
+    CropOptions, Crops, GeoTags, Pixels, Raster, RasterFile, Scene, SceneSource, Storage, Tile,
 };
 use image::{ExtendedColorType, ImageFormat};
 use rayon::prelude::*;
@@ -21,12 +21,6 @@ use crate::progress::Progress;
 
 /// What says in the output folder how its tiles were cut.
 const SETTINGS: &str = "tiles.toml";
-
-/// Where a scene lies, and what it has in place of data.
-struct Ground {
-    georeference: Option<GeoReference>,
-    nodata: Option<f64>,
-}
 
 /// Writes the tiles, or says how many there are.
 pub(super) fn run(args: &TileArgs, progress: &mut Progress) -> Outcome {
@@ -56,16 +50,16 @@ pub(super) fn run(args: &TileArgs, progress: &mut Progress) -> Outcome {
     let mark = if rule.classes() > 2 || rule.ignores() { 1 } else { u8::MAX };
     for part in parts(&args.write.source, progress)? {
         let crops = Crops::with_storage(&part.set, options, Storage::default())?;
-        let ground = part.set.scenes.iter().map(ground).collect::<Result<Vec<_>, _>>()?;
+        let tags = part.set.scenes.iter().map(tags).collect::<Result<Vec<_>, _>>()?;
         placed.parts.insert(part.name(), crops.len());
         progress.start(part.name(), crops.len());
         let counts = (0..crops.len()).into_par_iter().map(|index| {
             let (scene, _) = crops.counted(index);
-            let files = files(&part, &crops, index, &args.write.out, ground[scene].georeference.is_some());
+            let files = files(&part, &crops, index, &args.write.out, &tags[scene]);
             let missing: Vec<usize> = (0..files.len()).filter(|&file| !files[file].exists()).collect();
             if args.write.apply && !missing.is_empty() {
                 let tile = crops.tile(index)?;
-                missing.iter().try_for_each(|&file| write(&files[file], file, &tile, &ground[scene], mark))?;
+                missing.iter().try_for_each(|&file| write(&files[file], file, &tile, &tags[scene], mark))?;
             }
             progress.advance("");
             Ok((missing.len(), files.len() - missing.len()))
@@ -93,21 +87,24 @@ fn settings(args: &TileArgs, stride: usize) -> String {
     )
 }
 
-fn ground(scene: &Scene) -> Result<Ground, Failure> {
+/// What the files of a scene say of their pixels, a date each.
+fn tags(scene: &Scene) -> Result<Vec<GeoTags>, Failure> {
     let SceneSource::Files { images, region, .. } = &scene.source else {
-        return Ok(Ground { georeference: None, nodata: None });
+        return Ok(vec![GeoTags::default(); scene.dates()]);
     };
     let (left, top) = region.map_or((0, 0), |region| (region.left, region.top));
-    let file = RasterFile::open(images.first().context("a scene without images")?)?;
-    Ok(Ground { georeference: file.georeference().map(|whole| whole.shifted(left, top)), nodata: file.nodata() })
+    images.iter().map(|path| Ok(RasterFile::open(path)?.tags().cropped(left, top))).collect()
 }
 
 /// The files of a tile: its images, then its label.
-fn files(part: &Part, crops: &Crops, index: usize, out: &Path, georeferenced: bool) -> Vec<PathBuf> {
+fn files(part: &Part, crops: &Crops, index: usize, out: &Path, tags: &[GeoTags]) -> Vec<PathBuf> {
     let (y, x) = crops.origin(index);
     let (scene, _) = crops.counted(index);
     let name = format!("{}_y{y:05}_x{x:05}", part.set.scenes[scene].name);
-    let plain = !georeferenced && crops.is_eight_bit() && matches!(crops.bands(), 1 | 3);
+    let georeferenced = tags[0].georeference.is_some();
+    // A PNG has no place for what the tags say.
+    let plain =
+        tags.iter().all(|tags| *tags == GeoTags::default()) && crops.is_eight_bit() && matches!(crops.bands(), 1 | 3);
     let folder = part.folder(out);
     let image = |folder: PathBuf| folder.join(format!("{name}.{}", if plain { "png" } else { "tif" }));
     let label = folder.join("label").join(format!("{name}.{}", if georeferenced { "tif" } else { "png" }));
@@ -115,15 +112,16 @@ fn files(part: &Part, crops: &Crops, index: usize, out: &Path, georeferenced: bo
 }
 
 /// Writes a file of a tile; values of the label are multiplied by `mark`.
-fn write(path: &Path, file: usize, tile: &Tile, ground: &Ground, mark: u8) -> anyhow::Result<()> {
+fn write(path: &Path, file: usize, tile: &Tile, tags: &[GeoTags], mark: u8) -> anyhow::Result<()> {
     let label;
-    let (raster, nodata) = if let Some(image) = tile.images.get(file) {
-        (image, ground.nodata)
+    let (raster, tags) = if let (Some(image), Some(tags)) = (tile.images.get(file), tags.get(file)) {
+        (image, tags.cropped(tile.x, tile.y))
     } else {
         let values = tile.label.data.iter().map(|&value| mark * value).collect();
         let (width, height) = (tile.label.width, tile.label.height);
         label = Raster { width, height, bands: 1, pixels: Pixels::U8(values) };
-        (&label, None)
+        let georeference = tags[0].cropped(tile.x, tile.y).georeference;
+        (&label, GeoTags { georeference, ..GeoTags::default() })
     };
     place(path, |aside| {
         let context = || format!("cannot write {}", path.display());
@@ -135,9 +133,8 @@ fn write(path: &Path, file: usize, tile: &Tile, ground: &Ground, mark: u8) -> an
                     .with_context(context)
             }
             _ => {
-                let georeference = ground.georeference.as_ref().map(|whole| whole.shifted(tile.x, tile.y));
                 let mut out = BufWriter::new(File::create(aside).with_context(context)?);
-                raster.write_geotiff(&mut out, georeference.as_ref(), nodata).with_context(context)?;
+                raster.write_geotiff(&mut out, &tags).with_context(context)?;
                 std::io::Write::flush(&mut out).with_context(context)
             }
         }

@@ -1,7 +1,7 @@
 //! The window that `--max-memory` allows.
 
-use burn_rsmamba::inference::{ImageView, Windows};
-use burn_rsmamba_datasets::RasterFile;
+use burn_rsmamba::inference::{ImageView, Predictor, SceneSize, Windows};
+use burn_rsmamba_datasets::CoregisteredFiles;
 
 use super::Job;
 use crate::cli::PredictArgs;
@@ -15,8 +15,6 @@ const MEASURED: usize = 256;
 /// Sides that are looked at: multiples of the model's step.
 const STEP: usize = 32;
 const LARGEST: usize = 8192;
-/// Windows that are in memory as floats besides the one in the model: read, and waiting.
-const WAITING: usize = 3;
 /// Rows on their way to the files, and bytes a pixel that they take there.
 const ROWS: usize = 512;
 const ROW_BYTES: usize = 12;
@@ -35,11 +33,14 @@ pub(super) fn windows(most: u64, jobs: &[&Job], mapper: &Mapper<'_>, args: &Pred
     let Some((before, pixel)) = before.zip(bytes_per_pixel(mapper)?) else {
         return Err(Failure::usage("--max-memory: this system does not tell how much memory is taken; give --window"));
     };
-    let places: Vec<Place> = jobs.iter().filter_map(|job| Place::of(job)).collect();
-    let classes = mapper.model.classes();
-    let need =
-        |side: usize| before + places.iter().map(|place| place.bytes(side, pixel, classes)).max().unwrap_or_default();
-    let longest = places.iter().map(|place| place.height.max(place.width)).max().unwrap_or(LARGEST);
+    // Files that cannot be opened are reported when they are mapped.
+    let places: Vec<CoregisteredFiles> =
+        jobs.iter().filter_map(|job| CoregisteredFiles::open(&job.images, args.align).ok()).collect();
+    let need = |side: usize| {
+        let predictor = Predictor { windows: mapper.windows.resized(side), ..mapper.predictor() };
+        before + places.iter().map(|place| bytes(place, side, pixel, &predictor)).max().unwrap_or_default()
+    };
+    let longest = places.iter().map(|place| place.height().max(place.width())).max().unwrap_or(LARGEST);
     let largest = longest.next_multiple_of(STEP).min(LARGEST);
     match (1..=largest / STEP).map(|steps| steps * STEP).rev().find(|&side| need(side) <= most) {
         Some(side) => {
@@ -61,39 +62,13 @@ pub(super) fn windows(most: u64, jobs: &[&Job], mapper: &Mapper<'_>, args: &Pred
     }
 }
 
-/// What counts of a place.
-struct Place {
-    height: usize,
-    width: usize,
-    /// Bytes of a pixel of all dates as floats.
-    pixel: usize,
-    /// Bytes that readers hold.
-    readers: u64,
-}
-
-impl Place {
-    /// `None` for files that cannot be opened: that is reported when they are mapped.
-    fn of(job: &Job) -> Option<Self> {
-        let files = job.images.iter().map(|path| RasterFile::open(path).ok()).collect::<Option<Vec<_>>>()?;
-        let first = files.first()?;
-        Some(Self {
-            height: first.height(),
-            width: first.width(),
-            pixel: files.iter().map(|file| 4 * file.bands()).sum(),
-            readers: files.iter().map(RasterFile::most_bytes).sum(),
-        })
-    }
-
-    /// Memory above the loaded model with windows of this side.
-    fn bytes(&self, side: usize, pixel: f64, classes: usize) -> u64 {
-        let (rows, columns) = (side.min(self.height), side.min(self.width));
-        let window = rows * columns;
-        let model = (window as f64 * pixel) as u64;
-        let read = window * self.pixel * WAITING;
-        // A sum a class and a flag of no data a pixel.
-        let strip = rows * self.width * (4 * classes + 1) + ROWS.min(self.height) * self.width * classes * ROW_BYTES;
-        self.readers + model + (read + strip) as u64
-    }
+/// Memory above the loaded model with windows of this side, at a place.
+fn bytes(place: &CoregisteredFiles, side: usize, pixel: f64, predictor: &Predictor<'_>) -> u64 {
+    let size = SceneSize { bands: place.bands(), height: place.height(), width: place.width() };
+    let (rows, columns) = (side.min(size.height), side.min(size.width));
+    let model = ((rows * columns) as f64 * pixel) as u64;
+    let written = ROWS.min(size.height) * size.width * predictor.model.classes() * ROW_BYTES;
+    place.bytes_under(rows) + model + predictor.bytes(size) + written as u64
 }
 
 /// Peak memory of one pass of the model, a pixel of its window.

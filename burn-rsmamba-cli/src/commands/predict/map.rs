@@ -10,17 +10,17 @@ use burn_rsmamba_datasets::DatasetError;
 use super::journal::{Journal, NO_DATA, Origin, Stamp};
 use super::labels::Label;
 use super::outputs::Outputs;
-use super::source::{Nodata, Source};
+use super::source::Source;
 use super::{Job, Report};
 use crate::cli::PredictArgs;
 use crate::error::Failure;
-use crate::interrupt;
 use crate::mapping::Mapper;
 use crate::mask_file::Coding;
 use crate::model_file;
 use crate::pictures;
 use crate::progress::Progress;
 use crate::report::Scored;
+use crate::{fault, interrupt};
 
 /// Maps a place and writes what was asked for; files appear when they are complete.
 pub(super) fn map<'a>(
@@ -33,8 +33,7 @@ pub(super) fn map<'a>(
     if let Some(label) = &job.label {
         label.check(job)?;
     }
-    let nodata = Nodata::default();
-    let source = Source::open(job, mapper, args, &nodata)?;
+    let source = Source::open(job, mapper, args, progress)?;
     let (height, width) = (source.size().height, source.size().width);
     let classes = mapper.model.classes();
     let outputs = Outputs::new(job, classes, (height, width), source.has_nodata());
@@ -61,16 +60,14 @@ pub(super) fn map<'a>(
                     progress.advance("");
                     Ok(())
                 }
-                Step::Rows { top, values } => {
-                    let count = values.len() / classes / width;
-                    let blank = nodata.take(top, count, width);
+                Step::Rows { top, values, nodata } => {
                     let rows: Vec<f32> = values
                         .iter()
-                        .zip(blank.iter().cycle())
-                        .map(|(&value, &blank)| if blank { NO_DATA } else { value })
+                        .zip(nodata.iter().cycle())
+                        .map(|(&value, &nodata)| if nodata { NO_DATA } else { value })
                         .collect();
                     // With the last rows the outputs are complete.
-                    if top + count < height {
+                    if top + nodata.len() / width < height {
                         journal.append(&rows)?;
                     }
                     write(top, &rows)
@@ -96,8 +93,10 @@ pub(super) fn map<'a>(
     if let Some(path) = &job.overlay {
         pictures::write_overlay(path, job.background(args), &job.mask, Coding::of(classes))?;
     }
-    journal.remove();
     let scores = job.label.as_ref().map(|label| scored(job, label)).transpose()?;
+    fault::point();
+    // As long as it is there, `--resume` makes what is missing.
+    journal.remove();
     let (image, mask, marked, objects) = (&job.images[0], &job.mask, tally.marked(), tally.objects);
     let classes = (classes > 1).then(|| tally.shares());
     Ok(Report { image, mask, width, height, marked, classes, objects, scores })

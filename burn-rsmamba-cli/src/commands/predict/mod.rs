@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use burn_rsmamba::{RsmModel, Task};
-use burn_rsmamba_datasets::{GeoReference, RasterFile, list_images};
+use burn_rsmamba_datasets::{GeoReference, list_images};
 use serde::Serialize;
 
 use self::labels::Label;
@@ -239,7 +239,7 @@ fn refuse_existing(jobs: &[Job]) -> Outcome {
 
 /// The georeference of the first date; a file that cannot be opened is reported when it is mapped.
 fn georeference(images: &[PathBuf]) -> Option<GeoReference> {
-    RasterFile::open(&images[0]).ok()?.georeference().cloned()
+    GeoReference::of_file(&images[0]).ok()?
 }
 
 /// Each image of the first date with that of the same name of the second.
