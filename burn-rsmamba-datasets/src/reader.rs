@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::mask::mask_of;
 use crate::scene::Size;
-use crate::{DatasetError, LabelRule, LoadedScene, Mask, Raster, RasterFile, Scene, SceneSource, Window};
+use crate::{DatasetError, LabelRule, LoadedScene, Mask, Pixels, Raster, RasterFile, Scene, SceneSource, Window};
 
 /// Decoded blocks that are kept of each file. Two rows of tiles of 256 pixels, 32507 pixels wide and of three bands, are
 /// 50 MB.
@@ -165,6 +165,46 @@ impl SceneReader {
                 mask_of(label.file.path(), &values, &label.rule, &mut Vec::new()).map(Some)
             }
             Source::Memory { label, .. } => Ok(Some(label.crop(y, x, height, width))),
+        }
+    }
+
+    /// The label of a window as it is stored, before its rule; a mask where the scene is in memory.
+    pub(crate) fn stored_label(
+        &mut self,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<Option<Raster>, DatasetError> {
+        let (y, x) = self.place(top, left, height, width);
+        match &mut self.source {
+            Source::Files { label, .. } => {
+                label.as_mut().map(|label| label.file.window(y, x, height, width)).transpose()
+            }
+            Source::Memory { label, .. } => {
+                let pixels = Pixels::U8(label.crop(y, x, height, width).data);
+                Ok(Some(Raster { width, height, bands: 1, pixels }))
+            }
+        }
+    }
+
+    /// How many classes the label tells apart: background and target, or those of its rule.
+    pub(crate) fn classes(&self) -> usize {
+        match &self.source {
+            Source::Files { label, .. } => label.as_ref().map_or(2, |label| label.rule.classes()),
+            // Nothing says how many there are.
+            Source::Memory { label, .. } => {
+                let largest = label.data.iter().filter(|&&class| class != Mask::IGNORED).max();
+                largest.map_or(2, |&largest| usize::from(largest) + 1).max(2)
+            }
+        }
+    }
+
+    /// How many images have an alpha band, which is left out.
+    pub(crate) fn images_with_alpha(&self) -> usize {
+        match &self.source {
+            Source::Files { images, .. } => images.iter().filter(|image| image.has_alpha()).count(),
+            Source::Memory { .. } => 0,
         }
     }
 

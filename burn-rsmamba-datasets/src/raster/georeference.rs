@@ -77,8 +77,7 @@ impl GeoReference {
         }
         let (first, second) = (self.corner_transform(), other.corner_transform());
         let pixel = first[1].hypot(first[4]).min(first[2].hypot(first[5])).max(f64::MIN_POSITIVE);
-        // What is no number counts as apart.
-        let is_apart = |pixels: f64| !(pixels <= 0.1);
+        let is_apart = |pixels: f64| pixels.is_nan() || pixels > 0.1;
         if is_apart((first[0] - second[0]).hypot(first[3] - second[3]) / pixel) {
             found.push(format!("origins ({}, {}) and ({}, {})", first[0], first[3], second[0], second[3]));
         }

@@ -46,8 +46,8 @@ pub(super) struct TiffBlocks {
     pub(super) georeference: Option<GeoReference>,
     pub(super) nodata: Option<f64>,
     pub(super) metadata: Option<String>,
-    /// Whether samples are luminance and chroma, and become red, green and blue.
-    ycbcr: bool,
+    /// Luminance and chroma become red, green and blue.
+    colour: ColorType,
     /// Samples of a pixel that the decoder gives.
     stored: usize,
     planar: bool,
@@ -94,8 +94,7 @@ impl TiffBlocks {
         if stored < bands {
             return Err(Failure::ExtraBands(samples));
         }
-        let ycbcr = matches!(colour, ColorType::YCbCr(_));
-        if ycbcr && planar {
+        if matches!(colour, ColorType::YCbCr(_)) && planar {
             return Err(Failure::Kind("YCbCr colours in planes".into()));
         }
         let format = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat)?.unwrap_or_default();
@@ -121,7 +120,7 @@ impl TiffBlocks {
             georeference,
             nodata,
             metadata,
-            ycbcr,
+            colour,
             stored,
             planar,
             bits,
@@ -206,7 +205,7 @@ impl TiffBlocks {
         let pixels = match self.decoder.read_chunk(index)? {
             DecodingResult::U8(values) if self.bits < 8 => Pixels::U8(unpack(&values, row, height as usize, self.bits)),
             DecodingResult::U8(mut values) => {
-                if self.ycbcr {
+                if matches!(self.colour, ColorType::YCbCr(_)) {
                     values.as_chunks_mut().0.iter_mut().for_each(|pixel| *pixel = rgb(*pixel));
                 }
                 Pixels::U8(values)

@@ -75,7 +75,7 @@ fn a_survey_by_strips_measures_what_the_whole_scene_holds() {
     let scene = scene(vec![first, second], label);
     let found = scene.survey().unwrap();
     assert_eq!((found.width, found.height, found.bands), (4608, 4096, 1));
-    assert_eq!((found.target, found.labelled), (95 * 50, 4608 * 4096));
+    assert_eq!((found.target(), found.labelled()), (95 * 50, 4608 * 4096));
     assert_eq!(found.samples, ["8-bit"; 2]);
     assert_eq!(Statistics::of_surveys([&found]), statistics(&[scene.load().unwrap()]));
 }

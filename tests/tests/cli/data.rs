@@ -22,6 +22,12 @@ fn check_looks_at_every_file_and_lists_all_that_is_wrong() {
     // squares of 24 by 20 in images of 64 by 64
     let target = splits[0]["target"].as_f64().expect("a share");
     assert!((target - 480.0 / 4096.0).abs() < 1e-9, "{target}");
+    assert_eq!(splits[0]["classes"], serde_json::json!([1.0 - target, target]));
+    assert_eq!(splits[0]["label_values"], serde_json::json!({"0": 4 * (4096 - 480), "255": 4 * 480}));
+    // and for people
+    for line in ["split         train (", "image sizes   4 of 64x64", "label values  0 (88.28 %), 255 (11.72 %)"] {
+        assert!(ran.stderr.contains(line), "{line}: {}", ran.stderr);
+    }
 
     for name in ["s1.png", "s3.png"] {
         fs::write(fixture.path("seg/train/image").join(name), "no image").expect("written");
@@ -31,7 +37,7 @@ fn check_looks_at_every_file_and_lists_all_that_is_wrong() {
     let problems = lines(&ran.stdout)[0]["problems"].as_array().expect("a list").clone();
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].as_str().is_some_and(|text| text.contains("s1.png")), "{problems:?}");
-    assert!(ran.stderr.contains("error: 2 scene(s) of seg have to be mended"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("error: 2 problem(s) of seg have to be mended"), "{}", ran.stderr);
 }
 
 #[test]
@@ -72,9 +78,19 @@ fn unpaired_files_are_an_error_unless_they_are_allowed() {
         fs::remove_file(fixture.path(&format!("seg/{split}/label/s1.png"))).expect("there");
     }
     let check = ["data", "check", "--data", "seg", "--task", "ss"];
+    let ran = fixture.run(&check);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let train_split = &lines(&ran.stdout)[0];
+    assert_eq!(train_split["scenes"], 3, "the others are looked at");
+    let problem = train_split["problems"][0].as_str().expect("a problem");
+    assert!(problem.ends_with("label has no label for s1; add it, or remove its partner"), "{problem}");
+    let stats = fixture.error(1, &["data", "stats", "--data", "seg", "--task", "ss"]);
+    assert!(stats.contains("has no label for s1") && stats.contains("--allow-unpaired"), "{stats}");
+    let ran = fixture.run(&[&check[..], &["--allow-unpaired"]].concat());
+    assert!(ran.code == 0 && ran.stdout.contains("label has no label for s1; left out"), "{}", ran.stderr);
     let eval = ["eval", "--model", "whole", "--data", "seg", "--split", "test"];
     let trained = train("ss", "seg", "run", &["--epochs", "1"]);
-    for arguments in [&check[..], &eval[..], &trained[..]] {
+    for arguments in [&eval[..], &trained[..]] {
         let error = fixture.error(1, arguments);
         assert!(error.contains("label has no label for s1; add what is missing, remove the others or"), "{error}");
         let ran = fixture.run(&[arguments, &["--allow-unpaired"]].concat());

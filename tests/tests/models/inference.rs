@@ -13,12 +13,14 @@ use burn_rsmamba::{
     inference::{Area, Blend, ImageView, InferenceError, Patch, Predictor, SceneSize, SceneSource, Step, Windows},
     weights::Normalisation,
 };
+use burn_rsmamba_datasets::{CoregisteredFiles, GeoTiff};
 use burn_rsmamba_tests::{
     compare::{Failures, values},
     device, flex,
 };
 
 use super::shapes::smallest;
+use std::{error::Error, fs::File};
 
 /// A model with what its file would say; values go into it as they are.
 fn subject(task: Task, device: Device) -> (RsmModel, ModelMeta, Device) {
@@ -332,4 +334,45 @@ fn logits_go_into_chains_of_elementwise_operations() {
         failures.absolute(&format!("{task}"), &on(task, device()), &on(task, flex()), 1e-5);
     }
     failures.finish();
+}
+
+/// A file as a source, which is there afterwards.
+struct Place<'a>(&'a mut CoregisteredFiles);
+
+impl SceneSource for Place<'_> {
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn size(&self) -> SceneSize {
+        SceneSize { bands: self.0.bands(), height: self.0.height(), width: self.0.width() }
+    }
+
+    fn read(&mut self, date: usize, Area { top, left, height, width }: Area) -> Result<Patch, Self::Error> {
+        let (raster, nodata) = self.0.window(date, top, left, height, width)?;
+        Ok(Patch { values: raster.to_chw_f32(), nodata })
+    }
+}
+
+#[test]
+fn a_tiled_scene_is_mapped_with_every_block_decoded_once() {
+    let (_, mut meta, device) = subject(Task::Ss, flex());
+    meta.config.encoder.bands = 1;
+    meta.normalisation = Normalisation { mean: vec![0.0], std: vec![1.0] };
+    let model = meta.config.init_seeded(7, &device);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("scene.tif");
+    let (height, width) = (600, 530);
+    let geotiff = GeoTiff { width, height, georeference: None, nodata: None };
+    let rows = |top: usize, count: usize| {
+        let pixels = top * width..(top + count) * width;
+        Ok::<Vec<u8>, tiff::TiffError>(pixels.map(|pixel| (pixel * pixel / 7 % 251) as u8).collect())
+    };
+    geotiff.write(File::create(&path).expect("made"), rows).expect("written");
+    for (size, overlap) in [(96, 24), (200, 120), (300, 10)] {
+        let windows = Windows { size: Some(size), overlap, blend: Blend::Cosine };
+        let predictor = Predictor { windows, ..Predictor::new(&model, &meta, &device) };
+        let mut files = CoregisteredFiles::open(&[&path], None).expect("a scene");
+        files.keep_rows(size);
+        predictor.map(Place(&mut files), |_| Ok(())).expect("fits");
+        assert_eq!(files.decoded_blocks(), 9, "windows of {size}");
+    }
 }

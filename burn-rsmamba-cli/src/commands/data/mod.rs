@@ -11,7 +11,7 @@ mod stats;
 mod tile;
 
 use burn_rsmamba::Task;
-use burn_rsmamba_datasets::{DatasetError, LabelRule, Split, Survey};
+use burn_rsmamba_datasets::{DatasetError, DatasetWarning, LabelRule, Split, Survey, Unpaired};
 use rayon::prelude::*;
 
 use crate::cli::{DataArgs, DataCommand};
@@ -32,18 +32,31 @@ pub(super) fn run(command: DataCommand, progress: &mut Progress) -> Outcome {
     }
 }
 
-type Surveyed = (&'static str, Vec<String>, Vec<Result<Survey, DatasetError>>);
+/// The scenes of a split, looked at.
+struct Surveyed {
+    layout: &'static str,
+    warnings: Vec<String>,
+    /// Files without partners, where they are not allowed: every one.
+    unpaired: Vec<String>,
+    scenes: Vec<Result<Survey, DatasetError>>,
+}
 
 /// What the scenes of a split are like, or what is wrong with them; nothing for a split that is not there. Of their pixels no more
 /// than some rows of a few scenes are in memory.
 fn survey(args: &DataArgs, split: Split, progress: &mut Progress) -> Result<Option<Surveyed>, Failure> {
     let task: Task = args.task;
     let rule: &LabelRule = &args.label.label_rule;
+    let mut unpaired = Vec::new();
     let set = match data::scenes(&args.data, task, split, args.label.allow_unpaired) {
-        Ok(set) => set.with_label_rule(rule),
         Err(DatasetError::MissingSplit { .. }) => return Ok(None),
-        Err(error) => return Err(error.into()),
+        Err(DatasetError::Unpaired(found)) => {
+            unpaired.extend(found.iter().flat_map(every));
+            // What is paired is looked at all the same.
+            data::scenes(&args.data, task, split, true)
+        }
+        found => found,
     };
+    let set = set?.with_label_rule(rule);
     progress.start(split.to_string(), set.scenes.len());
     let scenes = set
         .scenes
@@ -54,6 +67,15 @@ fn survey(args: &DataArgs, split: Split, progress: &mut Progress) -> Result<Opti
         })
         .collect();
     progress.finish();
-    let warnings = set.warnings.iter().map(ToString::to_string).collect();
-    Ok(Some((set.layout, warnings, scenes)))
+    let told = |warning: &&DatasetWarning| unpaired.is_empty() || !matches!(warning, DatasetWarning::Unpaired(_));
+    let warnings = set.warnings.iter().filter(told).map(ToString::to_string).collect();
+    Ok(Some(Surveyed { layout: set.layout, warnings, unpaired, scenes }))
+}
+
+/// A line for each file without a partner.
+fn every(Unpaired { place, what, names }: &Unpaired) -> impl Iterator<Item = String> {
+    names
+        .0
+        .iter()
+        .map(move |name| format!("{} has no {what} for {name}; add it, or remove its partner", place.display()))
 }

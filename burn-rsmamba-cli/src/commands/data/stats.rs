@@ -3,7 +3,7 @@
 use burn_rsmamba_datasets::{Split, Statistics};
 use serde::Serialize;
 
-use super::survey;
+use super::{Surveyed, survey};
 use crate::cli::DataArgs;
 use crate::error::{Failure, Outcome};
 use crate::output::print_json;
@@ -21,11 +21,14 @@ struct Measured {
 
 /// Prints mean and deviation of the training split, as `--normalisation measured` would take them.
 pub(super) fn stats(args: &DataArgs, progress: &mut Progress) -> Outcome {
-    let Some((_, warnings, scenes)) = survey(args, Split::Train, progress)? else {
+    let Some(Surveyed { warnings, unpaired, scenes, .. }) = survey(args, Split::Train, progress)? else {
         return Err(Failure::run(format!("{} has no train split for task {}", args.data, args.task)));
     };
     for warning in &warnings {
         progress.warn(warning);
+    }
+    if !unpaired.is_empty() {
+        return Err(Failure::run(format!("{}; or allow unpaired files (--allow-unpaired)", unpaired.join("; "))));
     }
     let scenes = scenes.into_iter().collect::<Result<Vec<_>, _>>()?;
     let measured = Statistics::of_surveys(&scenes);
