@@ -306,18 +306,17 @@ fn inside(rows: Span, columns: Span) -> Window {
     Window { top: rows.start, left: columns.start, bottom: rows.start + rows.to, right: columns.start + columns.to }
 }
 
-/// Reads a scene, one row of crops at a time.
+/// Reads a scene, one row of crops at a time on each core.
 fn look(store: &Store, scene: usize, options: CropOptions) -> Result<Seen, DatasetError> {
     let size = store.size(scene)?;
     check_largest(options.size, size.bands)?;
     let grid = Grid { size: options.size, stride: options.size - options.overlap, edge: options.edge };
-    let columns = grid.spans(size.width);
-    let mut seen = Seen { size, eight_bit: true, cells: Vec::new() };
-    for rows in grid.spans(size.height) {
+    let (rows, columns) = (grid.spans(size.height), grid.spans(size.width));
+    let row = |rows: &Span| {
+        let rows = *rows;
         let whole = Span { start: 0, from: 0, to: size.width };
         let (images, label) = store.window(scene, inside(rows, whole), SceneReader::window)?;
-        seen.eight_bit &= images.iter().all(|image| matches!(image.pixels, Pixels::U8(_)));
-        seen.cells.extend(columns.iter().map(|&columns| {
+        let cells = columns.iter().map(|&columns| {
             let pixels =
                 || (0..rows.to).flat_map(|row| (columns.start..columns.start + columns.to).map(move |c| (row, c)));
             let blank = |image: &Raster| pixels().filter(|&(row, column)| image.is_blank(row, column)).count();
@@ -328,9 +327,13 @@ fn look(store: &Store, scene: usize, options: CropOptions) -> Result<Seen, Datas
                 blank: images.iter().any(|image| 2 * blank(image) > rows.to * columns.to),
                 marked: pixels().any(|(row, column)| Mask::is_target(label.data[row * label.width + column])),
             }
-        }));
-    }
-    Ok(seen)
+        });
+        let eight_bit = images.iter().all(|image| matches!(image.pixels, Pixels::U8(_)));
+        Ok((eight_bit, cells.collect::<Vec<_>>()))
+    };
+    let found = rows.par_iter().map(row).collect::<Result<Vec<_>, DatasetError>>()?;
+    let eight_bit = found.iter().all(|(eight_bit, _)| *eight_bit);
+    Ok(Seen { size, eight_bit, cells: found.into_iter().flat_map(|(_, cells)| cells).collect() })
 }
 
 fn check(options: CropOptions) -> Result<(), DatasetError> {

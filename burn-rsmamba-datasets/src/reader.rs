@@ -60,6 +60,29 @@ impl SceneReader {
         Ok(Self { name: scene.name.clone(), source, region, bands })
     }
 
+    /// Judges the label as a whole where its rule asks for that, so that no window and no other reader has to.
+    pub(crate) fn settle(&mut self) -> Result<(), DatasetError> {
+        match &mut self.source {
+            Source::Files { label: Some(label), .. } => label.settle(self.region),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same scene once more, for another thread: decoded pixels are shared.
+    pub(crate) fn again(&self) -> Result<Self, DatasetError> {
+        let source = match &self.source {
+            Source::Files { images, label } => {
+                let again = |label: &LabelFile| Ok(LabelFile { file: label.file.again()?, rule: label.rule.clone() });
+                Source::Files {
+                    images: images.iter().map(RasterFile::again).collect::<Result<_, _>>()?,
+                    label: label.as_ref().map(again).transpose()?,
+                }
+            }
+            Source::Memory { images, label } => Source::Memory { images: images.clone(), label: label.clone() },
+        };
+        Ok(Self { name: self.name.clone(), source, region: self.region, bands: self.bands })
+    }
+
     /// The name of the scene.
     pub fn name(&self) -> &str {
         &self.name

@@ -28,6 +28,10 @@ impl<K: Clone + Eq + Hash, V: Clone> Recent<K, V> {
         self.most_bytes
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     pub(crate) fn get(&mut self, key: &K) -> Option<V> {
         let entry = self.values.get_mut(key)?;
         self.by_age.remove(&entry.used);

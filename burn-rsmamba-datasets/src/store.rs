@@ -33,7 +33,15 @@ impl Default for Storage {
     }
 }
 
-type OpenScene = Arc<Mutex<SceneReader>>;
+/// Of more scenes than these, no more than one reader each waits for the next crop.
+const FEW_SCENES: usize = 8;
+
+/// An open scene: readers share what they decode, and there are as many as threads that read the scene at the same time.
+struct OpenScene {
+    /// What others are made of; it is never read itself, so nobody waits for it.
+    first: SceneReader,
+    idle: Mutex<Vec<SceneReader>>,
+}
 
 /// How a window is read: top, left, height and width.
 type Read = fn(&mut SceneReader, usize, usize, usize, usize) -> Result<LoadedScene, DatasetError>;
@@ -43,7 +51,7 @@ pub(crate) struct Store {
     scenes: Vec<Scene>,
     ratio: usize,
     storage: Storage,
-    readers: Mutex<Recent<usize, OpenScene>>,
+    readers: Mutex<Recent<usize, Arc<OpenScene>>>,
 }
 
 impl fmt::Debug for Store {
@@ -65,12 +73,11 @@ impl Store {
 
     /// The size that all images of a scene have, after a check that they and the label do.
     pub(crate) fn size(&self, scene: usize) -> Result<Size, DatasetError> {
-        let reader = self.reader(scene)?;
-        let (reader, scene) = (locked(&reader), &self.scenes[scene]);
-        if !reader.has_label() {
+        let (open, scene) = (self.open_scene(scene)?, &self.scenes[scene]);
+        if !open.first.has_label() {
             return Err(scene.no_label());
         }
-        let (width, height, bands) = (reader.width(), reader.height(), reader.bands());
+        let (width, height, bands) = (open.first.width(), open.first.height(), open.first.bands());
         let ratio = self.ratio;
         if ratio == 0 || width.min(height) < ratio {
             return Err(DatasetError::TooSmallToDownsample { scene: scene.path(Some(0)), width, height, ratio });
@@ -86,8 +93,17 @@ impl Store {
         read: Read,
     ) -> Result<(Vec<Arc<Raster>>, Arc<Mask>), DatasetError> {
         let [top, left, height, width] = [top, left, bottom - top, right - left].map(|length| length * self.ratio);
-        let reader = self.reader(scene)?;
-        let LoadedScene { images, label, .. } = read(&mut locked(&reader), top, left, height, width)?;
+        let open = self.open_scene(scene)?;
+        let waiting = locked(&open.idle).pop();
+        let mut reader = waiting.map_or_else(|| open.first.again(), Ok)?;
+        let found = read(&mut reader, top, left, height, width);
+        let few = locked(&self.readers).len() <= FEW_SCENES;
+        let mut idle = locked(&open.idle);
+        if few || idle.is_empty() {
+            idle.push(reader);
+        }
+        drop(idle);
+        let LoadedScene { images, label, .. } = found?;
         let label = label.ok_or_else(|| self.scenes[scene].no_label())?;
         Ok(match self.ratio {
             1 => (images, label),
@@ -134,32 +150,82 @@ impl Store {
     }
 
     /// The open scene; opened without the lock, so that other threads go on: where two open the same, the first is kept.
-    fn reader(&self, scene: usize) -> Result<OpenScene, DatasetError> {
-        let found = self.readers().get(&scene);
-        if let Some(reader) = found {
-            return Ok(reader);
+    fn open_scene(&self, scene: usize) -> Result<Arc<OpenScene>, DatasetError> {
+        let found = locked(&self.readers).get(&scene);
+        if let Some(open) = found {
+            return Ok(open);
         }
         let Storage { memory, folder } = &self.storage;
-        let opened = SceneReader::open(&self.scenes[scene], |path| {
+        let mut first = SceneReader::open(&self.scenes[scene], |path| {
             RasterFile::open_often(path, memory / LARGE_FILES, folder.as_deref())
         })?;
+        first.settle()?;
         let bytes = |file: &RasterFile| (file.most_bytes() as usize).max(memory / MOST_FILES).max(1);
-        let bytes = opened.files().map(bytes).sum();
-        let mut readers = self.readers();
-        if let Some(reader) = readers.get(&scene) {
-            return Ok(reader);
+        let bytes = first.files().map(bytes).sum();
+        let mut readers = locked(&self.readers);
+        if let Some(open) = readers.get(&scene) {
+            return Ok(open);
         }
-        let reader = Arc::new(Mutex::new(opened));
-        readers.insert(scene, reader.clone(), bytes);
-        Ok(reader)
-    }
-
-    fn readers(&self) -> MutexGuard<'_, Recent<usize, OpenScene>> {
-        locked(&self.readers)
+        let open = Arc::new(OpenScene { first, idle: Mutex::new(Vec::new()) });
+        readers.insert(scene, open.clone(), bytes);
+        Ok(open)
     }
 }
 
 /// A thread that panicked while it held a lock was reading: what is there is still right.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::{GeoTiff, LabelRule, Pixels};
+
+    #[test]
+    fn threads_read_a_scene_beside_each_other_and_decode_each_block_once() {
+        let folder = tempfile::tempdir().unwrap();
+        // More than what is decoded whole.
+        let (width, height) = (4100, 4100);
+        let path = |name: &str| folder.path().join(name);
+        let value = |row: usize, column: usize| (row / 100 * 7 + column / 100) as u8 % 2;
+        for name in ["image.tif", "label.tif"] {
+            let rows = |top: usize, count: usize| {
+                let pixels = (top..top + count).flat_map(|row| (0..width).map(move |column| value(row, column)));
+                Ok::<Vec<u8>, tiff::TiffError>(pixels.collect())
+            };
+            let file = File::create(path(name)).unwrap();
+            GeoTiff { width, height, georeference: None, nodata: None }.write(file, rows).unwrap();
+        }
+        let source = SceneSource::Files {
+            images: vec![path("image.tif")],
+            label: Some(path("label.tif")),
+            rule: LabelRule::NonZero,
+            region: None,
+        };
+        let store = Store::new(vec![Scene { name: "s".into(), source }], 1, Storage::default());
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let store = &store;
+                scope.spawn(move || {
+                    for top in (thread * 300..height).step_by(1200) {
+                        for left in (0..width).step_by(300) {
+                            let (bottom, right) = ((top + 300).min(height), (left + 300).min(width));
+                            let window = Window { top, left, bottom, right };
+                            let (images, label) = store.window(0, window, SceneReader::window).unwrap();
+                            let pixels = (top..bottom).flat_map(|row| (left..right).map(move |c| value(row, c)));
+                            let expected: Vec<u8> = pixels.collect();
+                            assert!(label.data == expected, "{window:?}");
+                            assert!(images[0].pixels == Pixels::U8(expected), "{window:?}");
+                        }
+                    }
+                });
+            }
+        });
+        let open = store.open_scene(0).unwrap();
+        assert_eq!(open.first.decoded_blocks(), 2 * 17 * 17);
+        assert!((1..=4).contains(&locked(&open.idle).len()), "readers wait for the next crop");
+    }
 }

@@ -76,6 +76,12 @@ impl Decoded {
         Ok(Some(Self { file, path: path.into(), width, height, bands, bytes, nodata }))
     }
 
+    /// The same file once more.
+    pub(super) fn again(&self) -> Result<Self, DatasetError> {
+        let file = File::open(&self.path).map_err(|cause| DatasetError::Io { path: self.path.clone(), cause })?;
+        Ok(Self { file, path: self.path.clone(), ..*self })
+    }
+
     /// Whether values are floats.
     pub(super) fn is_float(&self) -> bool {
         self.bytes == 4

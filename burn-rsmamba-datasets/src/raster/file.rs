@@ -1,7 +1,9 @@
 //! An image file that is read window by window.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::blocks::Blocks;
 use super::decoded::Decoded;
 use super::read::{Kind, decode_image, sniff, tiff_error};
 use super::{GeoReference, GeoTags, Pixels, Raster, tiff::TiffBlocks};
@@ -27,7 +29,7 @@ pub struct RasterFile {
 
 enum Source {
     Blocks(Box<TiffBlocks>),
-    Whole(Box<Raster>),
+    Whole(Arc<Raster>),
     Decoded(Box<Decoded>),
 }
 
@@ -51,13 +53,14 @@ impl RasterFile {
         let (kind, reader) = sniff(path)?;
         let (source, nodata, alpha) = match kind {
             Kind::Tiff => {
-                let blocks = TiffBlocks::open(reader, bytes).map_err(|failure| tiff_error(path, failure))?;
+                let blocks = TiffBlocks::open(reader, Arc::new(Blocks::new(bytes)))
+                    .map_err(|failure| tiff_error(path, failure))?;
                 let (nodata, alpha) = (blocks.nodata, blocks.alpha);
                 (Source::Blocks(Box::new(blocks)), nodata, alpha)
             }
             Kind::Other(format) => {
                 let (raster, alpha) = decode_image(path, reader, format)?;
-                (Source::Whole(Box::new(raster)), None, alpha)
+                (Source::Whole(Arc::new(raster)), None, alpha)
             }
         };
         let file = Self { path: path.into(), source, nodata, alpha };
@@ -80,9 +83,32 @@ impl RasterFile {
         let (height, width) = (file.height(), file.width());
         let values = height.saturating_mul(width).saturating_mul(file.bands());
         if matches!(file.source, Source::Blocks(_)) && values <= SMALL_VALUES {
-            file.source = Source::Whole(Box::new(file.window(0, 0, height, width)?));
+            file.source = Source::Whole(Arc::new(file.window(0, 0, height, width)?));
         }
         Ok(file)
+    }
+
+    /// The same file once more, for another thread: decoded pixels are shared.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); a file that has changed since.
+    pub(crate) fn again(&self) -> Result<Self, DatasetError> {
+        let path = &self.path;
+        let source = match &self.source {
+            Source::Blocks(blocks) => {
+                let (_, reader) = sniff(path)?;
+                let other =
+                    TiffBlocks::open(reader, blocks.kept.clone()).map_err(|failure| tiff_error(path, failure))?;
+                if !blocks.is_like(&other) {
+                    let reason = "it is another image than when it was opened first".into();
+                    return Err(DatasetError::Damaged { path: path.clone(), reason });
+                }
+                Source::Blocks(Box::new(other))
+            }
+            Source::Whole(raster) => Source::Whole(raster.clone()),
+            Source::Decoded(decoded) => Source::Decoded(Box::new(decoded.again()?)),
+        };
+        Ok(Self { path: path.clone(), source, nodata: self.nodata, alpha: self.alpha })
     }
 
     /// The file.
@@ -178,10 +204,10 @@ impl RasterFile {
         }
     }
 
-    /// Strips and tiles decoded so far.
+    /// Strips and tiles decoded so far, here and by those who share them.
     pub fn decoded_blocks(&self) -> usize {
         match &self.source {
-            Source::Blocks(blocks) => blocks.decoded,
+            Source::Blocks(blocks) => blocks.kept.decoded(),
             Source::Whole(_) | Source::Decoded(_) => 1,
         }
     }

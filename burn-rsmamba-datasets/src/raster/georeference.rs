@@ -3,11 +3,13 @@
 use std::fmt::Write;
 use std::io::{BufRead, Seek};
 use std::path::Path;
+use std::sync::Arc;
 
 use tiff::decoder::Decoder;
 use tiff::tags::Tag;
 use tiff::{TiffError, TiffResult};
 
+use super::blocks::Blocks;
 use super::read::{Kind, sniff, tiff_error};
 use super::tiff::TiffBlocks;
 use crate::DatasetError;
@@ -40,9 +42,9 @@ impl GeoReference {
     /// A file that is not there, is no image, or whose header is damaged or of a kind that is not supported.
     pub fn of_file(path: &Path) -> Result<Option<Self>, DatasetError> {
         match sniff(path)? {
-            (Kind::Tiff, reader) => {
-                Ok(TiffBlocks::open(reader, 0).map_err(|failure| tiff_error(path, failure))?.georeference)
-            }
+            (Kind::Tiff, reader) => Ok(TiffBlocks::open(reader, Arc::new(Blocks::new(0)))
+                .map_err(|failure| tiff_error(path, failure))?
+                .georeference),
             (Kind::Other(_), _) => Ok(None),
         }
     }

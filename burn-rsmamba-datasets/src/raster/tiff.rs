@@ -8,10 +8,10 @@ use tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
 use tiff::tags::{ExtraSamples, PlanarConfiguration, SampleFormat, Tag};
 use tiff::{ColorType, TiffError};
 
+use super::blocks::Blocks;
 use super::georeference::{GeoReference, text};
 use super::write::GDAL_METADATA;
 use super::{Pixels, Raster};
-use crate::recent::Recent;
 
 /// A header may claim any size: no block above this is allocated for.
 const LARGEST_BLOCK: usize = 1 << 30;
@@ -56,14 +56,12 @@ pub(super) struct TiffBlocks {
     bytes: usize,
     block_width: usize,
     block_height: usize,
-    /// Decoded blocks, the ones used last.
-    cache: Recent<u32, Arc<Pixels>>,
-    pub(super) decoded: usize,
+    pub(super) kept: Arc<Blocks>,
 }
 
 impl TiffBlocks {
-    /// Reads the header; at most `cache_bytes` of decoded blocks are kept.
-    pub(super) fn open(reader: BufReader<File>, cache_bytes: usize) -> Result<Self, Failure> {
+    /// Reads the header; decoded blocks are put into `kept`.
+    pub(super) fn open(reader: BufReader<File>, kept: Arc<Blocks>) -> Result<Self, Failure> {
         let mut limits = Limits::default();
         limits.decoding_buffer_size = LARGEST_BLOCK;
         limits.intermediate_buffer_size = LARGEST_BLOCK;
@@ -127,8 +125,7 @@ impl TiffBlocks {
             bytes,
             block_width: block_width as usize,
             block_height: block_height as usize,
-            cache: Recent::new(cache_bytes),
-            decoded: 0,
+            kept,
         })
     }
 
@@ -140,12 +137,12 @@ impl TiffBlocks {
 
     /// Memory of decoded blocks at most: those that are kept, and no more than there are.
     pub(super) fn most_bytes(&self) -> u64 {
-        self.bytes_of(self.height).min(self.cache.most_bytes() as u64)
+        self.bytes_of(self.height).min(self.kept.most_bytes() as u64)
     }
 
     /// Keeps the blocks under so many rows.
     pub(super) fn keep_rows(&mut self, rows: usize) {
-        self.cache = Recent::new(usize::try_from(self.bytes_under(rows)).unwrap_or(usize::MAX));
+        self.kept = Arc::new(Blocks::new(usize::try_from(self.bytes_under(rows)).unwrap_or(usize::MAX)));
     }
 
     /// Bytes of the decoded blocks under so many rows, wherever they begin.
@@ -196,36 +193,39 @@ impl TiffBlocks {
     }
 
     fn decode(&mut self, index: u32) -> Result<Arc<Pixels>, Failure> {
-        if let Some(block) = self.cache.get(&index) {
-            return Ok(block);
-        }
         let (width, height) = self.decoder.chunk_data_dimensions(index);
         let samples = if self.planar { 1 } else { self.stored };
-        let row = width as usize * samples;
-        let pixels = match self.decoder.read_chunk(index)? {
-            DecodingResult::U8(values) if self.bits < 8 => Pixels::U8(unpack(&values, row, height as usize, self.bits)),
-            DecodingResult::U8(mut values) => {
-                if matches!(self.colour, ColorType::YCbCr(_)) {
-                    values.as_chunks_mut().0.iter_mut().for_each(|pixel| *pixel = rgb(*pixel));
+        let (row, rows) = (width as usize * samples, height as usize);
+        let Self { decoder, kept, bits, bytes, colour, .. } = self;
+        kept.get(index, row.saturating_mul(rows).saturating_mul(*bytes), || {
+            Ok(match decoder.read_chunk(index)? {
+                DecodingResult::U8(values) if *bits < 8 => Pixels::U8(unpack(&values, row, rows, *bits)),
+                DecodingResult::U8(mut values) => {
+                    if matches!(colour, ColorType::YCbCr(_)) {
+                        values.as_chunks_mut().0.iter_mut().for_each(|pixel| *pixel = rgb(*pixel));
+                    }
+                    Pixels::U8(values)
                 }
-                Pixels::U8(values)
-            }
-            DecodingResult::U16(values) => Pixels::U16(values),
-            DecodingResult::F32(values) => Pixels::F32(values),
-            DecodingResult::F16(values) => Pixels::F32(values.into_iter().map(f32::from).collect()),
-            DecodingResult::F64(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
-            DecodingResult::I8(values) => Pixels::F32(values.into_iter().map(f32::from).collect()),
-            DecodingResult::I16(values) => Pixels::F32(values.into_iter().map(f32::from).collect()),
-            DecodingResult::I32(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
-            DecodingResult::U32(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
-            DecodingResult::I64(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
-            DecodingResult::U64(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
+                DecodingResult::U16(values) => Pixels::U16(values),
+                DecodingResult::F32(values) => Pixels::F32(values),
+                DecodingResult::F16(values) => Pixels::F32(values.into_iter().map(f32::from).collect()),
+                DecodingResult::F64(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
+                DecodingResult::I8(values) => Pixels::F32(values.into_iter().map(f32::from).collect()),
+                DecodingResult::I16(values) => Pixels::F32(values.into_iter().map(f32::from).collect()),
+                DecodingResult::I32(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
+                DecodingResult::U32(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
+                DecodingResult::I64(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
+                DecodingResult::U64(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
+            })
+        })
+    }
+
+    /// Whether another opening of the file found the same image.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let form = |blocks: &Self| {
+            (blocks.width, blocks.height, blocks.stored, blocks.bits, blocks.block_width, blocks.block_height)
         };
-        self.decoded += 1;
-        let bytes = pixels.bytes();
-        let block = Arc::new(pixels);
-        self.cache.insert(index, block.clone(), bytes);
-        Ok(block)
+        form(self) == form(other)
     }
 }
 
