@@ -134,7 +134,7 @@ impl SceneReader {
     }
 
     /// One image of a window, counted from 0, with 0 in every band of pixels without data, and for each pixel whether it is one, as
-    /// [`Raster::is_nodata`] tells. Scenes in memory are as they are and have none.
+    /// [`RasterFile::window_and_nodata`] tells. Scenes in memory are as they are and have none.
     ///
     /// # Errors
     /// A block that is damaged or cut off, or compressed in a way that is not supported.
@@ -151,11 +151,7 @@ impl SceneReader {
     ) -> Result<(Raster, Vec<bool>), DatasetError> {
         let (y, x) = self.place(top, left, height, width);
         match &mut self.source {
-            Source::Files { images, .. } => {
-                let mut image = images[date].window(y, x, height, width)?;
-                let blank = image.clear_nodata(images[date].nodata());
-                Ok((image, blank))
-            }
+            Source::Files { images, .. } => images[date].window_and_nodata(y, x, height, width),
             Source::Memory { images, .. } => {
                 Ok((images[date].window(y, x, height, width), vec![false; height * width]))
             }
@@ -255,7 +251,7 @@ impl SceneReader {
         self.with_label(images, top, left, height, width)
     }
 
-    /// [`window`](Self::window) with the values that stand for no data as they are.
+    /// [`window`](Self::window) with the values that stand for no data as they are; transparent pixels are 0.
     pub(crate) fn stored_window(
         &mut self,
         top: usize,
@@ -266,7 +262,7 @@ impl SceneReader {
         let (y, x) = self.place(top, left, height, width);
         let images = match &mut self.source {
             Source::Files { images, .. } => {
-                let images = images.iter_mut().map(|file| file.window(y, x, height, width).map(Arc::new));
+                let images = images.iter_mut().map(|file| file.opaque_window(y, x, height, width).map(Arc::new));
                 images.collect::<Result<_, _>>()?
             }
             Source::Memory { images, .. } => {

@@ -31,7 +31,8 @@ pub enum DatasetWarning {
     },
     /// An image of which a band was left out.
     #[error(
-        "{path}: the band after the first {bands} is alpha by its tags and is left out; where it is a measurement, have it said: \
+        "{path}: the band after the first {bands} is alpha by its tags: it is left out, and where it is 0 there is no data; if it is a \
+         measurement, have that said: \
          gdal_translate -co PHOTOMETRIC=MINISBLACK -co ALPHA=NO {path} NEW.tif"
     )]
     Alpha {

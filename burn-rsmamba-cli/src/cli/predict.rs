@@ -18,7 +18,7 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_name = "FILE|RUN")]
     pub(crate) model: PathBuf,
 
-    /// Images, or folders of images (the first date for change detection).
+    /// Images, folders of images, or patterns as `scenes/*.tif` (the first date for change detection).
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     pub(crate) input: Vec<PathBuf>,
 

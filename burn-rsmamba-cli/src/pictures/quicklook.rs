@@ -36,11 +36,12 @@ struct Cell {
 /// When it cannot be read.
 pub(crate) fn image(path: &Path, side: usize) -> Result<RgbImage, DatasetError> {
     let mut file = RasterFile::open(path)?;
-    let (step, nodata) = (step(file.width(), file.height(), side), file.nodata());
+    let step = step(file.width(), file.height(), side);
     let mut image = ReducedImage::default();
     for top in (0..file.height()).step_by(step) {
-        let rows = file.window(top, 0, step.min(file.height() - top), file.width())?;
-        image.push(&rows, step, |row, column| rows.is_nodata(row, column, nodata));
+        let width = file.width();
+        let (rows, nodata) = file.window_and_nodata(top, 0, step.min(file.height() - top), width)?;
+        image.push(&rows, step, |row, column| nodata[row * width + column]);
     }
     Ok(image.finish(file.width().div_ceil(step)))
 }

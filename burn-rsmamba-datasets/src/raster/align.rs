@@ -107,7 +107,7 @@ impl AlignedFile {
     }
 
     /// A window of the target grid, in the type of the file, and for each pixel whether it has no data: outside the file, where its
-    /// border is repeated, or made of a pixel of no data ([`Raster::is_nodata`]), with 0 in every band.
+    /// border is repeated, or made of a pixel of no data ([`RasterFile::window_and_nodata`]), with 0 in every band.
     ///
     /// # Errors
     /// As [`RasterFile::window`].
@@ -149,14 +149,14 @@ impl AlignedFile {
         let rows: Vec<Tap> = (top..top + height).map(|row| self.rows.tap(row, self.resampling)).collect();
         let columns: Vec<Tap> = (left..left + width).map(|column| self.columns.tap(column, self.resampling)).collect();
         let (x, part_width) = reach(&columns);
-        let (nodata, bands) = (self.file.nodata(), self.file.bands());
+        let bands = self.file.bands();
         let mut blank = Vec::with_capacity(height * width);
         let mut values = Vec::with_capacity(height * width * bands);
         let mut none = Pixels::U8(Vec::new());
         for rows in pieces(&rows, most_values / (part_width * bands).max(1)) {
             let (y, part_height) = reach(rows);
-            let part = self.file.window(y, x, part_height, part_width)?;
-            let hole = |row: usize, column: usize| part.is_nodata(row - y, column - x, nodata);
+            let (part, nodata) = self.file.window_and_nodata(y, x, part_height, part_width)?;
+            let hole = |row: usize, column: usize| nodata[(row - y) * part_width + column - x];
             let at = |row: usize, column: usize, band: usize| {
                 part.pixels.raw(((row - y) * part_width + column - x) * bands + band)
             };

@@ -111,7 +111,7 @@ impl CoregisteredFiles {
     }
 
     /// A window of one date, counted from 0, with 0 in every band of pixels without data, and for each pixel whether it is one:
-    /// as [`Raster::is_nodata`] tells, or outside a file that is resampled.
+    /// as [`RasterFile::window_and_nodata`] tells, or outside a file that is resampled.
     ///
     /// # Errors
     /// A block that is damaged or cut off, or compressed in a way that is not supported.
@@ -127,11 +127,7 @@ impl CoregisteredFiles {
         width: usize,
     ) -> Result<(Raster, Vec<bool>), DatasetError> {
         match &mut self.dates[date] {
-            Date::Same(file) => {
-                let mut raster = file.window(top, left, height, width)?;
-                let nodata = raster.clear_nodata(file.nodata());
-                Ok((raster, nodata))
-            }
+            Date::Same(file) => file.window_and_nodata(top, left, height, width),
             Date::Aligned(file) => file.window(top, left, height, width),
         }
     }

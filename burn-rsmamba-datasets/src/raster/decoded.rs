@@ -1,8 +1,8 @@
 //! Decoded pixels on disk: one file for each image, which is made anew when the image changed.
 //!
 //! Layout, numbers little-endian: magic, size and modification time (seconds, nanoseconds) of the image, columns, rows, bands
-//! and bytes a value, whether a value stands for no data, and that value's bits as a double (u64 each), then the values,
-//! interleaved and row-major.
+//! and bytes a value, whether a value stands for no data, that value's bits as a double, and whether there is alpha (u64 each), then
+//! the values, interleaved and row-major, and with alpha a byte a pixel, 1 where it is transparent.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,8 +13,8 @@ use std::time::UNIX_EPOCH;
 use super::{Pixels, Raster, RasterFile};
 use crate::DatasetError;
 
-const MAGIC: &[u8; 8] = b"RSMDEC01";
-const WORDS: usize = 9;
+const MAGIC: &[u8; 8] = b"RSMDEC02";
+const WORDS: usize = 10;
 const HEADER: u64 = 8 + 8 * WORDS as u64;
 /// Values that are decoded at a time.
 const BAND_VALUES: usize = 16 << 20;
@@ -29,6 +29,7 @@ pub(super) struct Decoded {
     /// Bytes of a value: 1 and 2 unsigned, 4 float.
     bytes: usize,
     pub(super) nodata: Option<f64>,
+    pub(super) alpha: bool,
 }
 
 impl Decoded {
@@ -67,13 +68,16 @@ impl Decoded {
         file.read_exact(&mut header).map_err(io)?;
         let (magic, words) = header.split_at(MAGIC.len());
         let words: Vec<u64> = words.as_chunks().0.iter().map(|&word| u64::from_le_bytes(word)).collect();
-        let values = words[3..7].iter().try_fold(1_u64, |product, &word| product.checked_mul(word));
-        if magic != MAGIC || words[..3] != stamp || values != Some(length - HEADER) {
+        let product = |words: &[u64]| words.iter().try_fold(1_u64, |product, &word| product.checked_mul(word));
+        let alpha = words[9] == 1;
+        let flags = if alpha { product(&words[3..5]) } else { Some(0) };
+        let bytes = product(&words[3..7]).zip(flags).and_then(|(values, flags)| values.checked_add(flags));
+        if magic != MAGIC || words[..3] != stamp || bytes != Some(length - HEADER) {
             return Ok(None);
         }
         let [width, height, bands, bytes] = [3, 4, 5, 6].map(|index| words[index] as usize);
         let nodata = (words[7] == 1).then(|| f64::from_bits(words[8]));
-        Ok(Some(Self { file, path: path.into(), width, height, bands, bytes, nodata }))
+        Ok(Some(Self { file, path: path.into(), width, height, bands, bytes, nodata, alpha }))
     }
 
     /// The same file once more.
@@ -95,19 +99,46 @@ impl Decoded {
         height: usize,
         width: usize,
     ) -> Result<Raster, DatasetError> {
-        let row = width * self.bands * self.bytes;
-        let mut values = vec![0; height * row];
-        for (y, row) in (top..).zip(values.chunks_exact_mut(row)) {
-            let start = (y * self.width + left) * self.bands * self.bytes;
-            let read = self.file.seek(SeekFrom::Start(HEADER + start as u64)).and_then(|_| self.file.read_exact(row));
-            read.map_err(|cause| DatasetError::Io { path: self.path.clone(), cause })?;
-        }
+        let values = self.rows(0, self.bands * self.bytes, (top, left, height, width))?;
         let pixels = match self.bytes {
             1 => Pixels::U8(values),
             2 => Pixels::U16(values.as_chunks().0.iter().map(|&value| u16::from_le_bytes(value)).collect()),
             _ => Pixels::F32(values.as_chunks().0.iter().map(|&value| f32::from_le_bytes(value)).collect()),
         };
         Ok(Raster { width, height, bands: self.bands, pixels })
+    }
+}
+
+impl Decoded {
+    /// Which pixels of a window inside the image are transparent, where there is alpha.
+    pub(super) fn transparent(
+        &mut self,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<Option<Vec<bool>>, DatasetError> {
+        if !self.alpha {
+            return Ok(None);
+        }
+        let flags = self.rows(self.width * self.height * self.bands * self.bytes, 1, (top, left, height, width))?;
+        Ok(Some(flags.iter().map(|&flag| flag != 0).collect()))
+    }
+
+    /// The bytes of a window, of a table of so many bytes a pixel that begins here behind the header.
+    fn rows(
+        &mut self,
+        table: usize,
+        pixel: usize,
+        (top, left, height, width): (usize, usize, usize, usize),
+    ) -> Result<Vec<u8>, DatasetError> {
+        let mut bytes = vec![0; height * width * pixel];
+        for (y, row) in (top..).zip(bytes.chunks_exact_mut(width * pixel)) {
+            let start = table + (y * self.width + left) * pixel;
+            let read = self.file.seek(SeekFrom::Start(HEADER + start as u64)).and_then(|_| self.file.read_exact(row));
+            read.map_err(|cause| DatasetError::Io { path: self.path.clone(), cause })?;
+        }
+        Ok(bytes)
     }
 }
 
@@ -158,7 +189,8 @@ fn write_pixels(path: &Path, stamp: [u64; 3], mut image: RasterFile) -> Result<(
             let sizes =
                 [width, height, bands, part.pixels.bytes() / (part.height * width * bands)].map(|word| word as u64);
             let nodata = [u64::from(image.nodata().is_some()), image.nodata().unwrap_or_default().to_bits()];
-            let words = stamp.into_iter().chain(sizes).chain(nodata).flat_map(u64::to_le_bytes);
+            let words = stamp.into_iter().chain(sizes).chain(nodata).chain([u64::from(image.has_alpha())]);
+            let words = words.flat_map(u64::to_le_bytes);
             out.write_all(&MAGIC.iter().copied().chain(words).collect::<Vec<u8>>()).map_err(cannot)?;
         }
         match &part.pixels {
@@ -167,6 +199,11 @@ fn write_pixels(path: &Path, stamp: [u64; 3], mut image: RasterFile) -> Result<(
             Pixels::F32(values) => values.iter().try_for_each(|value| out.write_all(&value.to_le_bytes())),
         }
         .map_err(cannot)?;
+    }
+    // In a second pass: the flags lie behind all values.
+    for top in (0..height).step_by(rows) {
+        let Some(flags) = image.transparent(top, 0, rows.min(height - top), width)? else { break };
+        out.write_all(&flags.into_iter().map(u8::from).collect::<Vec<_>>()).map_err(cannot)?;
     }
     out.flush().map_err(cannot)
 }

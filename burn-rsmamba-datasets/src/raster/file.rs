@@ -29,8 +29,15 @@ pub struct RasterFile {
 
 enum Source {
     Blocks(Box<TiffBlocks>),
-    Whole(Arc<Raster>),
+    Whole(Arc<Whole>),
     Decoded(Box<Decoded>),
+}
+
+/// An image in memory.
+struct Whole {
+    raster: Raster,
+    /// Which pixels are transparent, where there is alpha.
+    transparent: Option<Vec<bool>>,
 }
 
 /// A TIFF of fewer values is decoded whole where it is read again and again.
@@ -59,8 +66,9 @@ impl RasterFile {
                 (Source::Blocks(Box::new(blocks)), nodata, alpha)
             }
             Kind::Other(format) => {
-                let (raster, alpha) = decode_image(path, reader, format)?;
-                (Source::Whole(Arc::new(raster)), None, alpha)
+                let (raster, transparent) = decode_image(path, reader, format)?;
+                let alpha = transparent.is_some();
+                (Source::Whole(Arc::new(Whole { raster, transparent })), None, alpha)
             }
         };
         let file = Self { path: path.into(), source, nodata, alpha };
@@ -76,14 +84,15 @@ impl RasterFile {
     pub(crate) fn open_often(path: &Path, cache: usize, folder: Option<&Path>) -> Result<Self, DatasetError> {
         if let Some(folder) = folder {
             let decoded = Decoded::of(path, folder, || Self::open(path))?;
-            let nodata = decoded.nodata;
-            return Ok(Self { path: path.into(), source: Source::Decoded(Box::new(decoded)), nodata, alpha: false });
+            let (nodata, alpha) = (decoded.nodata, decoded.alpha);
+            return Ok(Self { path: path.into(), source: Source::Decoded(Box::new(decoded)), nodata, alpha });
         }
         let mut file = Self::with_cache(path, cache.min(CACHE_BYTES))?;
         let (height, width) = (file.height(), file.width());
         let values = height.saturating_mul(width).saturating_mul(file.bands());
         if matches!(file.source, Source::Blocks(_)) && values <= SMALL_VALUES {
-            file.source = Source::Whole(Arc::new(file.window(0, 0, height, width)?));
+            let (raster, transparent) = (file.window(0, 0, height, width)?, file.transparent(0, 0, height, width)?);
+            file.source = Source::Whole(Arc::new(Whole { raster, transparent }));
         }
         Ok(file)
     }
@@ -105,7 +114,7 @@ impl RasterFile {
                 }
                 Source::Blocks(Box::new(other))
             }
-            Source::Whole(raster) => Source::Whole(raster.clone()),
+            Source::Whole(whole) => Source::Whole(whole.clone()),
             Source::Decoded(decoded) => Source::Decoded(Box::new(decoded.again()?)),
         };
         Ok(Self { path: path.clone(), source, nodata: self.nodata, alpha: self.alpha })
@@ -120,7 +129,7 @@ impl RasterFile {
     pub fn width(&self) -> usize {
         match &self.source {
             Source::Blocks(blocks) => blocks.width,
-            Source::Whole(raster) => raster.width,
+            Source::Whole(whole) => whole.raster.width,
             Source::Decoded(decoded) => decoded.width,
         }
     }
@@ -129,7 +138,7 @@ impl RasterFile {
     pub fn height(&self) -> usize {
         match &self.source {
             Source::Blocks(blocks) => blocks.height,
-            Source::Whole(raster) => raster.height,
+            Source::Whole(whole) => whole.raster.height,
             Source::Decoded(decoded) => decoded.height,
         }
     }
@@ -138,7 +147,7 @@ impl RasterFile {
     pub fn bands(&self) -> usize {
         match &self.source {
             Source::Blocks(blocks) => blocks.bands,
-            Source::Whole(raster) => raster.bands,
+            Source::Whole(whole) => whole.raster.bands,
             Source::Decoded(decoded) => decoded.bands,
         }
     }
@@ -165,17 +174,17 @@ impl RasterFile {
         GeoTags { georeference: self.georeference().cloned(), nodata: self.nodata, metadata }
     }
 
-    /// Whether pixels may have no data: the file names a value for it, or has floats, which may be no numbers.
+    /// Whether pixels may have no data: the file names a value for it, or has alpha, or floats, which may be no numbers.
     pub fn has_nodata(&self) -> bool {
         let float = match &self.source {
             Source::Blocks(blocks) => blocks.float,
-            Source::Whole(raster) => matches!(raster.pixels, Pixels::F32(_)),
+            Source::Whole(whole) => matches!(whole.raster.pixels, Pixels::F32(_)),
             Source::Decoded(decoded) => decoded.is_float(),
         };
-        float || self.nodata.is_some()
+        float || self.alpha || self.nodata.is_some()
     }
 
-    /// Whether the file has an alpha band, which is not among its [`bands`](Self::bands).
+    /// Whether the file has an alpha band, which is not among its [`bands`](Self::bands): pixels have no data where it is 0.
     pub fn has_alpha(&self) -> bool {
         self.alpha
     }
@@ -216,7 +225,9 @@ impl RasterFile {
     pub fn most_bytes(&self) -> u64 {
         match &self.source {
             Source::Blocks(blocks) => blocks.most_bytes(),
-            Source::Whole(raster) => raster.pixels.bytes() as u64,
+            Source::Whole(whole) => {
+                (whole.raster.pixels.bytes() + whole.transparent.as_ref().map_or(0, Vec::len)) as u64
+            }
             Source::Decoded(_) => 0,
         }
     }
@@ -240,8 +251,68 @@ impl RasterFile {
             Source::Blocks(blocks) => {
                 blocks.window(top, left, height, width).map_err(|failure| tiff_error(&self.path, failure))
             }
-            Source::Whole(raster) => Ok(raster.window(top, left, height, width)),
+            Source::Whole(whole) => Ok(whole.raster.window(top, left, height, width)),
             Source::Decoded(decoded) => decoded.window(top, left, height, width),
+        }
+    }
+
+    /// [`window`](Self::window) with 0 in every band of pixels without data, and for each pixel, row-major, whether it is one: as
+    /// [`Raster::is_nodata`] tells, or where alpha is 0.
+    ///
+    /// # Errors
+    /// As [`window`](Self::window).
+    ///
+    /// # Panics
+    /// As [`window`](Self::window).
+    pub fn window_and_nodata(
+        &mut self,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<(Raster, Vec<bool>), DatasetError> {
+        let mut raster = self.window(top, left, height, width)?;
+        let mut nodata = raster.clear_nodata(self.nodata);
+        if let Some(transparent) = self.transparent(top, left, height, width)? {
+            raster.clear(&transparent);
+            nodata.iter_mut().zip(transparent).for_each(|(nodata, transparent)| *nodata |= transparent);
+        }
+        Ok((raster, nodata))
+    }
+
+    /// [`window`](Self::window) with 0 in every band where alpha is 0, which nothing else tells without it.
+    pub(crate) fn opaque_window(
+        &mut self,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<Raster, DatasetError> {
+        let mut raster = self.window(top, left, height, width)?;
+        if let Some(transparent) = self.transparent(top, left, height, width)? {
+            raster.clear(&transparent);
+        }
+        Ok(raster)
+    }
+
+    /// Which pixels of a window have an alpha of 0, where there is alpha.
+    pub(super) fn transparent(
+        &mut self,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<Option<Vec<bool>>, DatasetError> {
+        match &mut self.source {
+            Source::Blocks(blocks) => {
+                let alpha = blocks.alpha(top, left, height, width);
+                Ok(alpha.map_err(|failure| tiff_error(&self.path, failure))?.map(|alpha| alpha.pixels.are_zero()))
+            }
+            Source::Whole(whole) => Ok(whole.transparent.as_ref().map(|transparent| {
+                let rows = (top..top + height).map(|row| row * whole.raster.width + left);
+                rows.flat_map(|start| &transparent[start..start + width]).copied().collect()
+            })),
+            Source::Decoded(decoded) => decoded.transparent(top, left, height, width),
         }
     }
 }

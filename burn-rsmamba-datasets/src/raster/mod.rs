@@ -71,6 +71,15 @@ impl Pixels {
         }
     }
 
+    /// Which values are 0.
+    fn are_zero(&self) -> Vec<bool> {
+        match self {
+            Self::U8(values) => values.iter().map(|&value| value == 0).collect(),
+            Self::U16(values) => values.iter().map(|&value| value == 0).collect(),
+            Self::F32(values) => values.iter().map(|&value| value == 0.0).collect(),
+        }
+    }
+
     /// As many zeros of the same type.
     fn zeros(&self, len: usize) -> Self {
         match self {

@@ -66,15 +66,21 @@ pub(super) fn sniff(path: &Path) -> Result<(Kind, BufReader<File>), DatasetError
     }
 }
 
-/// Decodes what is no TIFF; with it, whether there was an alpha band.
+/// Decodes what is no TIFF; with it, where there was alpha, which pixels are transparent.
 pub(super) fn decode_image(
     path: &Path,
     reader: BufReader<File>,
     format: ImageFormat,
-) -> Result<(Raster, bool), DatasetError> {
+) -> Result<(Raster, Option<Vec<bool>>), DatasetError> {
     let image = ImageReader::with_format(reader, format).decode().map_err(|error| decode_error(path, &error))?;
-    let alpha = image.color().has_alpha();
-    Ok((from_image(path, image)?, alpha))
+    let transparent = match &image {
+        DynamicImage::ImageLumaA8(image) => Some(are_transparent(image, 2)),
+        DynamicImage::ImageRgba8(image) => Some(are_transparent(image, 4)),
+        DynamicImage::ImageLumaA16(image) => Some(are_transparent(image, 2)),
+        DynamicImage::ImageRgba16(image) => Some(are_transparent(image, 4)),
+        _ => None,
+    };
+    Ok((from_image(path, image)?, transparent))
 }
 
 /// What is wrong with a TIFF, with its name.
@@ -177,6 +183,11 @@ fn from_image(path: &Path, image: DynamicImage) -> Result<Raster, DatasetError> 
         }
     };
     Ok(Raster { width, height, bands, pixels })
+}
+
+/// Whether the last of every `bands` values is 0.
+fn are_transparent<T: Copy + Into<u32>>(values: &[T], bands: usize) -> Vec<bool> {
+    values.chunks_exact(bands).map(|pixel| pixel[bands - 1].into() == 0).collect()
 }
 
 /// The first `keep` of every `bands` values.

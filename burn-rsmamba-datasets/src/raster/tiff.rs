@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::ops::Range;
 use std::sync::Arc;
 
 use tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
@@ -160,14 +161,41 @@ impl TiffBlocks {
 
     /// A window inside the image; only the blocks that it touches are decoded, and those in the cache are not.
     pub(super) fn window(&mut self, top: usize, left: usize, height: usize, width: usize) -> Result<Raster, Failure> {
+        self.window_of(0..self.bands, top, left, height, width)
+    }
+
+    /// The alpha of a window, where there is one.
+    pub(super) fn alpha(
+        &mut self,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<Option<Raster>, Failure> {
+        if !self.alpha {
+            return Ok(None);
+        }
+        self.window_of(self.bands..self.bands + 1, top, left, height, width).map(Some)
+    }
+
+    /// Some samples of each pixel of a window.
+    fn window_of(
+        &mut self,
+        kept: Range<usize>,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<Raster, Failure> {
         let (rows, columns) = self.block();
         let across = self.width.div_ceil(columns);
-        let planes = if self.planar { self.bands } else { 1 };
+        let bands = kept.len();
+        let planes = if self.planar { kept.clone() } else { 0..1 };
         let down = self.height.div_ceil(rows);
         let mut pixels: Option<Pixels> = None;
         for block_row in top / rows..(top + height).div_ceil(rows) {
             for block_column in left / columns..(left + width).div_ceil(columns) {
-                for plane in 0..planes {
+                for plane in planes.clone() {
                     let index = (plane * down + block_row) * across + block_column;
                     let block = self.decode(u32::try_from(index).map_err(|_| too_many_blocks())?)?;
                     let part = Part {
@@ -178,8 +206,8 @@ impl TiffBlocks {
                         samples: if self.planar { 1 } else { self.stored },
                         plane,
                     };
-                    let target = Target { top, left, height, width, bands: self.bands };
-                    let pixels = pixels.get_or_insert_with(|| block.zeros(height * width * self.bands));
+                    let target = Target { top, left, height, width, first: kept.start, bands };
+                    let pixels = pixels.get_or_insert_with(|| block.zeros(height * width * bands));
                     if !target.copy(&part, &block, pixels) {
                         return Err(Failure::Decoder(TiffError::FormatError(
                             tiff::TiffFormatError::InconsistentSizesEncountered,
@@ -189,7 +217,7 @@ impl TiffBlocks {
             }
         }
         let pixels = pixels.unwrap_or(Pixels::U8(Vec::new()));
-        Ok(Raster { width, height, bands: self.bands, pixels })
+        Ok(Raster { width, height, bands, pixels })
     }
 
     fn decode(&mut self, index: u32) -> Result<Arc<Pixels>, Failure> {
@@ -265,12 +293,13 @@ struct Part {
     plane: usize,
 }
 
-/// The window that is filled.
+/// The window that is filled, with so many samples of each pixel from the first on.
 struct Target {
     top: usize,
     left: usize,
     height: usize,
     width: usize,
+    first: usize,
     bands: usize,
 }
 
@@ -299,11 +328,12 @@ impl Target {
             if part.samples == self.bands {
                 target.copy_from_slice(source);
             } else if part.samples == 1 {
-                let planes = target.iter_mut().skip(part.plane).step_by(self.bands);
+                let planes = target.iter_mut().skip(part.plane.saturating_sub(self.first)).step_by(self.bands);
                 planes.zip(source).for_each(|(target, &value)| *target = value);
             } else {
                 let pixels = target.chunks_exact_mut(self.bands).zip(source.chunks_exact(part.samples));
-                pixels.for_each(|(target, pixel)| target.copy_from_slice(&pixel[..self.bands]));
+                let kept = self.first..self.first + self.bands;
+                pixels.for_each(|(target, pixel)| target.copy_from_slice(&pixel[kept.clone()]));
             }
         }
         true

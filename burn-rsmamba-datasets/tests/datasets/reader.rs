@@ -158,3 +158,36 @@ fn not_a_number_is_no_data() {
     let Raster { pixels, .. } = (*Scene { name: "n".into(), source }.load().unwrap().images[0]).clone();
     assert_eq!(pixels, Pixels::F32(vec![0.0, 0.5, 0.0, 1.0]));
 }
+
+#[test]
+fn transparent_pixels_have_no_data_wherever_they_are_kept() {
+    let root = folder();
+    let is_clear = |x: u32, y: u32| x < 9 && y.is_multiple_of(3);
+    let image = image::RgbaImage::from_fn(64, 48, |x, y| {
+        image::Rgba([x as u8 + 1, y as u8 + 1, 7, if is_clear(x, y) { 0 } else { 1 + (x % 255) as u8 }])
+    });
+    let (png, tif, mask) = (at(&root, "a.png"), at(&root, "b.tif"), at(&root, "label.png"));
+    image.save(&png).unwrap();
+    super::rasters::save_tiff(&tif, &image.into());
+    label(64, 48, &[0, 0, 255]).save(&mask).unwrap();
+    let rule = LabelRule::Auto;
+    let source = SceneSource::Files { images: vec![png, tif], label: Some(mask), rule, region: None };
+    let set = scene_set(vec![Scene { name: "pair".into(), source }]);
+    let folder = Some(root.path().join("decoded"));
+    for storage in [Storage::default(), Storage { memory: 0, folder: None }, Storage { memory: 0, folder }] {
+        let options = CropOptions { size: 32, skip_blank: false, ..CropOptions::default() };
+        let crops = Crops::with_storage(&set, options, storage).unwrap();
+        let mut reader = crops.reader(0).unwrap();
+        for date in 0..2 {
+            let (part, nodata) = reader.image(date, 5, 3, 40, 50).unwrap();
+            let Pixels::U8(values) = part.pixels else { panic!("bytes") };
+            for (pixel, nodata) in nodata.into_iter().enumerate() {
+                let (x, y) = (3 + pixel as u32 % 50, 5 + pixel as u32 / 50);
+                let expected = if is_clear(x, y) { [0; 3] } else { [x as u8 + 1, y as u8 + 1, 7] };
+                assert_eq!((nodata, &values[3 * pixel..][..3]), (is_clear(x, y), &expected[..]), "{date}: {x}, {y}");
+            }
+        }
+        let sample = crops.get(0).unwrap();
+        assert_eq!((sample.images[0][0].to_bits(), &sample.images[0]), (0, &sample.images[1]));
+    }
+}

@@ -83,6 +83,10 @@ fn change_detection_takes_two_dates() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(fixture.path("maps/s0_mask.png").exists() && fixture.path("maps/s1_mask.png").exists());
 
+    let patterns = ["--input", "change/test/A/*", "--input2", "change/test/B/*.png", "--out", "patterns"];
+    let ran = fixture.run(&[&["predict", "--model", "run"][..], &patterns].concat());
+    assert_eq!((ran.code, ran.stdout.lines().count()), (0, 2), "{}", ran.stderr);
+
     let error = fixture.error(2, &["predict", "--model", "run", "--input", a, "--out", "maps2"]);
     assert!(error.contains("--input2"), "{error}");
     write(&fixture.path("other.png"), &RgbImage::new(40, 64));
@@ -286,10 +290,15 @@ fn second_dates_and_alpha_that_may_be_meant_otherwise_are_told() {
     let raster = Raster { width: 64, height: 64, bands: 3, pixels: Pixels::U8(before.into_raw()) };
     let file = fs::File::create(fixture.path("before.tif")).expect("made");
     raster.write_geotiff(file, &GeoTags { georeference, ..GeoTags::default() }).expect("written");
-    image::DynamicImage::from(after).into_rgba8().save(fixture.path("after.png")).expect("written");
+    let mut after = image::DynamicImage::from(after).into_rgba8();
+    after.get_pixel_mut(60, 3).0[3] = 0;
+    after.save(fixture.path("after.png")).expect("written");
     let ran =
         fixture.run(&["predict", "--model", "run", "--input", "before.tif", "--input2", "after.png", "--out", "maps"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("before.tif is georeferenced and after.png is not"), "{}", ran.stderr);
     assert!(ran.stderr.contains("after.png: the band after the first 3 is alpha"), "{}", ran.stderr);
+    let mut mask = RasterFile::open(&fixture.path("maps/before_mask.tif")).expect("a mask");
+    let Pixels::U8(mask) = mask.window(0, 0, 64, 64).expect("pixels").pixels else { panic!("bytes") };
+    assert!((0..64 * 64).all(|pixel| (mask[pixel] == 127) == (pixel == 3 * 64 + 60)), "transparent is no data");
 }

@@ -97,6 +97,34 @@ fn a_killed_run_goes_on_and_leaves_the_same_bytes() {
     assert!(ran.code == 0 && ran.stdout.is_empty() && ran.stderr.contains("2 of 2"), "{}", ran.stderr);
 }
 
+#[cfg(unix)]
+#[test]
+fn ctrl_c_in_the_middle_of_a_scene_leaves_it_to_resume() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    write(&fixture.path("tall.png"), &tall());
+    let predict = |out| ["predict", "--model", "run", "--input", "tall.png", "--out", out, "--prob"];
+    fixture.json(&predict("whole"));
+    let mut child =
+        fixture.command(&predict("maps")).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("starts");
+    while fs::metadata(fixture.path("maps/tall_unfinished")).map_or(0, |file| file.len()) < 40 * 64 * 4 {
+        assert!(child.try_wait().expect("a child").is_none(), "it never got to the middle");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let status = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(status.success());
+    let output = child.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("interrupted; finished rows are kept, go on with --resume"), "{stderr}");
+    let names: Vec<_> =
+        fs::read_dir(fixture.path("maps")).expect("there").map(|e| e.expect("readable").file_name()).collect();
+    assert_eq!(names, ["tall_unfinished"], "no output is half there");
+    fixture.json(&[&predict("maps")[..], &["--resume"]].concat());
+    same_files(&fixture.path("whole"), &fixture.path("maps"), &["tall_mask.png", "tall_prob.tif"]);
+}
+
 #[test]
 fn pictures_that_a_killed_run_did_not_finish_are_made_by_the_next() {
     let fixture = Fixture::new();
@@ -172,6 +200,12 @@ fn several_files_are_mapped_past_a_bad_one_with_the_windows_said() {
     assert!(last.starts_with("error: 1 of 3") && last.contains("b.png"), "{}", ran.stderr);
     assert!(ran.stderr.contains("windows of 32 pixels, 8 shared, blend cosine"), "{}", ran.stderr);
     assert!(fixture.path("maps/a_mask.png").exists() && fixture.path("maps/c_mask.png").exists());
+
+    // a pattern that no shell expanded
+    let ran = fixture.run(&["predict", "--model", "run", "--input", "[ac].png", "--out", "patterns"]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (0, 2), "{}", ran.stderr);
+    let error = fixture.error(2, &["predict", "--model", "run", "--input", "z*.png", "--out", "patterns"]);
+    assert!(error.contains("z*.png: no file matches this pattern"), "{error}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub(super) fn run(args: &TileArgs, progress: &mut Progress) -> Outcome {
     let mark = if rule.classes() > 2 || rule.ignores() { 1 } else { u8::MAX };
     for part in parts(&args.write.source, progress)? {
         let crops = Crops::with_storage(&part.set, options, Storage::default())?;
-        let tags = part.set.scenes.iter().map(tags).collect::<Result<Vec<_>, _>>()?;
+        let tags = part.set.scenes.iter().map(|scene| tags(scene, progress)).collect::<Result<Vec<_>, _>>()?;
         placed.parts.insert(part.name(), crops.len());
         progress.start(part.name(), crops.len());
         let counts = (0..crops.len()).into_par_iter().map(|index| {
@@ -88,12 +88,19 @@ fn settings(args: &TileArgs, stride: usize) -> String {
 }
 
 /// What the files of a scene say of their pixels, a date each.
-fn tags(scene: &Scene) -> Result<Vec<GeoTags>, Failure> {
+fn tags(scene: &Scene, progress: &Progress) -> Result<Vec<GeoTags>, Failure> {
     let SceneSource::Files { images, region, .. } = &scene.source else {
         return Ok(vec![GeoTags::default(); scene.dates()]);
     };
     let (left, top) = region.map_or((0, 0), |region| (region.left, region.top));
-    images.iter().map(|path| Ok(RasterFile::open(path)?.tags().cropped(left, top))).collect()
+    let tags = images.iter().map(|path| {
+        let file = RasterFile::open(path)?;
+        if file.has_alpha() {
+            progress.warn(format!("{}: tiles have no alpha; where it is 0, they are 0 in every band", path.display()));
+        }
+        Ok(file.tags().cropped(left, top))
+    });
+    tags.collect()
 }
 
 /// The files of a tile: its images, then its label.

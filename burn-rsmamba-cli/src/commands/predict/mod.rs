@@ -244,7 +244,7 @@ fn georeference(images: &[PathBuf]) -> Option<GeoReference> {
 
 /// Each image of the first date with that of the same name of the second.
 fn pairs(args: &PredictArgs, first: Vec<PathBuf>, second: Vec<PathBuf>) -> Result<Vec<Vec<PathBuf>>, Failure> {
-    let is_image = |paths: &[PathBuf]| paths.len() == 1 && !paths[0].is_dir();
+    let is_image = |paths: &[PathBuf]| paths.len() == 1 && paths[0].is_file();
     match (is_image(&args.input), is_image(&args.input2)) {
         (true, true) => return Ok(vec![first.into_iter().chain(second).collect()]),
         (false, false) => {}
@@ -294,10 +294,26 @@ fn labels(args: &PredictArgs, images: &[Vec<PathBuf>]) -> Result<Vec<Option<Path
     images.iter().map(label).collect()
 }
 
-/// The images of these files and folders.
+/// The images of these files, folders and patterns.
 fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    let lists = paths.iter().map(|path| list_images(path)).collect::<Result<Vec<_>, _>>()?;
-    Ok(lists.into_iter().flatten().collect())
+    let mut images = Vec::new();
+    for path in paths {
+        for path in expand(path)? {
+            images.extend(list_images(&path)?);
+        }
+    }
+    Ok(images)
+}
+
+/// What a pattern stands for, where the shell left that to us, as those of Windows do.
+fn expand(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let Some(pattern) = path.to_str().filter(|text| text.contains(['*', '?', '[']) && !path.exists()) else {
+        return Ok(vec![path.to_owned()]);
+    };
+    let refuse = |why: String| Failure::usage(format!("{pattern}: {why}; give files, folders or another pattern"));
+    let found = glob::glob(pattern).map_err(|error| refuse(error.msg.into()))?;
+    let found: Vec<PathBuf> = found.collect::<Result<_, _>>().map_err(|error| refuse(error.to_string()))?;
+    if found.is_empty() { Err(refuse("no file matches this pattern".into())) } else { Ok(found) }
 }
 
 fn spell(paths: &[PathBuf]) -> String {
