@@ -18,6 +18,9 @@ const SMALLEST: usize = 32;
 /// The largest crop, if its values are no more than an image held whole may have.
 const LARGEST: usize = 1 << 15;
 
+/// Values of an image that the first look at a scene holds at a time, or one row of crops.
+const LOOKED_AT: usize = 64 << 20;
+
 /// How scenes are cut up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CropOptions {
@@ -331,7 +334,14 @@ fn look(store: &Store, scene: usize, options: CropOptions) -> Result<Seen, Datas
         let eight_bit = images.iter().all(|image| matches!(image.pixels, Pixels::U8(_)));
         Ok((eight_bit, cells.collect::<Vec<_>>()))
     };
-    let found = rows.par_iter().map(row).collect::<Result<Vec<_>, DatasetError>>()?;
+    // Rows of crops of a giant scene are large: no more at a time than fit into little memory.
+    let values =
+        options.size.saturating_mul(size.width).saturating_mul(size.bands).saturating_mul(options.downsample.pow(2));
+    let at_once = (LOOKED_AT / values.max(1)).max(1);
+    let mut found = Vec::with_capacity(rows.len());
+    for rows in rows.chunks(at_once) {
+        found.extend(rows.par_iter().map(row).collect::<Result<Vec<_>, DatasetError>>()?);
+    }
     let eight_bit = found.iter().all(|(eight_bit, _)| *eight_bit);
     Ok(Seen { size, eight_bit, cells: found.into_iter().flat_map(|(_, cells)| cells).collect() })
 }

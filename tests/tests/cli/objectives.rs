@@ -3,9 +3,9 @@
 use super::fixture::{Fixture, scene, train, write, write_label};
 use burn_rsmamba_datasets::{Pixels, RasterFile};
 use geojson::FeatureCollection;
-use image::Luma;
+use image::{Luma, RgbImage};
 use serde_json::Value;
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::Stdio, time::Duration};
 
 /// Squares of class 2 on ground of class 0, with a stripe of class 1 below; the first columns hold 255 in place of a class.
 fn classes(fixture: &Fixture) -> PathBuf {
@@ -153,6 +153,31 @@ fn several_classes_and_ignored_pixels_from_training_to_scores() {
     let map = image::open(fixture.path("errors/s0_errors.png")).expect("a map").to_rgb8();
     assert_eq!(map.pixels().filter(|pixel| pixel.0 == [70; 3]).count(), 4 * 64, "what does not count is grey");
     classes_are_mapped(&fixture, data, &scores["confusion"]);
+    classes_are_resumed(&fixture);
+}
+
+/// A map of three classes that was killed in the middle goes on to the same files.
+fn classes_are_resumed(fixture: &Fixture) {
+    let tall = RgbImage::from_fn(64, 1600, |x, y| *scene(y / 64 % 4).0.get_pixel(x, y % 64));
+    write(&fixture.path("tall.png"), &tall);
+    let predict = |out| ["predict", "--model", "run", "--input", "tall.png", "--out", out, "--prob", "--polygons"];
+    let whole = fixture.json(&predict("whole"));
+    let journal = fixture.path("parts/tall_unfinished");
+    let mut child =
+        fixture.command(&predict("parts")).stderr(Stdio::null()).stdout(Stdio::null()).spawn().expect("starts");
+    while fs::metadata(&journal).map_or(0, |file| file.len()) < 3 * 40 * 64 * 4 {
+        assert!(child.try_wait().expect("a child").is_none(), "it never got to the middle");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    let resumed = fixture.json(&[&predict("parts")[..], &["--resume"]].concat());
+    assert_eq!(resumed["classes"], whole["classes"]);
+    for name in ["tall_mask.png", "tall_prob.tif", "tall_polygons.geojson"] {
+        let read = |out: &str| fs::read(fixture.path(out).join(name)).expect("a file");
+        assert!(read("whole") == read("parts"), "{name} differs");
+    }
+    assert!(!journal.exists());
 }
 
 /// `predict` with a model of three classes, run whole and turned, makes the errors of `eval`.

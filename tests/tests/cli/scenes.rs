@@ -131,7 +131,7 @@ fn pictures_that_a_killed_run_did_not_finish_are_made_by_the_next() {
     let data = fixture.segmentation("seg");
     fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
     write(&fixture.path("tall.png"), &tall());
-    let label = |y: u32| image::Luma([if y / 20 % 2 == 0 { 255 } else { 0 }]);
+    let label = |y: u32| image::Luma([if (y / 20).is_multiple_of(2) { 255 } else { 0 }]);
     write_label(&fixture.path("label.png"), &GrayImage::from_fn(64, 1600, |_, y| label(y)));
     let predict = |out| {
         let fixed = ["predict", "--model", "run", "--input", "tall.png", "--labels", "label.png", "--overlay"];
