@@ -11,7 +11,7 @@ mod objective;
 mod tests;
 mod threshold;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use burn_rsmamba::{ModelConfig, Precision, Task};
@@ -326,6 +326,24 @@ impl RunConfig {
     pub(crate) fn to_toml(&self) -> anyhow::Result<String> {
         let settings = toml::to_string(self).context("cannot represent the settings as TOML")?;
         Ok(format!("# Settings of burn-rsmamba-cli {}, for `train --config`.\n{settings}", env!("CARGO_PKG_VERSION")))
+    }
+
+    /// The same settings wherever the program is started: paths from the root on.
+    ///
+    /// # Errors
+    ///
+    /// When the working folder is gone.
+    pub(crate) fn anywhere(&self) -> anyhow::Result<Self> {
+        let absolute = |path: &Path| {
+            std::path::absolute(path).with_context(|| format!("cannot find the folder that {} is in", path.display()))
+        };
+        let data = match &self.data[..] {
+            DEMO => DEMO.into(),
+            folder => absolute(Path::new(folder))?.to_string_lossy().into_owned(),
+        };
+        let init_from = self.init_from.as_deref().map(absolute).transpose()?;
+        let decoded = self.decoded.as_deref().map(absolute).transpose()?;
+        Ok(Self { data, init_from, decoded, ..self.clone() })
     }
 
     fn check(&self) -> Result<(), Failure> {

@@ -63,7 +63,7 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
     if existing == Existing::Replace {
         run.clear()?;
     }
-    run.write_config(&config.to_toml()?)?;
+    run.write_config(&config.anywhere()?.to_toml()?)?;
     run.append_environment(&Environment::new(&device, config.precision, &learner.state))?;
     run.forget_from(learner.state.epoch, learner.state.steps)?;
     checkpoint::name_weights(&run, &learner.state)?;

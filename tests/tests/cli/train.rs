@@ -65,8 +65,12 @@ fn a_run_that_goes_on_ends_where_one_in_a_piece_ends() {
     let data = data.to_str().expect("text");
     let with_drop_path = |epochs| ["--epochs", epochs, "--set", "model.drop_path=0.2"];
     fixture.json(&train("ss", data, "whole", &with_drop_path("4")));
-    fixture.json(&train("ss", data, "parts", &with_drop_path("2")));
-    fixture.json(&["train", "--out", "parts", "--resume", "--epochs", "4"]);
+    fixture.json(&train("ss", "seg", "parts", &with_drop_path("2")));
+    // from another folder: a run knows where its data are
+    fs::create_dir(fixture.path("elsewhere")).expect("made");
+    let mut command = fixture.command(&["train", "--out", "../parts", "--resume", "--epochs", "4"]);
+    let output = command.current_dir(fixture.path("elsewhere")).output().expect("the program starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (whole, parts) = (losses(&fixture.path("whole")), losses(&fixture.path("parts")));
     assert_eq!(whole.len(), 4);
     assert_eq!(whole, parts);
