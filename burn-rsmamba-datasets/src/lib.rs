@@ -49,6 +49,7 @@ mod scene;
 mod statistics;
 mod store;
 mod survey;
+mod sync;
 mod warning;
 
 pub use augment::{augment, jitter};

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::raster::fits_memory;
 use crate::reader::{CACHE_BYTES, SceneReader};
 use crate::recent::Recent;
 use crate::scene::Size;
+use crate::sync::locked;
 use crate::{DatasetError, LoadedScene, Mask, Raster, RasterFile, Scene, SceneSource, Window};
 
 /// More files are never open at the same time; systems allow about a thousand.
@@ -170,11 +171,6 @@ impl Store {
         readers.insert(scene, open.clone(), bytes);
         Ok(open)
     }
-}
-
-/// A thread that panicked while it held a lock was reading: what is there is still right.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

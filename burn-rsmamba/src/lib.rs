@@ -54,6 +54,8 @@
 //! | Apple GPUs | `metal` | `Device::metal(DeviceKind::DefaultDevice)` |
 //! | WebGPU, in browsers as well | `webgpu` | `Device::webgpu(DeviceKind::DefaultDevice)` |
 //! | whatever wgpu finds | `wgpu` | `Device::wgpu(DeviceKind::DefaultDevice)` |
+//! | CPU through LibTorch, which Burn deprecates | `tch` | `Device::libtorch()` |
+//! | CPU through `ndarray`, which Burn deprecates | `ndarray` | `Device::ndarray()` |
 
 #[cfg(feature = "models")]
 pub mod inference;

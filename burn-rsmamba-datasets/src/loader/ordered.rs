@@ -7,6 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use crate::sync::locked;
+
 /// No more threads than this, whatever was asked for.
 const MOST_WORKERS: usize = 256;
 
@@ -84,7 +86,7 @@ impl<T: Send + 'static> Ordered<T> {
 impl<T> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         // Nothing panics while it holds the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
     /// Takes on one job after the other, as far ahead as is allowed.

@@ -1,10 +1,11 @@
 //! Decoded strips and tiles of a file, shared by all that read it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::Pixels;
 use crate::recent::Recent;
+use crate::sync::locked;
 
 /// A block that is decoded, or that somebody is at.
 type Block = Arc<Mutex<Option<Arc<Pixels>>>>;
@@ -56,11 +57,6 @@ impl Blocks {
         *block = Some(pixels.clone());
         Ok(pixels)
     }
-}
-
-/// A thread that panicked while it held a lock changed nothing by halves.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

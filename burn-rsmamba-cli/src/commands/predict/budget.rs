@@ -33,16 +33,21 @@ pub(super) fn windows(most: u64, jobs: &[&Job], mapper: &Mapper<'_>, args: &Pred
     let Some((before, pixel)) = before.zip(bytes_per_pixel(mapper)?) else {
         return Err(Failure::usage("--max-memory: this system does not tell how much memory is taken; give --window"));
     };
-    // Files that cannot be opened are reported when they are mapped.
-    let places: Vec<CoregisteredFiles> =
-        jobs.iter().filter_map(|job| CoregisteredFiles::open(&job.images, args.align).ok()).collect();
-    let need = |side: usize| {
-        let predictor = Predictor { windows: mapper.windows.resized(side), ..mapper.predictor() };
-        before + places.iter().map(|place| bytes(place, side, pixel, &predictor)).max().unwrap_or_default()
-    };
-    let longest = places.iter().map(|place| place.height().max(place.width())).max().unwrap_or(LARGEST);
+    // Of every number of steps a side may have, what the place takes that takes most.
+    let mut needs = vec![0; LARGEST / STEP];
+    let mut longest = 0;
+    // Files that cannot be opened are reported when they are mapped. One place at a time: some files are decoded when they are opened.
+    for place in jobs.iter().filter_map(|job| CoregisteredFiles::open(&job.images, args.align).ok()) {
+        longest = longest.max(place.height()).max(place.width());
+        for (need, side) in needs.iter_mut().zip(sides()) {
+            let predictor = Predictor { windows: mapper.windows.resized(side), ..mapper.predictor() };
+            *need = bytes(&place, side, pixel, &predictor).max(*need);
+        }
+    }
+    let longest = if longest == 0 { LARGEST } else { longest };
     let largest = longest.next_multiple_of(STEP).min(LARGEST);
-    match (1..=largest / STEP).map(|steps| steps * STEP).rev().find(|&side| need(side) <= most) {
+    let fits = |(side, need): &(usize, &u64)| *side <= largest && before + **need <= most;
+    match sides().zip(&needs).filter(fits).map(|(side, _)| side).last() {
         Some(side) => {
             let resized = mapper.windows.resized(side);
             let overlap = args.windows.overlap.unwrap_or(resized.overlap);
@@ -56,10 +61,14 @@ pub(super) fn windows(most: u64, jobs: &[&Job], mapper: &Mapper<'_>, args: &Pred
         None => Err(Failure::usage(format!(
             "--max-memory: windows of {} pixels already take {} MB ({:.0} bytes a pixel of the window); allow more",
             STEP,
-            need(STEP).div_ceil(1_000_000),
+            (before + needs[0]).div_ceil(1_000_000),
             pixel
         ))),
     }
+}
+
+fn sides() -> impl Iterator<Item = usize> {
+    (1..=LARGEST / STEP).map(|steps| steps * STEP)
 }
 
 /// Memory above the loaded model with windows of this side, at a place.
