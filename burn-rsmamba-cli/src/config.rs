@@ -3,6 +3,8 @@
 //! Every layer is a TOML table whose keys are the fields of [`RunConfig`]; the last one to name a key wins, and a key
 //! nobody knows is an error. What comes out is complete: written to `config.toml`, it repeats the run.
 
+mod changes;
+mod check;
 mod flags;
 mod layers;
 mod model;
@@ -11,7 +13,7 @@ mod objective;
 mod tests;
 mod threshold;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use burn_rsmamba::{ModelConfig, Precision, Task};
@@ -19,15 +21,15 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::cli::{LARGEST_SIDE, MOST, MOST_WORKERS};
 use crate::error::Failure;
 
+pub(crate) use changes::Change;
 pub(crate) use flags::Flags;
 pub(crate) use layers::ConfigFile;
 use layers::{assign, overlay};
 use model::ModelSection;
 pub(crate) use model::preset;
-pub(crate) use objective::{LossName, Objective, label_rule};
+pub(crate) use objective::{LossName, Objective, label_rule_of};
 pub(crate) use threshold::Threshold;
 
 /// The value of `data` that stands for the generated scenes.
@@ -326,91 +328,5 @@ impl RunConfig {
     pub(crate) fn to_toml(&self) -> anyhow::Result<String> {
         let settings = toml::to_string(self).context("cannot represent the settings as TOML")?;
         Ok(format!("# Settings of burn-rsmamba-cli {}, for `train --config`.\n{settings}", env!("CARGO_PKG_VERSION")))
-    }
-
-    /// The same settings wherever the program is started: paths from the root on.
-    ///
-    /// # Errors
-    ///
-    /// When the working folder is gone.
-    pub(crate) fn anywhere(&self) -> anyhow::Result<Self> {
-        let absolute = |path: &Path| {
-            std::path::absolute(path).with_context(|| format!("cannot find the folder that {} is in", path.display()))
-        };
-        let data = match &self.data[..] {
-            DEMO => DEMO.into(),
-            folder => absolute(Path::new(folder))?.to_string_lossy().into_owned(),
-        };
-        let init_from = self.init_from.as_deref().map(absolute).transpose()?;
-        let decoded = self.decoded.as_deref().map(absolute).transpose()?;
-        Ok(Self { data, init_from, decoded, ..self.clone() })
-    }
-
-    fn check(&self) -> Result<(), Failure> {
-        let positive = [
-            ("epochs", self.epochs as f64),
-            ("batch", self.batch as f64),
-            ("accumulate", self.accumulate as f64),
-            ("keep_best", self.keep_best as f64),
-            ("early_stop", self.early_stop.unwrap_or(1) as f64),
-            ("checkpoint_minutes", self.checkpoint_minutes),
-            ("validate_every", self.validate_every as f64),
-            ("checkpoint_every", self.checkpoint_every as f64),
-            ("patience", self.patience as f64),
-            ("downsample", self.downsample as f64),
-            ("lr", self.lr),
-            ("clip_norm", self.clip_norm),
-            ("max_minutes", self.max_minutes.unwrap_or(1.0)),
-        ];
-        for (key, value) in positive {
-            if !(value.is_finite() && value > 0.0) {
-                return Err(Failure::usage(format!("{key} must be above zero, not {value}")));
-            }
-        }
-        let limited = [
-            ("epochs", self.epochs, MOST),
-            ("batch", self.batch, MOST),
-            ("accumulate", self.accumulate, MOST),
-            // What one step takes is decoded together.
-            ("batch times accumulate", self.batch.saturating_mul(self.accumulate), MOST),
-            ("crop", self.crop, LARGEST_SIDE),
-            ("downsample", self.downsample, LARGEST_SIDE),
-            ("workers", self.workers, MOST_WORKERS),
-        ];
-        for (key, value, most) in limited {
-            if value > most {
-                return Err(Failure::usage(format!("{key} must be at most {most}, not {value}")));
-            }
-        }
-        self.written_rule()?;
-        if self.precision == Precision::F16 {
-            return Err(Failure::usage("precision f16 would need a scaled loss to train in; use bf16 or f32"));
-        }
-        if self.crop < 32 {
-            return Err(Failure::usage(format!("a crop of {} is too small for the model; use 32 or more", self.crop)));
-        }
-        let parts = [
-            ("cooldown", self.cooldown),
-            ("keep_empty", self.keep_empty),
-            ("positive", self.positive.unwrap_or(0.0)),
-            ("jitter", self.jitter),
-        ];
-        for (key, part) in parts {
-            if !(0.0..=1.0).contains(&part) {
-                return Err(Failure::usage(format!("{key} must lie between 0 and 1, not {part}")));
-            }
-        }
-        if !self.threshold.is_usable() {
-            return Err(Failure::usage(format!(
-                "threshold must lie between 0 and 1, not {}",
-                self.threshold.initial()
-            )));
-        }
-        if self.positive.is_some() && self.keep_empty < 1.0 {
-            return Err(Failure::usage(
-                "positive and keep_empty both say how many empty crops there are; give one of them",
-            ));
-        }
-        Ok(())
     }
 }

@@ -1,14 +1,50 @@
 //! What a run ran on.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
 use burn::tensor::Device;
 use burn_rsmamba::Precision;
 use serde::Serialize;
 
+use crate::config::Change;
 use crate::training::checkpoint::State;
+
+/// The file of weights that a run began with, as it was then.
+#[derive(Debug, Serialize)]
+pub(crate) struct InitialWeights {
+    file: PathBuf,
+    bytes: u64,
+    crc32: String,
+}
+
+impl InitialWeights {
+    /// Reads all of the file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub(crate) fn of(path: &Path) -> anyhow::Result<Self> {
+        let cannot = || format!("cannot read {}", path.display());
+        let mut file = File::open(path).with_context(cannot)?;
+        let (mut sum, mut bytes, mut part) = (crc32fast::Hasher::new(), 0, vec![0; 1 << 20]);
+        loop {
+            let count = file.read(&mut part).with_context(cannot)?;
+            if count == 0 {
+                break;
+            }
+            sum.update(&part[..count]);
+            bytes += count as u64;
+        }
+        Ok(Self { file: std::path::absolute(path)?, bytes, crc32: format!("{:08x}", sum.finalize()) })
+    }
+}
 
 /// A line of `environment.jsonl`: one a start of the run.
 #[derive(Debug, Serialize)]
-pub(crate) struct Environment {
+pub(crate) struct Environment<'a> {
     /// Where this start went on.
     epoch: usize,
     steps: usize,
@@ -20,11 +56,22 @@ pub(crate) struct Environment {
     threads: usize,
     system: &'static str,
     processor: &'static str,
+    /// Settings that differ from those of the start before.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    changed: &'a [Change],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    init_from: Option<InitialWeights>,
 }
 
-impl Environment {
+impl<'a> Environment<'a> {
     /// Of this process, which goes on from a state.
-    pub(crate) fn new(device: &Device, arithmetic: Precision, from: &State) -> Self {
+    pub(crate) fn new(
+        device: &Device,
+        arithmetic: Precision,
+        from: &State,
+        changed: &'a [Change],
+        init_from: Option<InitialWeights>,
+    ) -> Self {
         Self {
             epoch: from.epoch,
             steps: from.steps,
@@ -35,6 +82,8 @@ impl Environment {
             threads: rayon::current_num_threads(),
             system: std::env::consts::OS,
             processor: std::env::consts::ARCH,
+            changed,
+            init_from,
         }
     }
 }

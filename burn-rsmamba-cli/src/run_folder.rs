@@ -2,8 +2,9 @@
 
 #[cfg(test)]
 mod tests;
+mod weights;
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -11,9 +12,10 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::aside::{aside, put_in_place, write_aside, write_atomically};
+use crate::aside::{put_in_place, write_aside, write_atomically};
 use crate::error::Failure;
 use crate::fault;
+pub(crate) use weights::Moment;
 
 /// The names of a run.
 const CONFIG: &str = "config.toml";
@@ -33,7 +35,6 @@ const PREDICTIONS: &str = "predictions";
 /// All of them, files first.
 const FILES: [&str; 12] =
     [CONFIG, ENVIRONMENT, METRICS, STEPS, BEST, BEST_LOSS, LAST, STATE, PREVIOUS_STATE, SCORES, CURVES, REPORT];
-const FOLDERS: [&str; 2] = [WEIGHTS, PREDICTIONS];
 
 /// What to do about a run that is already there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +48,11 @@ pub(crate) enum Existing {
 }
 
 /// A run folder.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct RunFolder {
     root: PathBuf,
+    /// Locked as long as this is there, where the system can lock a folder.
+    lock: Option<File>,
 }
 
 impl RunFolder {
@@ -60,7 +63,7 @@ impl RunFolder {
     /// A usage error when a run is there and `existing` does not allow for it; a run error when there is nothing to
     /// resume, or something else than a folder.
     pub(crate) fn check(root: &Path, existing: Existing) -> Result<(), Failure> {
-        let run = Self { root: root.to_owned() };
+        let run = Self { root: root.to_owned(), lock: None };
         if root.exists() && !root.is_dir() {
             return Err(Failure::run(format!("--out {} is a file; name a folder", root.display())));
         }
@@ -89,7 +92,28 @@ impl RunFolder {
         fs::create_dir_all(root).and_then(|()| probe(root)).map_err(|cause| {
             Failure::run(format!("cannot write to the run folder {} ({cause}); choose another --out", root.display()))
         })?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), lock: None })
+    }
+
+    /// Keeps other processes from training in this folder, as long as this one lives.
+    ///
+    /// # Errors
+    ///
+    /// When another process is at it.
+    pub(crate) fn lock(&mut self) -> Result<(), Failure> {
+        // Not every system can open a folder, and not every disk can lock one.
+        let Ok(folder) = File::open(&self.root) else { return Ok(()) };
+        match folder.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(Failure::run(format!(
+                "another process is training in {}; wait until it ends, or name another --out",
+                self.root.display()
+            ))),
+            Err(TryLockError::Error(_)) => Ok(()),
+            Ok(()) => {
+                self.lock = Some(folder);
+                Ok(())
+            }
+        }
     }
 
     /// Where a run in this folder has its best weights.
@@ -152,47 +176,6 @@ impl RunFolder {
         put_in_place(&newest)
     }
 
-    /// Weights after an epoch that was among the best.
-    ///
-    /// # Errors
-    ///
-    /// When their folder cannot be made.
-    pub(crate) fn weights_after(&self, epoch: usize) -> anyhow::Result<PathBuf> {
-        Ok(self.folder(WEIGHTS)?.join(format!("epoch-{epoch:04}.safetensors")))
-    }
-
-    /// Makes a name stand for the weights after an epoch: a second link to the file, or a copy where links cannot be made.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written.
-    pub(crate) fn point(&self, name: &Path, epoch: usize) -> anyhow::Result<()> {
-        let target = self.weights_after(epoch)?;
-        let aside = aside(name);
-        let _ = fs::remove_file(&aside);
-        fs::hard_link(&target, &aside)
-            .or_else(|_| fs::copy(&target, &aside).map(drop))
-            .with_context(|| format!("cannot write {} as {}", target.display(), name.display()))?;
-        put_in_place(name)
-    }
-
-    /// Removes the weights of epochs that are no longer among the best.
-    ///
-    /// # Errors
-    ///
-    /// When one cannot be removed.
-    pub(crate) fn keep_weights_of(&self, epochs: &[usize]) -> anyhow::Result<()> {
-        let folder = self.folder(WEIGHTS)?;
-        let kept = epochs.iter().map(|&epoch| self.weights_after(epoch)).collect::<anyhow::Result<Vec<_>>>()?;
-        for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
-            let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
-            if !kept.contains(&path) {
-                fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-            }
-        }
-        Ok(())
-    }
-
     /// One line an epoch.
     pub(crate) fn metrics(&self) -> PathBuf {
         self.root.join(METRICS)
@@ -246,6 +229,19 @@ impl RunFolder {
         let mut line = serde_json::to_vec(scores)?;
         line.push(b'\n');
         write_atomically(&self.scores(), &line)
+    }
+
+    /// Takes the scores away: they are of weights that are no longer the last word.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be removed.
+    pub(crate) fn forget_scores(&self) -> anyhow::Result<()> {
+        let path = self.scores();
+        if path.exists() {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+        Ok(())
     }
 
     /// Adds the line of an epoch to `metrics.jsonl`.
@@ -316,10 +312,10 @@ impl RunFolder {
     }
 
     fn holds_a_run(&self) -> bool {
-        FILES.iter().any(|name| self.root.join(name).exists())
+        FILES.iter().any(|name| self.root.join(name).exists()) || self.has_weights()
     }
 
-    /// Removes the files of a run, and nothing else.
+    /// Removes the files of a run, and nothing else: of the pictures in its folder all PNGs.
     ///
     /// # Errors
     ///
@@ -331,9 +327,26 @@ impl RunFolder {
                 fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
             }
         }
-        for folder in FOLDERS.map(|name| self.root.join(name)) {
-            if folder.is_dir() {
-                fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        let is_picture = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "png");
+        self.remove_from(PREDICTIONS, is_picture)?;
+        self.keep_weights_of(&[])?;
+        for folder in [WEIGHTS, PREDICTIONS] {
+            // One that holds something else stays.
+            let _ = fs::remove_dir(self.root.join(folder));
+        }
+        Ok(())
+    }
+
+    /// Removes the files of a folder, if it is there, whose names are these.
+    fn remove_from(&self, folder: &str, is_ours: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+        let folder = self.root.join(folder);
+        if !folder.is_dir() {
+            return Ok(());
+        }
+        for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+            let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+            if path.is_file() && path.file_name().is_some_and(|name| is_ours(&name.to_string_lossy())) {
+                fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ use burn_rsmamba::inference::{Area, Patch, SceneSize, SceneSource, Step};
 use burn_rsmamba::vector::sieved;
 use burn_rsmamba_datasets::{Crops, DatasetError, Mask, Scene, SceneReader, SceneSource as Pixels, Window};
 
+use crate::interrupt;
 use crate::mapping::Mapper;
 use crate::mask_file::Coding;
 use crate::progress::Progress;
@@ -116,6 +117,11 @@ fn map(mapper: &Mapper<'_>, reader: SceneReader, counted: &mut [bool]) -> anyhow
     let width = reader.width();
     let mut found = Vec::with_capacity(counted.len());
     mapper.predictor().map(Source(reader), |step| {
+        if interrupt::requested() {
+            anyhow::bail!(
+                "interrupted before all scenes were scored; the weights are kept, and train --resume scores them"
+            );
+        }
         if let Step::Rows { values, nodata, .. } = step {
             let counted = &mut counted[found.len()..];
             found.extend(mapper.found(values).into_iter().zip(nodata).zip(counted).map(

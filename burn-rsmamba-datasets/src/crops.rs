@@ -167,6 +167,11 @@ impl Crops {
         self.skipped_blank
     }
 
+    /// The names of the scenes, in their order.
+    pub fn scene_names(&self) -> impl Iterator<Item = &str> {
+        self.store.scenes().iter().map(|scene| scene.name.as_str())
+    }
+
     /// How many scenes the crops are cut from.
     pub fn scene_count(&self) -> usize {
         self.sizes.len()

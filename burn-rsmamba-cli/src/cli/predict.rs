@@ -58,9 +58,10 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) labels: Vec<PathBuf>,
 
-    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N.
-    #[arg(long, value_name = "RULE", default_value = "auto", value_parser = LabelRule::from_str, requires = "labels")]
-    pub(crate) label_rule: LabelRule,
+    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N [default: as the
+    /// model was trained].
+    #[arg(long, value_name = "RULE", value_parser = LabelRule::from_str, requires = "labels")]
+    pub(crate) label_rule: Option<LabelRule>,
 
     /// Label pixels of this value count nowhere.
     #[arg(long, value_name = "VALUE", requires = "labels")]

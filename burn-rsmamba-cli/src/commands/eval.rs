@@ -6,7 +6,7 @@ use burn_rsmamba_datasets::{CropOptions, Storage};
 
 use super::{refuse_for_several_classes, windows};
 use crate::cli::{EvalArgs, ObjectArgs};
-use crate::config::label_rule;
+use crate::config::label_rule_of;
 use crate::error::{Failure, Outcome};
 use crate::mapping::Mapper;
 use crate::output::{print_json, write_json};
@@ -32,7 +32,7 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
         downsample: args.downsample.unwrap_or(meta.downsample.get()),
         ..CropOptions::default()
     };
-    let rule = label_rule(&args.label.label_rule, meta.config.classes, args.ignore_index)?;
+    let rule = label_rule_of(&args.model, &meta, args.label.label_rule.as_ref(), args.ignore_index)?;
     let several = meta.config.classes > 1;
     if several {
         refuse_for_several_classes(&args.model, args.threshold, args.objects)?;

@@ -2,6 +2,7 @@
 
 mod score;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Instant;
@@ -15,8 +16,8 @@ use burn_rsmamba_datasets::{
 };
 
 use crate::cli::TrainArgs;
-use crate::config::{ConfigFile, RunConfig, Scaling};
-use crate::environment::Environment;
+use crate::config::{Change, ConfigFile, Flags, RunConfig, Scaling};
+use crate::environment::{Environment, InitialWeights};
 use crate::error::{Failure, Outcome};
 use crate::output::{print_json, print_line};
 use crate::progress::Progress;
@@ -24,7 +25,7 @@ use crate::report::Stopped;
 use crate::run_folder::{Existing, RunFolder};
 use crate::training::checkpoint::{self, State};
 use crate::training::{Ending, Learner, Trainer, optimizer};
-use crate::{data, device, interrupt, model_file};
+use crate::{data, device, html_report, interrupt, model_file};
 
 /// The three parts of a dataset.
 struct Splits {
@@ -52,22 +53,38 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
     if args.tui {
         progress.open_dashboard()?;
     }
-    let mut config = settings(args)?;
+    let (mut config, changed) = settings(args)?;
     let objective = config.objective()?;
     let device = device::named(&config.device)?;
     device::expect_precision(&device, &config.device, config.precision)?;
-    let run = RunFolder::make(out)?;
+    let mut run = RunFolder::make(out)?;
+    run.lock()?;
     let splits = splits(&config, progress)?;
     let meta = describe(&mut config, &splits)?;
-    let learner = learner(&config, &meta, &run, existing, &device, progress)?;
+    let mut learner = learner(&config, &meta, &run, existing, &device, progress)?;
     if existing == Existing::Replace {
         run.clear()?;
     }
     run.write_config(&config.anywhere()?.to_toml()?)?;
-    run.append_environment(&Environment::new(&device, config.precision, &learner.state))?;
-    run.forget_from(learner.state.epoch, learner.state.steps)?;
-    checkpoint::name_weights(&run, &learner.state)?;
+    let began_with = match &config.init_from {
+        Some(path) if existing != Existing::Resume => Some(InitialWeights::of(&model_file::find(path)?)?),
+        _ => None,
+    };
+    let environment = Environment::new(&device, config.precision, &learner.state, &changed, began_with);
+    run.append_environment(&environment)?;
+    for Change { key, then, now } in &changed {
+        progress.info(format!("{key} was {then} and is {now} from here on"));
+    }
     let train = loader(&config, &splits.train);
+    let drawn = learner.state.draw_by(drawn(&config, &splits.train));
+    if !drawn.is_empty() {
+        progress.warn(format!("epoch {} begins anew, for its crops differ: {}", learner.state.epoch, drawn.join("; ")));
+    }
+    run.forget_from(learner.state.epoch, learner.state.steps)?;
+    run.forget_scores()?;
+    for name in checkpoint::name_weights(&run, &learner.state)? {
+        progress.warn(format!("the weights that {} stands for are gone; it stays as it is", name.display()));
+    }
     if train.items() < splits.train.len() {
         progress.info(format!("an epoch takes {} of the {} training crops", train.items(), splits.train.len()));
     }
@@ -101,14 +118,38 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
     score::run(&config, &run, &state, &splits, &device, progress, began)
 }
 
-/// The settings of a new run, or of one that goes on.
-fn settings(args: &TrainArgs) -> Result<RunConfig, Failure> {
+/// The settings of a new run, or of one that goes on, with what of them has changed since.
+fn settings(args: &TrainArgs) -> Result<(RunConfig, Vec<Change>), Failure> {
     let file = match (&args.config, args.resume, &args.out) {
         (Some(path), ..) => Some(ConfigFile::read(path)?),
         (None, true, Some(run)) => Some(ConfigFile::read(&RunFolder::config_of(run))?),
         _ => None,
     };
-    RunConfig::resolve(file.as_ref(), &args.assignments, &args.flags)
+    let config = RunConfig::resolve(file.as_ref(), &args.assignments, &args.flags)?;
+    let changed = if args.resume && args.config.is_none() {
+        let before = RunConfig::resolve(file.as_ref(), &[], &Flags::default())?;
+        config.changes_since(&before)?
+    } else {
+        Vec::new()
+    };
+    Ok((config, changed))
+}
+
+/// What decides which crops a step takes.
+fn drawn(config: &RunConfig, crops: &Crops) -> BTreeMap<String, String> {
+    let names: Vec<&str> = crops.scene_names().collect();
+    [
+        ("scenes", format!("{} ({:08x})", names.len(), crc32fast::hash(names.join("\n").as_bytes()))),
+        ("crops", crops.len().to_string()),
+        ("crop", config.crop.to_string()),
+        ("crops a step", config.step_crops().to_string()),
+        ("seed", config.seed.to_string()),
+        ("keep_empty", config.keep_empty.to_string()),
+        ("positive", format!("{:?}", config.positive)),
+        ("shift", config.shift.to_string()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
 }
 
 /// The settings these flags lead to; the defaults of a folder of images when they name no data.
@@ -195,11 +236,13 @@ fn describe(config: &mut RunConfig, splits: &Splits) -> Result<ModelMeta, Failur
         crop: config.crop,
         windows: Some(Windows::for_crop(config.crop)),
         downsample: NonZeroUsize::new(config.downsample).unwrap_or(NonZeroUsize::MIN),
+        labels: Some(config.rule()?.to_string()),
         provenance: format!(
             "burn-rsmamba-cli {} train --task {} --data {}",
             env!("CARGO_PKG_VERSION"),
             config.task,
-            config.data
+            // Its name alone: whole paths are nobody's business, and others after the first start.
+            Path::new(&config.anywhere()?.data).file_name().unwrap_or_default().to_string_lossy()
         ),
     })
 }
@@ -243,13 +286,18 @@ fn learner(
     if existing == Existing::Resume && !resumed {
         progress.warn("the run has no checkpoint yet: it starts from its beginning");
     }
+    if config.freeze_encoder && config.init_from.is_none() && !resumed {
+        return Err(Failure::usage(
+            "--freeze-encoder would keep random weights as they are; name the weights to start from with --init-from",
+        ));
+    }
     let (state, model, optimizer) = match (resumed, &config.init_from) {
         (true, _) => checkpoint::load(run, &model, &optimizer, progress)?,
         (_, Some(path)) => (State::start(), transferred(model, &model_file::find(path)?, progress)?, optimizer),
         (_, None) => (State::start(), model, optimizer),
     };
     let model = if config.freeze_encoder { model.freeze_encoder() } else { model };
-    Ok(Learner { model, optimizer, state })
+    Ok(Learner { model, optimizer, state, seen: Vec::new() })
 }
 
 /// A model with the weights of a file, as far as they go; says what was left out.
@@ -281,12 +329,15 @@ fn shortened(names: &[String]) -> String {
 
 fn report_interruption(run: &RunFolder, state: &State, progress: &Progress) -> Outcome {
     let root = run.root().display();
+    if let Err(error) = html_report::write(run) {
+        progress.warn(format!("there is no report: {error:#}"));
+    }
     progress.info(format!("stopped; continue with: burn-rsmamba-cli train --out {root} --resume"));
     print_json(&Stopped {
         run: run.root(),
         interrupted: true,
         epoch: state.epoch,
-        best_epoch: state.best.first().map(|best| best.epoch),
+        best_epoch: state.best().map(|best| best.moment.epoch),
     })?;
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! The training objective among the settings.
 
+use std::path::Path;
+
 use burn::Tensor;
+use burn_rsmamba::ModelMeta;
 use burn_rsmamba::losses::Loss;
 use burn_rsmamba_datasets::{LabelRule, Mask};
 use clap::ValueEnum;
@@ -75,12 +78,38 @@ impl RunConfig {
     }
 }
 
+/// What the pixels of labels mean that a model is scored by: as its file says that it was trained, but for what the user says.
+///
+/// # Errors
+///
+/// As [`label_rule`]; where the file holds no rule that is known.
+pub(crate) fn label_rule_of(
+    model: &Path,
+    meta: &ModelMeta,
+    written: Option<&LabelRule>,
+    ignore_index: Option<u16>,
+) -> Result<LabelRule, Failure> {
+    let trained = match (&meta.labels, written) {
+        (Some(text), None) => {
+            text.parse().map_err(|error: String| Failure::run(format!("{}: {error}", model.display())))?
+        }
+        _ => written.cloned().unwrap_or_default(),
+    };
+    match (trained, ignore_index) {
+        // Another value in the place of the file's.
+        (LabelRule::Ignore(_, rule), Some(_)) if written.is_none() => {
+            label_rule(&rule, meta.config.classes, ignore_index)
+        }
+        (rule, _) => label_rule(&rule, meta.config.classes, ignore_index),
+    }
+}
+
 /// What the pixels of labels mean for a model of so many logits a pixel: with several, `auto` keeps class indices.
 ///
 /// # Errors
 ///
 /// A usage error for a rule of another number of classes.
-pub(crate) fn label_rule(written: &LabelRule, logits: usize, ignore_index: Option<u16>) -> Result<LabelRule, Failure> {
+fn label_rule(written: &LabelRule, logits: usize, ignore_index: Option<u16>) -> Result<LabelRule, Failure> {
     let rule = match (written, u8::try_from(logits)) {
         (LabelRule::Auto, Ok(classes @ 2..)) => LabelRule::Classes(classes),
         _ => written.clone(),

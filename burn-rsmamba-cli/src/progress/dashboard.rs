@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct EpochPoint {
     /// Its number, counted from 1.
     pub(crate) epoch: usize,
-    /// The mean loss of its steps.
+    /// The mean loss of its steps; not a number where all were left out.
     pub(crate) train_loss: f64,
     /// Where it was validated: the loss, and the F1.
     pub(crate) validation: Option<(f64, f64)>,

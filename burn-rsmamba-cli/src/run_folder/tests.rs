@@ -77,13 +77,40 @@ fn the_state_before_the_newest_is_kept() {
 fn the_best_weights_are_kept_and_named() {
     let scratch = Scratch::new("weights");
     let run = RunFolder::make(&scratch.0).unwrap();
+    let moment = |epoch| Moment { epoch, steps: 0 };
     for epoch in [3, 6, 9] {
-        fs::write(run.weights_after(epoch).unwrap(), epoch.to_string()).unwrap();
+        fs::write(run.weights_of(moment(epoch)).unwrap(), epoch.to_string()).unwrap();
     }
-    run.point(&run.best(), 6).unwrap();
-    run.point(&run.best(), 9).unwrap();
-    run.keep_weights_of(&[6]).unwrap();
+    fs::write(run.weights_of(Moment { epoch: 9, steps: 4 }).unwrap(), "in the middle").unwrap();
+    fs::write(scratch.0.join(WEIGHTS).join("pretrained.pth"), "mine").unwrap();
+    fs::create_dir(scratch.0.join(WEIGHTS).join("others")).unwrap();
+    assert!(run.point(&run.best(), moment(6)).unwrap());
+    assert!(run.point(&run.best(), moment(9)).unwrap());
+    assert!(!run.point(&run.best(), moment(5)).unwrap(), "there are none");
+    run.keep_weights_of(&[moment(6)]).unwrap();
     assert_eq!(fs::read_to_string(run.best()).unwrap(), "9");
-    let left: Vec<_> = fs::read_dir(scratch.0.join(WEIGHTS)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["epoch-0006.safetensors"]);
+    let left = || {
+        let mut left: Vec<_> =
+            fs::read_dir(scratch.0.join(WEIGHTS)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        left
+    };
+    assert_eq!(left(), ["epoch-0006.safetensors", "others", "pretrained.pth"]);
+    fs::remove_file(run.best()).unwrap();
+    assert!(RunFolder::check(&scratch.0, Existing::Refuse).is_err(), "weights of a run alone are a run");
+    run.clear().unwrap();
+    assert_eq!(left(), ["others", "pretrained.pth"]);
+    assert!(RunFolder::check(&scratch.0, Existing::Refuse).is_ok());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_is_trained_in_by_one_at_a_time() {
+    let scratch = Scratch::new("lock");
+    let mut first = RunFolder::make(&scratch.0).unwrap();
+    first.lock().unwrap();
+    let mut second = RunFolder::make(&scratch.0).unwrap();
+    assert!(second.lock().unwrap_err().to_string().contains("another process is training in"));
+    drop(first);
+    second.lock().unwrap();
 }

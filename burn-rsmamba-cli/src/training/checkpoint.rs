@@ -10,7 +10,8 @@
 //! Layout, numbers little-endian: magic, checksum of the rest (u64), then three parts, each a length (u64) and its
 //! bytes: the [`State`] as JSON, the weights and the optimiser as Burn packs.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use burn::module::Module;
@@ -22,9 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use super::schedule::Position;
 use crate::progress::Progress;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{Moment, RunFolder};
 
-const MAGIC: &[u8; 8] = b"RSMSTA02";
+const MAGIC: &[u8; 8] = b"RSMSTA03";
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,22 +46,29 @@ pub(crate) struct State {
     pub(crate) best: Vec<Validated>,
     /// The one of the lowest loss.
     pub(crate) lowest_loss: Option<Validated>,
-    /// The epochs whose weights the state before this one names: it must stay good for as long as it may be needed.
-    pub(crate) named_before: Vec<usize>,
+    /// The best validation in the middle of an epoch, where the time was over. The schedule and the counts know nothing of it, so that
+    /// a run that goes on is the same as one in a piece; its weights may still be the best.
+    pub(crate) early: Option<Validated>,
+    /// The weights that the state before this one names: it must stay good for as long as it may be needed.
+    pub(crate) named_before: Vec<Moment>,
+    /// What decides which crops a step takes: a run can go on in the middle of an epoch only where nothing of it has changed.
+    pub(crate) drawn: BTreeMap<String, String>,
     /// Validations since the best one.
     pub(crate) since_best: usize,
     /// Steps left out because their loss or gradient was no number.
     pub(crate) skipped: usize,
+    /// How many of them came last, one after the other.
+    pub(crate) skipped_in_a_row: usize,
     /// Probability from which a pixel is marked, of the last validation.
     #[serde(default)]
     pub(crate) threshold: Option<f32>,
 }
 
-/// An epoch that was validated.
+/// A moment that was validated.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Validated {
-    /// The epoch.
-    pub(crate) epoch: usize,
+    /// When.
+    pub(crate) moment: Moment,
     /// Its F1.
     pub(crate) f1: f64,
     /// Its loss, which decides between equal F1.
@@ -85,9 +93,12 @@ impl State {
             position: Position::default(),
             best: Vec::new(),
             lowest_loss: None,
+            early: None,
             named_before: Vec::new(),
+            drawn: BTreeMap::new(),
             since_best: 0,
             skipped: 0,
+            skipped_in_a_row: 0,
             threshold: None,
         }
     }
@@ -95,11 +106,32 @@ impl State {
     /// Moves on to the next epoch.
     pub(crate) fn next_epoch(&mut self) {
         self.epoch += 1;
+        self.begin_epoch();
+    }
+
+    /// Forgets what was done of the epoch under way.
+    fn begin_epoch(&mut self) {
         (self.steps, self.samples) = (0, 0);
         (self.loss_sum, self.seconds) = (0.0, 0.0);
     }
 
-    /// Takes note of a validation; says whether it is the best so far.
+    /// Goes on with what decides about the crops of a step now. Where the run stands in the middle of an epoch and something of it has
+    /// changed, the epoch begins anew, and what has changed is told.
+    pub(crate) fn draw_by(&mut self, drawn: BTreeMap<String, String>) -> Vec<String> {
+        let value = |of: &BTreeMap<String, String>, key: &str| of.get(key).cloned().unwrap_or_else(|| "none".into());
+        let change = |key: &String| {
+            let (then, now) = (value(&self.drawn, key), value(&drawn, key));
+            (then != now).then(|| format!("{key} {then}, now {now}"))
+        };
+        let changed: Vec<String> = if self.steps == 0 { Vec::new() } else { drawn.keys().filter_map(change).collect() };
+        if !changed.is_empty() {
+            self.begin_epoch();
+        }
+        self.drawn = drawn;
+        changed
+    }
+
+    /// Takes note of a validation after a whole epoch; says whether it is the best so far.
     pub(crate) fn observe(&mut self, found: Validated, keep_best: usize) -> bool {
         let place = self.best.iter().position(|kept| found.is_better_than(kept)).unwrap_or(self.best.len());
         self.best.insert(place, found);
@@ -108,17 +140,33 @@ impl State {
             self.lowest_loss = Some(found);
         }
         self.since_best = if place == 0 { 0 } else { self.since_best + 1 };
-        place == 0
+        place == 0 && self.early.is_none_or(|early| !early.is_better_than(&found))
     }
 
-    /// The epochs whose weights this state names.
-    pub(crate) fn named_epochs(&self) -> Vec<usize> {
-        self.best.iter().chain(&self.lowest_loss).map(|kept| kept.epoch).collect()
+    /// Takes note of a validation in the middle of an epoch; says whether it is the best so far.
+    pub(crate) fn observe_early(&mut self, found: Validated) -> bool {
+        if self.early.is_none_or(|early| found.is_better_than(&early)) {
+            self.early = Some(found);
+        }
+        self.best() == Some(&found)
     }
 
-    /// The mean loss of the samples so far.
-    pub(crate) fn train_loss(&self) -> f64 {
-        self.loss_sum / self.samples.max(1) as f64
+    /// The best of all validations.
+    pub(crate) fn best(&self) -> Option<&Validated> {
+        match (self.best.first(), &self.early) {
+            (Some(best), Some(early)) => Some(if early.is_better_than(best) { early } else { best }),
+            (best, early) => best.or(early.as_ref()),
+        }
+    }
+
+    /// The moments whose weights this state names.
+    pub(crate) fn named(&self) -> Vec<Moment> {
+        self.best.iter().chain(&self.lowest_loss).chain(&self.early).map(|kept| kept.moment).collect()
+    }
+
+    /// The mean loss of the samples so far; nothing where every step was left out.
+    pub(crate) fn train_loss(&self) -> Option<f64> {
+        (self.samples > 0).then(|| self.loss_sum / self.samples as f64)
     }
 }
 
@@ -140,21 +188,25 @@ pub(crate) fn save(
     let optimizer = optimizer.into_bytes()?;
     let header = serde_json::to_vec(state)?;
     run.write_state(&pack([&header, &weights, &optimizer]))?;
-    name_weights(run, state)
+    name_weights(run, state).map(drop)
 }
 
-/// Lets the run folder show what the state says.
+/// Lets the run folder show what the state says; the names whose weights are gone, which stay as they are.
 ///
 /// # Errors
 ///
 /// When a file cannot be written.
-pub(crate) fn name_weights(run: &RunFolder, state: &State) -> anyhow::Result<()> {
-    for (name, validated) in [(run.best(), state.best.first()), (run.best_loss(), state.lowest_loss.as_ref())] {
-        if let Some(validated) = validated {
-            run.point(&name, validated.epoch)?;
+pub(crate) fn name_weights(run: &RunFolder, state: &State) -> anyhow::Result<Vec<PathBuf>> {
+    let mut gone = Vec::new();
+    for (name, validated) in [(run.best(), state.best()), (run.best_loss(), state.lowest_loss.as_ref())] {
+        if let Some(validated) = validated
+            && !run.point(&name, validated.moment)?
+        {
+            gone.push(name);
         }
     }
-    run.keep_weights_of(&[state.named_epochs(), state.named_before.clone()].concat())
+    run.keep_weights_of(&[state.named(), state.named_before.clone()].concat())?;
+    Ok(gone)
 }
 
 /// Reads the newest state that is whole into a model and an optimiser of the same settings; damaged ones are named.
@@ -288,22 +340,52 @@ mod tests {
     #[test]
     fn the_best_validations_are_kept_in_order() {
         let mut state = State::start();
-        let mut observe = |epoch, f1, loss| state.observe(Validated { epoch, f1, loss }, 2);
+        let moment = |epoch| Moment { epoch, steps: 0 };
+        let mut observe = |epoch, f1, loss| state.observe(Validated { moment: moment(epoch), f1, loss }, 2);
         assert!(observe(1, 0.5, 0.9));
         assert!(!observe(2, 0.5, 0.9), "an equal one is not better");
         assert!(observe(3, 0.5, 0.8), "the loss decides between equal F1");
         assert!(!observe(4, 0.4, 0.1));
-        assert_eq!(state.best.iter().map(|kept| kept.epoch).collect::<Vec<_>>(), [3, 1]);
-        assert_eq!(state.named_epochs(), [3, 1, 4]);
+        assert_eq!(state.best.iter().map(|kept| kept.moment.epoch).collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(state.named(), [3, 1, 4].map(moment));
         assert_eq!(state.since_best, 1);
+    }
+
+    #[test]
+    fn a_validation_in_the_middle_of_an_epoch_changes_nothing_but_which_weights_are_best() {
+        let mut state = State::start();
+        let found = |epoch, steps, f1| Validated { moment: Moment { epoch, steps }, f1, loss: 0.5 };
+        assert!(state.observe(found(1, 0, 0.3), 1));
+        let before = state.clone();
+        assert!(state.observe_early(found(2, 7, 0.4)));
+        assert_eq!(State { early: None, ..state.clone() }, before);
+        assert_eq!(state.best(), Some(&found(2, 7, 0.4)));
+        assert!(!state.observe(found(2, 0, 0.35), 1), "better than all epochs, but not than the middle of one");
+        assert_eq!((state.since_best, state.best()), (0, Some(&found(2, 7, 0.4))));
+        assert!(state.observe(found(3, 0, 0.5), 1));
+        assert_eq!(state.best(), Some(&found(3, 0, 0.5)));
+        assert!(!state.observe_early(found(4, 1, 0.45)));
+    }
+
+    #[test]
+    fn an_epoch_begins_anew_where_it_would_take_other_crops() {
+        let drawn = |batch: &str| BTreeMap::from([("batch".to_owned(), batch.to_owned())]);
+        let mut state = State::start();
+        assert!(state.draw_by(drawn("4")).is_empty());
+        (state.steps, state.samples, state.loss_sum) = (3, 12, 1.5);
+        assert!(state.draw_by(drawn("4")).is_empty());
+        assert_eq!((state.steps, state.samples), (3, 12));
+        assert_eq!(state.draw_by(drawn("8")), ["batch 4, now 8"]);
+        assert_eq!((state.epoch, state.steps, state.samples), (1, 0, 0));
+        assert!(state.draw_by(drawn("2")).is_empty(), "between epochs anything may change");
     }
 
     #[test]
     fn the_mean_loss_is_over_samples() {
         let mut state = State::start();
-        assert_eq!(state.train_loss().to_bits(), 0.0_f64.to_bits());
+        assert_eq!(state.train_loss(), None);
         (state.loss_sum, state.samples) = (3.0, 4);
-        assert_eq!(state.train_loss().to_bits(), 0.75_f64.to_bits());
+        assert_eq!(state.train_loss().map(f64::to_bits), Some(0.75_f64.to_bits()));
         state.next_epoch();
         assert_eq!((state.epoch, state.samples), (2, 0));
     }

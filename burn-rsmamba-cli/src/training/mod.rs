@@ -1,9 +1,10 @@
 //! Training: the recipe of the official code, with a loop of our own.
 //!
 //! `trainer` takes the steps, `batch` gives it tensors, `schedule` the learning rate, `evaluate` and `tally` the
-//! scores and `checkpoint` keeps what `--resume` needs.
+//! scores, `checkpoint` keeps what `--resume` needs, and `breakdown` keeps what is no number out of it.
 
 pub(crate) mod batch;
+mod breakdown;
 pub(crate) mod checkpoint;
 pub(crate) mod evaluate;
 pub(crate) mod schedule;

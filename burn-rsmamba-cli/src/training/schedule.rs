@@ -64,6 +64,11 @@ impl Schedule {
         }
     }
 
+    /// The learning rate of the step before, with what was learnt since.
+    pub(crate) fn last_lr(&self, at: &Position) -> f64 {
+        self.lr(&Position { step: at.step.saturating_sub(1), ..*at })
+    }
+
     /// 1, then a line to 0 over the steps of the cooldown.
     fn cooling(&self, step: usize) -> f64 {
         let left = self.total.saturating_sub(step);

@@ -1,13 +1,14 @@
 //! The training loop: steps, validations and checkpoints, until the epochs or the time are over.
 
+use std::path::Path;
 use std::time::Instant;
 
-use anyhow::anyhow;
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use burn_rsmamba::optim::clip_grad_norm;
-use burn_rsmamba::{ModelMeta, RsmModel, weights};
+use burn_rsmamba::weights::{self, WeightsError};
+use burn_rsmamba::{ModelMeta, RsmModel};
 use burn_rsmamba_datasets::{Crops, Loader, Purpose, Sample, seed};
 use serde::Serialize;
 
@@ -16,10 +17,10 @@ use super::checkpoint::{self, State, Validated};
 use super::evaluate::{self, Validation, ValidationSettings};
 use super::schedule::Schedule;
 use crate::config::{NonFinite, Objective, RunConfig};
-use crate::interrupt;
 use crate::progress::{EpochPoint, Progress, spell};
 use crate::report::Scores;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{Moment, RunFolder};
+use crate::{fault, interrupt};
 
 /// Why training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +65,16 @@ pub(crate) struct Learner {
     pub(crate) optimizer: ModuleOptimizer,
     /// Where the run stands.
     pub(crate) state: State,
+    /// The last batch whose loss was a number, to try weights with.
+    pub(crate) seen: Vec<Sample>,
 }
 
 /// A line of `metrics.jsonl`.
 #[derive(Debug, Serialize)]
 struct Row {
     epoch: usize,
-    train_loss: f64,
+    /// Nothing where every step was left out.
+    train_loss: Option<f64>,
     valid_loss: Option<f64>,
     lr: f64,
     seconds: f64,
@@ -83,12 +87,13 @@ struct Row {
 
 /// A line of `steps.jsonl`.
 #[derive(Debug, Serialize)]
-struct StepRow {
-    epoch: usize,
-    step: usize,
-    loss: f64,
-    grad_norm: f64,
-    lr: f64,
+pub(super) struct StepRow {
+    pub(super) epoch: usize,
+    pub(super) step: usize,
+    /// Like the norm nothing (`null`) where it is no number: then the step was left out.
+    pub(super) loss: f64,
+    pub(super) grad_norm: f64,
+    pub(super) lr: f64,
 }
 
 /// The optimiser of these settings.
@@ -111,11 +116,15 @@ impl Trainer<'_> {
         let schedule = Schedule::new(self.config, self.steps());
         // Validating takes time too: what the last one took is kept back.
         let mut reserve = 0.0;
-        learner.state.named_before = learner.state.named_epochs();
+        let mut kept = Instant::now();
+        learner.state.named_before = learner.state.named();
+        if let Some(ending) = self.no_better(&learner.state) {
+            return Ok((ending, learner.state));
+        }
         while learner.state.epoch <= self.config.epochs {
             let started = Instant::now();
             let spent = learner.state.seconds;
-            learner = self.epoch(learner, &schedule, reserve, progress)?;
+            learner = self.epoch(learner, &schedule, reserve, &mut kept, progress)?;
             let stop = self.over(reserve);
             let mut validation = None;
             if stop != Some(Ending::Interrupted) && (stop.is_some() || self.is_validated(learner.state.epoch)) {
@@ -125,19 +134,21 @@ impl Trainer<'_> {
             }
             learner.state.seconds = spent + started.elapsed().as_secs_f64();
             if interrupt::requested() {
-                self.checkpoint(&mut learner)?;
+                self.checkpoint(&mut learner, validation.is_some())?;
                 return Ok((Ending::Interrupted, learner.state));
             }
-            self.close_epoch(&mut learner, &schedule, validation, progress)?;
+            let complete = learner.state.steps >= self.steps();
+            self.close_epoch(&mut learner, &schedule, validation, complete, progress)?;
             let epoch = learner.state.epoch;
-            let complete = learner.state.steps == self.steps();
             let last = complete && epoch == self.config.epochs;
             let stop = stop.or_else(|| self.no_better(&learner.state));
             if complete {
                 learner.state.next_epoch();
             }
-            if stop.is_some() || last || validation.is_some() || epoch.is_multiple_of(self.config.checkpoint_every) {
-                self.checkpoint(&mut learner)?;
+            let due = self.is_due(kept) || epoch.is_multiple_of(self.config.checkpoint_every);
+            if stop.is_some() || last || validation.is_some() || due {
+                self.checkpoint(&mut learner, validation.is_some())?;
+                kept = Instant::now();
             }
             if let Some(ending) = stop.filter(|_| !last) {
                 return Ok((ending, learner.state));
@@ -152,26 +163,26 @@ impl Trainer<'_> {
         mut learner: Learner,
         schedule: &Schedule,
         reserve: f64,
+        kept: &mut Instant,
         progress: &mut Progress,
     ) -> anyhow::Result<Learner> {
         let (run, epoch) = (self.config.seed, learner.state.epoch);
         let first = learner.state.steps;
         let steps = batch::steps(self.train, epoch, first, &self.meta.normalisation);
-        let mut kept = Instant::now();
         progress.start(format!("epoch {epoch}/{}", self.config.epochs), steps.len());
         for (index, samples) in (first..).zip(steps) {
             let samples = samples?;
             // Drop path draws from the device's generator.
             self.device.seed(seed(run, Purpose::Step, epoch, index));
             let lr = schedule.lr(&learner.state.position);
-            learner = self.step(learner, &samples, lr, progress)?;
-            progress.advance(format!("loss {:.3}", learner.state.train_loss()));
+            learner = self.step(learner, samples, lr, progress)?;
+            progress.advance(format!("loss {:.3}", learner.state.train_loss().unwrap_or(f64::NAN)));
             if self.over(reserve).is_some() {
                 break;
             }
-            if kept.elapsed().as_secs_f64() >= self.config.checkpoint_minutes * 60.0 {
-                self.checkpoint(&mut learner)?;
-                kept = Instant::now();
+            if self.is_due(*kept) {
+                self.checkpoint(&mut learner, false)?;
+                *kept = Instant::now();
             }
         }
         progress.finish();
@@ -179,8 +190,8 @@ impl Trainer<'_> {
     }
 
     /// One step of the optimiser, by the gradients of one batch or of several added up.
-    fn step(&self, learner: Learner, samples: &[Sample], lr: f64, progress: &Progress) -> anyhow::Result<Learner> {
-        let Learner { model, mut optimizer, mut state } = learner;
+    fn step(&self, learner: Learner, samples: Vec<Sample>, lr: f64, progress: &Progress) -> anyhow::Result<Learner> {
+        let Learner { model, mut optimizer, mut state, seen } = learner;
         // A forward pass leaves its trace in the running statistics, whatever becomes of the step.
         let skips = self.config.nonfinite == NonFinite::Skip;
         let running: Vec<_> = if skips {
@@ -206,34 +217,25 @@ impl Trainer<'_> {
         state.position.step += 1;
         state.steps += 1;
         let row = StepRow { epoch: state.epoch, step: state.steps, loss, grad_norm: norm, lr };
-        if !(loss.is_finite() && norm.is_finite()) {
-            self.not_finite(&row, samples, progress)?;
+        let skipped = !(loss.is_finite() && norm.is_finite());
+        let logged = self.config.log_every > 0;
+        if logged && (skipped || state.position.step.is_multiple_of(self.config.log_every)) {
+            self.run.append_step(&row)?;
+        }
+        if skipped {
+            state.skipped += 1;
+            state.skipped_in_a_row += 1;
+            self.not_finite(&row, &samples, state.skipped_in_a_row, progress)?;
             for (norm, before) in running {
                 norm.set_running(before);
             }
-            state.skipped += 1;
-            return Ok(Learner { model, optimizer, state });
+            return Ok(Learner { model, optimizer, state, seen });
         }
+        state.skipped_in_a_row = 0;
         state.samples += samples.len();
         state.loss_sum += loss_sum;
-        if self.config.log_every > 0 && state.steps.is_multiple_of(self.config.log_every) {
-            self.run.append_step(&row)?;
-        }
         let model = optimizer.step(lr, model, grads);
-        Ok(Learner { model, optimizer, state })
-    }
-
-    /// An error that names the images, or only a warning where such steps are to be left out.
-    fn not_finite(&self, row: &StepRow, samples: &[Sample], progress: &Progress) -> anyhow::Result<()> {
-        let mut names: Vec<&str> = samples.iter().map(|sample| sample.name.as_str()).collect();
-        names.dedup();
-        let StepRow { epoch, step, loss, grad_norm, .. } = row;
-        let what = format!("epoch {epoch}, step {step} ({}): loss {loss}, gradient norm {grad_norm}", names.join(", "));
-        if self.config.nonfinite == NonFinite::Stop {
-            return Err(self.broke_down(&what));
-        }
-        progress.warn(format!("{what}; the step is left out"));
-        Ok(())
+        Ok(Learner { model, optimizer, state, seen: samples })
     }
 
     fn validate(&self, model: &RsmModel, epoch: usize, progress: &mut Progress) -> anyhow::Result<Option<Validation>> {
@@ -257,20 +259,13 @@ impl Trainer<'_> {
         }
     }
 
-    fn broke_down(&self, what: &str) -> anyhow::Error {
-        anyhow!(
-            "training broke down in {what}; the checkpoints in {} are kept; try a smaller --lr or --clip-norm, or a \
-             longer --warmup-steps, or leave such steps out with --nonfinite skip",
-            self.run.root().display()
-        )
-    }
-
     /// Keeps what the epoch gave: weights that are better, its line of metrics, the next learning rate.
     fn close_epoch(
         &self,
         learner: &mut Learner,
         schedule: &Schedule,
         validation: Option<Validation>,
+        complete: bool,
         progress: &Progress,
     ) -> anyhow::Result<()> {
         let Learner { model, state, .. } = learner;
@@ -278,7 +273,7 @@ impl Trainer<'_> {
             epoch: state.epoch,
             train_loss: state.train_loss(),
             valid_loss: validation.map(|found| found.loss),
-            lr: schedule.lr(&state.position),
+            lr: schedule.last_lr(&state.position),
             seconds: state.seconds,
             skipped: state.skipped,
             scores: validation.map(|found| found.scores),
@@ -287,14 +282,17 @@ impl Trainer<'_> {
         let mut note = "";
         if let Some(Validation { loss, scores, threshold }) = validation {
             state.threshold = threshold;
-            let found = Validated { epoch: state.epoch, f1: scores.f1, loss };
-            if state.observe(found, self.config.keep_best) {
+            let steps = if complete { 0 } else { state.steps };
+            let moment = Moment { epoch: state.epoch, steps };
+            let found = Validated { moment, f1: scores.f1, loss };
+            let best = if complete { state.observe(found, self.config.keep_best) } else { state.observe_early(found) };
+            if best {
                 note = ", best so far";
             }
-            if state.named_epochs().contains(&state.epoch) {
-                self.write_weights(model, state, &self.run.weights_after(state.epoch)?)?;
+            if state.named().contains(&moment) {
+                self.write_weights(model, state, &self.run.weights_of(moment)?)?;
             }
-            if schedule.observe(&mut state.position, found.f1) {
+            if complete && schedule.observe(&mut state.position, found.f1) {
                 progress
                     .info(format!("no better F1 for {} validations: the learning rate falls", self.config.patience));
             }
@@ -302,7 +300,7 @@ impl Trainer<'_> {
         self.run.append_metrics(&row)?;
         progress.epoch(EpochPoint {
             epoch: row.epoch,
-            train_loss: row.train_loss,
+            train_loss: row.train_loss.unwrap_or(f64::NAN),
             validation: validation.map(|found| (found.loss, found.scores.f1)),
         });
         let scores = row.scores.map_or_else(String::new, |scores| {
@@ -314,10 +312,10 @@ impl Trainer<'_> {
             )
         });
         progress.info(format!(
-            "epoch {}/{}: loss {:.4}{scores}, lr {:.1e}, {}{}",
+            "epoch {}/{}: loss {}{scores}, lr {:.1e}, {}{}",
             row.epoch,
             self.config.epochs,
-            row.train_loss,
+            row.train_loss.map_or_else(|| "none, every step was left out".into(), |loss| format!("{loss:.4}")),
             row.lr,
             spell(row.seconds),
             self.time_left(&row)
@@ -335,18 +333,33 @@ impl Trainer<'_> {
         }
     }
 
-    /// Keeps everything the run needs to go on from here.
-    fn checkpoint(&self, learner: &mut Learner) -> anyhow::Result<()> {
+    /// Whether a checkpoint is due, by when the last one was kept.
+    fn is_due(&self, kept: Instant) -> bool {
+        kept.elapsed().as_secs_f64() >= self.config.checkpoint_minutes * 60.0
+    }
+
+    /// Keeps everything the run needs to go on from here; weights that no validation has shown to be sound are tried first.
+    fn checkpoint(&self, learner: &mut Learner, validated: bool) -> anyhow::Result<()> {
+        let _checkpoint = fault::Checkpoint::begin();
+        if !validated {
+            self.try_out(learner)?;
+        }
         self.write_weights(&learner.model, &learner.state, &self.run.last())?;
+        fault::point();
         checkpoint::save(self.run, &learner.state, &learner.model, &learner.optimizer)?;
-        learner.state.named_before = learner.state.named_epochs();
+        learner.state.named_before = learner.state.named();
         Ok(())
     }
 
-    /// Writes weights with the threshold of the last validation.
-    fn write_weights(&self, model: &RsmModel, state: &State, path: &std::path::Path) -> anyhow::Result<()> {
+    /// Writes weights with the threshold of the last validation; they are finite.
+    fn write_weights(&self, model: &RsmModel, state: &State, path: &Path) -> anyhow::Result<()> {
         let threshold = state.threshold.unwrap_or(self.meta.threshold);
-        Ok(weights::save(&model.valid(), &ModelMeta { threshold, ..self.meta.clone() }, path)?)
+        match weights::save(&model.valid(), &ModelMeta { threshold, ..self.meta.clone() }, path) {
+            Err(error @ WeightsError::NotFinite { .. }) => {
+                Err(self.broke_down(&format!("epoch {}, step {}: {error}", state.epoch, state.steps)))
+            }
+            written => Ok(written?),
+        }
     }
 
     /// Steps of an epoch.

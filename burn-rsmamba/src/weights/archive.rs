@@ -3,7 +3,7 @@
 //! A file may lie about everything. So a table is checked against the file's own length before it is believed, and what a model
 //! does not need is never read.
 
-use super::{ModelMeta, WeightsError, pytorch, safetensors};
+use super::{ModelMeta, WeightsError, meta::Described, pytorch, safetensors};
 use burn::tensor::{DType, TensorData};
 use std::{
     collections::BTreeMap,
@@ -224,5 +224,20 @@ impl Archive {
         };
         serde_json::from_str(meta)
             .map_err(|error| WeightsError::not_weights(&self.path, &format!("its description is damaged ({error})")))
+    }
+
+    /// Compares the values with the checksum that our files bring.
+    pub(super) fn verify(&self) -> Result<(), WeightsError> {
+        let described = self.meta.as_deref().map(serde_json::from_str::<Described>);
+        let Some(Ok(Described { crc32: Some(expected), .. })) = described else { return Ok(()) };
+        let mut sum = crc32fast::Hasher::new();
+        for entry in self.entries.values() {
+            let bytes = read_at(&self.file, &entry.place);
+            sum.update(&bytes.map_err(|source| WeightsError::Read { path: self.path.clone(), source })?);
+        }
+        if sum.finalize() == expected {
+            return Ok(());
+        }
+        Err(WeightsError::not_weights(&self.path, "its checksum is wrong: values have changed since it was written"))
     }
 }

@@ -43,8 +43,22 @@ pub struct ModelMeta {
     /// By which ratio its images were made smaller before crops were taken.
     #[serde(default = "full_size", skip_serializing_if = "is_full_size")]
     pub downsample: NonZeroUsize,
+    /// What the pixels of the labels meant that it was trained on, as the text of a `LabelRule` of `burn-rsmamba-datasets`; scores are taken
+    /// by the same rule where nothing else is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<String>,
     /// Where the weights come from: which program of which version made them, of which file or data.
     pub provenance: String,
+}
+
+/// The metadata entry of a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Described {
+    #[serde(flatten)]
+    pub(super) meta: ModelMeta,
+    /// Checksum of the values, entry by entry in the order of their names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) crc32: Option<u32>,
 }
 
 fn full_size() -> NonZeroUsize {
@@ -62,7 +76,8 @@ impl ModelMeta {
         let normalisation = Normalisation::imagenet(config.encoder.bands);
         let windows = Some(Windows::for_crop(256));
         let provenance = provenance.into();
-        Self { config, normalisation, threshold: 0.5, crop: 256, windows, downsample: full_size(), provenance }
+        let (threshold, crop, downsample, labels) = (0.5, 256, full_size(), None);
+        Self { config, normalisation, threshold, crop, windows, downsample, labels, provenance }
     }
 
     /// How scenes are cut where the user does not say: as the file says, else as it follows from the crops of the training.

@@ -18,6 +18,7 @@ mod safetensors;
 mod transfer;
 
 pub use error::WeightsError;
+use meta::Described;
 pub use meta::{ModelMeta, Normalisation};
 
 use crate::models::{ModelConfig, RsmModel, STRIDE, complexity};
@@ -29,14 +30,21 @@ use std::path::Path;
 pub use names::{OfficialTensor, official_tensor};
 pub use transfer::{Transferred, transfer};
 
-/// Writes a model and what is to be known about it. The file appears under its name only when it is complete.
+/// Writes a model and what is to be known about it, with a checksum of the values. The file appears under its name only when it is
+/// complete.
 ///
 /// # Errors
 ///
-/// [`WeightsError::Write`] when the file cannot be written; nothing is left behind then.
+/// [`WeightsError::NotFinite`] for a model that [`load`] would refuse, [`WeightsError::Write`] when the file cannot be written; nothing
+/// is left behind then.
 pub fn save(model: &RsmModel, meta: &ModelMeta, path: &Path) -> Result<(), WeightsError> {
-    let description = serde_json::to_string(meta).map_err(|error| WeightsError::unwritable(path, error))?;
-    safetensors::write(path, &names::arrays(model), (archive::META, description))
+    let arrays = names::arrays(model);
+    if let Some((name, _)) = arrays.iter().find(|(_, array)| !array.is_finite()) {
+        return Err(WeightsError::NotFinite { path: path.to_owned(), name: name.clone() });
+    }
+    let described = Described { meta: meta.clone(), crc32: Some(safetensors::checksum(&arrays)) };
+    let description = serde_json::to_string(&described).map_err(|error| WeightsError::unwritable(path, error))?;
+    safetensors::write(path, &arrays, (archive::META, description))
 }
 
 /// Writes a model as a `.safetensors` that the official PyTorch code takes: its names, its layouts, and every entry that
@@ -61,6 +69,7 @@ pub fn export(model: &RsmModel, path: &Path) -> Result<(), WeightsError> {
 pub fn load(path: &Path, device: &Device) -> Result<(RsmModel, ModelMeta), WeightsError> {
     let archive = Archive::read(path)?;
     let meta = archive.meta()?;
+    archive.verify()?;
     meta.check().map_err(|reason| WeightsError::not_weights(path, &reason))?;
     let model = names::apply(&archive, init(&meta.config, &archive, device)?)?;
     Ok((model, meta))
@@ -94,7 +103,9 @@ pub fn import(
 /// [`WeightsError`] as for [`load`]; a file for the other task, other widths or other class count is refused with the
 /// entries at fault.
 pub fn load_into(model: RsmModel, path: &Path) -> Result<RsmModel, WeightsError> {
-    names::apply(&Archive::read(path)?, model)
+    let archive = Archive::read(path)?;
+    archive.verify()?;
+    names::apply(&archive, model)
 }
 
 /// A model for the weights of a file, unless the file is far too small for it: few bytes must not make a huge model.

@@ -72,6 +72,22 @@ pub(super) struct Array {
     pub(super) bytes: Vec<u8>,
 }
 
+impl Array {
+    /// Whether all values are finite; those that are no f32 are not looked at.
+    pub(super) fn is_finite(&self) -> bool {
+        self.dtype != Dtype::F32 || self.bytes.as_chunks().0.iter().all(|&bytes| f32::from_le_bytes(bytes).is_finite())
+    }
+}
+
+/// The checksum of arrays, in the order of their names.
+pub(super) fn checksum(arrays: &BTreeMap<String, Array>) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    for array in arrays.values() {
+        sum.update(&array.bytes);
+    }
+    sum.finalize()
+}
+
 impl View for &Array {
     fn dtype(&self) -> Dtype {
         self.dtype
@@ -90,6 +106,13 @@ impl View for &Array {
     }
 }
 
+/// A rename lasts through a power cut only when its folder is on the disk too; not every system can open one.
+fn sync_folder(path: &Path) {
+    if let Some(Ok(folder)) = path.parent().map(File::open) {
+        let _ = folder.sync_all();
+    }
+}
+
 /// Writes arrays and one metadata entry (of several the order is not fixed, and equal models must give equal files) beside the
 /// target, syncs, and renames.
 pub(super) fn write(
@@ -105,7 +128,8 @@ pub(super) fn write(
     let aside = PathBuf::from(aside);
     let written = File::create(&aside)
         .and_then(|mut out| out.write_all(&file).and_then(|()| out.sync_all()))
-        .and_then(|()| fs::rename(&aside, path));
+        .and_then(|()| fs::rename(&aside, path))
+        .map(|()| sync_folder(path));
     written.map_err(|source| {
         // best effort: the error that counts is the one above
         let _ = fs::remove_file(&aside);

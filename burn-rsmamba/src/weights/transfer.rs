@@ -39,6 +39,7 @@ pub(super) struct Plan {
 /// [`WeightsError`] as for [`load_into`](super::load_into): everything else must fit.
 pub fn transfer(model: RsmModel, path: &Path) -> Result<(RsmModel, Transferred), WeightsError> {
     let archive = Archive::read(path)?;
+    archive.verify()?;
     let own = names::shapes(&model);
     let file_shape = |name: &str| archive.entries.get(name).map(|entry| &entry.shape[..]);
     // equal but for one axis

@@ -98,7 +98,7 @@ fn a_run_that_is_killed_fifty_times_ends_as_one_in_a_piece() {
             // these first, so that there are always enough of them
             let inside = in_a_checkpoint < IN_A_CHECKPOINT && kills < KILLS;
             if inside {
-                command.env("BURN_RSMAMBA_DIE_AT", (1 + below(30)).to_string());
+                command.env("BURN_RSMAMBA_DIE_AT", format!("checkpoint:{}", 1 + below(30)));
             }
             let mut child = command.spawn().expect("the program starts");
             if !inside && kills < KILLS {

@@ -113,6 +113,117 @@ fn ctrl_c_keeps_the_last_checkpoint_and_the_run_goes_on_from_it() {
 }
 
 #[test]
+fn a_run_that_goes_on_with_other_crops_begins_its_epoch_anew() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    // stopped after the first of eight steps
+    fixture.json(&train("ss", "seg", "run", &["--epochs", "2", "--batch", "1", "--max-minutes", "1e-9"]));
+    let ran = fixture.run(&["train", "--out", "run", "--resume", "--batch", "8", "--max-minutes", "10"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("epoch 1 begins anew, for its crops differ: crops a step 1, now 8"), "{}", ran.stderr);
+    let epochs: Vec<u64> =
+        metrics(&fixture.path("run")).iter().map(|row| row["epoch"].as_u64().expect("one")).collect();
+    assert_eq!(epochs, [1, 2]);
+    // and what was changed is on record
+    assert!(ran.stderr.contains("batch was 1 and is 8 from here on"), "{}", ran.stderr);
+    let environment = fs::read_to_string(fixture.path("run/environment.jsonl")).expect("lines");
+    let last: Value = serde_json::from_str(environment.lines().last().expect("a line")).expect("JSON");
+    assert_eq!(last["changed"][0], serde_json::json!({"key": "batch", "then": "1", "now": "8"}));
+}
+
+#[test]
+fn weights_of_a_run_that_was_out_of_time_are_only_replaced_by_better_ones() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    fixture.json(&train("ss", "seg", "run", &["--epochs", "6", "--lr", "0.02"]));
+    let good = fixture.json(&["train", "--out", "run", "--resume", "--epochs", "8", "--max-minutes", "1e-9"]);
+    let weights = || fs::read(fixture.path("run/best.safetensors")).expect("weights");
+    let (best, f1) = (weights(), good["f1"].as_f64().expect("a score"));
+    assert!(f1 > 0.0, "{good}");
+    // what comes next is worse, also in the epoch that was cut off
+    let report = fixture.json(&["train", "--out", "run", "--resume", "--lr", "0.6", "--max-minutes", "10"]);
+    let after: Vec<f64> =
+        metrics(&fixture.path("run"))[6..].iter().map(|row| row["f1"].as_f64().expect("one")).collect();
+    assert!(after.len() == 2 && after.iter().all(|&later| later < 0.9 * f1), "{after:?} {f1}");
+    assert_eq!((report["f1"].as_f64(), weights() == best), (Some(f1), true));
+}
+
+#[test]
+fn weights_that_a_step_ruined_do_not_take_the_place_of_good_ones() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    fixture.json(&train("ss", "seg", "run", &["--epochs", "2"]));
+    let state = || fs::read(fixture.path("run/last.state")).expect("a state");
+    let good = state();
+    for skip in [&[][..], &["--nonfinite", "skip"]] {
+        let flags = ["train", "--out", "run", "--resume", "--epochs", "9", "--lr", "1e36", "--warmup-steps", "0"];
+        let often = ["--validate-from", "9", "--checkpoint-every", "1"];
+        let error = fixture.error(1, &[&flags[..], &often, skip].concat());
+        assert!(error.contains("training broke down in epoch") && error.contains("is kept"), "{error}");
+        assert_eq!(error.contains("--nonfinite skip"), skip.is_empty(), "{error}");
+        assert!(state() == good, "the good state stays");
+    }
+    let back = ["train", "--out", "run", "--resume", "--epochs", "3", "--lr", "1e-3", "--validate-from", "1"];
+    assert!(fixture.json(&[&back[..], &["--nonfinite", "stop"]].concat())["f1"].is_number());
+}
+
+#[test]
+fn files_of_others_in_a_run_folder_stay() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    fixture.json(&train("ss", "seg", "first", &["--epochs", "1"]));
+    for folder in ["run/weights", "run/predictions"] {
+        fs::create_dir_all(fixture.path(folder)).expect("made");
+        fs::write(fixture.path(folder).join("notes.txt"), "mine").expect("written");
+    }
+    fs::copy(fixture.path("first/best.safetensors"), fixture.path("run/weights/start.safetensors")).expect("copied");
+    let start = ["--epochs", "1", "--init-from", "run/weights/start.safetensors"];
+    for force in [&[][..], &["--force"]] {
+        fixture.json(&train("ss", "seg", "run", &[&start[..], force].concat()));
+        for name in ["weights/start.safetensors", "weights/notes.txt", "predictions/notes.txt"] {
+            assert!(fixture.path("run").join(name).is_file(), "{name}");
+        }
+    }
+    let environment = fs::read_to_string(fixture.path("run/environment.jsonl")).expect("a line");
+    assert!(environment.contains("\"crc32\"") && environment.contains("start.safetensors"), "{environment}");
+    let error = fixture.error(2, &train("ss", "seg", "frozen", &["--epochs", "1", "--freeze-encoder"]));
+    assert!(error.contains("--init-from"), "{error}");
+}
+
+#[test]
+fn scores_are_taken_by_the_rule_of_the_training() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    // 7 stands for target, 9 counts nowhere
+    for split in ["train", "val", "test"] {
+        for entry in fs::read_dir(data.join(split).join("label")).expect("there") {
+            let path = entry.expect("readable").path();
+            let label = image::open(&path).expect("a label").into_luma8();
+            let label = GrayImage::from_fn(64, 64, |x, y| match label.get_pixel(x, y).0[0] {
+                _ if x < 4 => Luma([9]),
+                255 => Luma([7]),
+                _ => Luma([3]),
+            });
+            write_label(&path, &label);
+        }
+    }
+    let report = fixture.json(&train(
+        "ss",
+        "seg",
+        "run",
+        &["--epochs", "2", "--set", "label_rule=\"map:7\"", "--ignore-index", "9"],
+    ));
+    let eval = ["eval", "--model", "run", "--data", "seg", "--split", "test"];
+    let counts = |report: &Value| ["tp", "fp", "fn", "tn"].map(|kind| report[kind].as_u64().expect("a count"));
+    assert_eq!(counts(&fixture.json(&eval)), counts(&report));
+    let images =
+        ["predict", "--model", "run", "--input", "seg/test/image", "--labels", "seg/test/label", "--out", "maps"];
+    assert!(fixture.json(&images)["scores"]["tp"].is_number());
+    let other = fixture.json(&[&eval[..], &["--label-rule", "map:3"]].concat());
+    assert_ne!(counts(&other), counts(&report), "what the user says counts");
+}
+
+#[test]
 fn an_existing_run_is_neither_overwritten_nor_mixed() {
     let fixture = Fixture::new();
     let data = fixture.segmentation("seg");

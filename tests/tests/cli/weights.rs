@@ -100,6 +100,14 @@ fn a_wrong_checkpoint_is_refused_by_name() {
     broken[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     fs::write(&weights, &broken).expect("written");
     let error = fixture.error(1, &["eval", "--model", "run", "--data", "seg", "--split", "test"]);
+    assert!(error.contains("best.safetensors") && error.contains("checksum"), "{error}");
+    // in a file that brings no checksum
+    let key = br#",\"crc32\":"#;
+    let start = broken.windows(key.len()).position(|part| part == key).expect("a checksum");
+    let digits = broken[start + key.len()..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    broken[start..start + key.len() + digits].fill(b' ');
+    fs::write(&weights, &broken).expect("written");
+    let error = fixture.error(1, &["eval", "--model", "run", "--data", "seg", "--split", "test"]);
     assert!(error.contains("best.safetensors") && error.contains("not finite"), "{error}");
 }
 
@@ -152,5 +160,23 @@ fn grey(root: &std::path::Path) {
             let path = entry.expect("an entry").path();
             image::open(&path).expect("an image").to_luma8().save(&path).expect("written");
         }
+    }
+}
+
+#[test]
+fn weights_that_changed_on_the_disk_are_refused() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    fixture.json(&train("ss", "seg", "run", &["--epochs", "1"]));
+    let path = fixture.path("run/best.safetensors");
+    let mut bytes = fs::read(&path).expect("weights");
+    let middle = bytes.len() - 1001;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).expect("written");
+    let eval = ["eval", "--model", "run", "--data", "seg", "--split", "test"];
+    let started = train("ss", "seg", "other", &["--epochs", "1", "--init-from", "run"]);
+    for arguments in [&eval[..], &started] {
+        let error = fixture.error(1, arguments);
+        assert!(error.contains("best.safetensors") && error.contains("its checksum is wrong"), "{error}");
     }
 }

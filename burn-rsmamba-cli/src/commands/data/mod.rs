@@ -11,7 +11,7 @@ mod stats;
 mod tile;
 
 use burn_rsmamba::Task;
-use burn_rsmamba_datasets::{DatasetError, DatasetWarning, LabelRule, Split, Survey, Unpaired};
+use burn_rsmamba_datasets::{DatasetError, DatasetWarning, Split, Survey, Unpaired};
 use rayon::prelude::*;
 
 use crate::cli::{DataArgs, DataCommand};
@@ -45,7 +45,6 @@ struct Surveyed {
 /// than some rows of a few scenes are in memory.
 fn survey(args: &DataArgs, split: Split, progress: &mut Progress) -> Result<Option<Surveyed>, Failure> {
     let task: Task = args.task;
-    let rule: &LabelRule = &args.label.label_rule;
     let mut unpaired = Vec::new();
     let set = match data::scenes(&args.data, task, split, args.label.allow_unpaired) {
         Err(DatasetError::MissingSplit { .. }) => return Ok(None),
@@ -56,7 +55,7 @@ fn survey(args: &DataArgs, split: Split, progress: &mut Progress) -> Result<Opti
         }
         found => found,
     };
-    let set = set?.with_label_rule(rule);
+    let set = set?.with_label_rule(&args.label.rule());
     progress.start(split.to_string(), set.scenes.len());
     let scenes = set
         .scenes

@@ -98,7 +98,7 @@ pub(super) fn parts(args: &SourceArgs, progress: &Progress) -> Result<Vec<Part>,
     };
     for part in &mut parts {
         part.set.warnings.iter().for_each(|warning| progress.warn(warning.to_string()));
-        part.set = part.set.clone().with_label_rule(&args.label.label_rule);
+        part.set = part.set.clone().with_label_rule(&args.label.rule());
     }
     Ok(parts)
 }

@@ -46,7 +46,7 @@ pub(super) fn run(args: &TileArgs, progress: &mut Progress) -> Outcome {
         place_text(&path, &settings, mend)?;
     }
     // Classes and pixels that count nowhere stay as they are; what is target or not is written as people look at it.
-    let rule = &args.write.source.label.label_rule;
+    let rule = args.write.source.label.rule();
     let mark = if rule.classes() > 2 || rule.ignores() { 1 } else { u8::MAX };
     for part in parts(&args.write.source, progress)? {
         let crops = Crops::with_storage(&part.set, options, Storage::default())?;
@@ -83,7 +83,10 @@ fn settings(args: &TileArgs, stride: usize) -> String {
     format!(
         "# How `burn-rsmamba-cli data tile` cut these tiles.\nsource = {paths:?}\nlabel_rule = \"{}\"\nsize = {}\nstride = \
          {stride}\nedge = \"{:?}\"\nkeep_blank = {}\n",
-        source.label.label_rule, args.size, args.edge, args.keep_blank
+        source.label.rule(),
+        args.size,
+        args.edge,
+        args.keep_blank
     )
 }
 

@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use burn_rsmamba::{RsmModel, Task};
-use burn_rsmamba_datasets::{GeoReference, list_images};
+use burn_rsmamba::{ModelMeta, RsmModel, Task};
+use burn_rsmamba_datasets::{GeoReference, LabelRule, list_images};
 use serde::Serialize;
 
 use self::labels::Label;
 use super::{refuse_for_several_classes, windows};
 use crate::cli::PredictArgs;
-use crate::config::label_rule;
+use crate::config::label_rule_of;
 use crate::error::{Failure, Outcome};
 use crate::mapping::Mapper;
 use crate::output::print_json;
@@ -99,7 +99,7 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
             meta.downsample
         ));
     }
-    let jobs = jobs(args, &model)?;
+    let jobs = jobs(args, &model, &meta)?;
     let index = args.html.then(|| index::path(args)).transpose()?;
     let windows = windows(args.windows, meta.windows())?;
     std::fs::create_dir_all(&args.out)
@@ -169,8 +169,12 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
 }
 
 /// What there is to do, checked against what is there already.
-fn jobs(args: &PredictArgs, model: &RsmModel) -> Result<Vec<Job>, Failure> {
-    let rule = label_rule(&args.label_rule, model.classes(), args.ignore_index)?;
+fn jobs(args: &PredictArgs, model: &RsmModel, meta: &ModelMeta) -> Result<Vec<Job>, Failure> {
+    let rule = if args.labels.is_empty() {
+        LabelRule::Auto
+    } else {
+        label_rule_of(&args.model, meta, args.label_rule.as_ref(), args.ignore_index)?
+    };
     let first = list(&args.input)?;
     let images: Vec<Vec<PathBuf>> = match (model.task(), &args.input2[..]) {
         (Task::Ss, []) => first.into_iter().map(|image| vec![image]).collect(),

@@ -69,7 +69,7 @@ pub(super) fn run(
     })?;
     let report = TrainReport {
         run: run.root(),
-        best_epoch: state.best.first().map(|best| best.epoch),
+        best_epoch: state.best().map(|best| best.moment.epoch),
         split: splits.scored.to_string(),
         scored: counts.into(),
         scoring: Scoring {
