@@ -65,13 +65,14 @@ pub fn export(model: &RsmModel, path: &Path) -> Result<(), WeightsError> {
 /// # Errors
 ///
 /// [`WeightsError`]: the file cannot be read, is not ours (an official checkpoint goes through [`import`]), does not fit its
-/// own description, or holds a NaN or infinity.
+/// own description, holds a NaN or infinity, or values other than its checksum says.
 pub fn load(path: &Path, device: &Device) -> Result<(RsmModel, ModelMeta), WeightsError> {
     let archive = Archive::read(path)?;
     let meta = archive.meta()?;
-    archive.verify()?;
     meta.check().map_err(|reason| WeightsError::not_weights(path, &reason))?;
     let model = names::apply(&archive, init(&meta.config, &archive, device)?)?;
+    // Last: what is wrong with an entry says more than that something is.
+    archive.verify()?;
     Ok((model, meta))
 }
 
@@ -104,8 +105,9 @@ pub fn import(
 /// entries at fault.
 pub fn load_into(model: RsmModel, path: &Path) -> Result<RsmModel, WeightsError> {
     let archive = Archive::read(path)?;
+    let model = names::apply(&archive, model)?;
     archive.verify()?;
-    names::apply(&archive, model)
+    Ok(model)
 }
 
 /// A model for the weights of a file, unless the file is far too small for it: few bytes must not make a huge model.

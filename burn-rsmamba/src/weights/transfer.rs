@@ -39,7 +39,6 @@ pub(super) struct Plan {
 /// [`WeightsError`] as for [`load_into`](super::load_into): everything else must fit.
 pub fn transfer(model: RsmModel, path: &Path) -> Result<(RsmModel, Transferred), WeightsError> {
     let archive = Archive::read(path)?;
-    archive.verify()?;
     let own = names::shapes(&model);
     let file_shape = |name: &str| archive.entries.get(name).map(|entry| &entry.shape[..]);
     // equal but for one axis
@@ -65,7 +64,9 @@ pub fn transfer(model: RsmModel, path: &Path) -> Result<(RsmModel, Transferred),
     let bands = differs(FIRST, 1);
     plan.fitted = bands.map(|_| FIRST);
     let told = Transferred { bands, initial: plan.initial.iter().cloned().collect() };
-    Ok((names::apply_as(&archive, model, &plan)?, told))
+    let model = names::apply_as(&archive, model, &plan)?;
+    archive.verify()?;
+    Ok((model, told))
 }
 
 fn is_encoder(name: &str) -> bool {

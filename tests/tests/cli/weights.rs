@@ -100,14 +100,6 @@ fn a_wrong_checkpoint_is_refused_by_name() {
     broken[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     fs::write(&weights, &broken).expect("written");
     let error = fixture.error(1, &["eval", "--model", "run", "--data", "seg", "--split", "test"]);
-    assert!(error.contains("best.safetensors") && error.contains("checksum"), "{error}");
-    // in a file that brings no checksum
-    let key = br#",\"crc32\":"#;
-    let start = broken.windows(key.len()).position(|part| part == key).expect("a checksum");
-    let digits = broken[start + key.len()..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    broken[start..start + key.len() + digits].fill(b' ');
-    fs::write(&weights, &broken).expect("written");
-    let error = fixture.error(1, &["eval", "--model", "run", "--data", "seg", "--split", "test"]);
     assert!(error.contains("best.safetensors") && error.contains("not finite"), "{error}");
 }
 
