@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy
 import rasterio
+import rasterio.windows
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
@@ -70,6 +71,43 @@ for name, options in {"jpeg-ycbcr": dict(photometric="YCBCR"), "jpeg-ycbcr-tiles
     write_kind(name, smooth, compress="jpeg", JPEG_QUALITY=90, interleave="pixel", **options)
     with rasterio.open(folder / "kinds" / f"{name}.tif") as file:
         write_kind(f"{name}-decoded", file.read())
+
+# Tiles that are cut off at the border end their LZW stream early.
+random = numpy.random.default_rng(3)
+for height, width, tile in [(300, 300, 256), (1000, 1000, 256), (300, 512, 256), (512, 300, 256), (150, 210, 64)]:
+    y, x = numpy.mgrid[0:height, 0:width]
+    contents = {
+        "constant": numpy.full((1, height, width), 7),
+        "mask": ((numpy.sin(x / 17) * numpy.cos(y / 13)) > 0.3)[None] * 255,
+        "noise": random.integers(0, 256, (3, height, width)),
+        "photo": 128 + 50 * numpy.stack([numpy.sin(x / 37 + b) + numpy.cos(y / 43 - b) for b in range(3)]) +
+                 random.integers(-8, 8, (3, height, width)),
+    }
+    for content, values in contents.items():
+        for predictor, interleave in itertools.product([1, 2], ["pixel", "band"]):
+            name = f"lzw-{height}-{width}-{content}-{predictor}-{interleave}"
+            values = values.clip(0, 255).astype("uint8")
+            for suffix, compress in [("", dict(compress="lzw", predictor=predictor)), ("-decoded", dict(compress="deflate"))]:
+                profile = dict(driver="GTiff", width=width, height=height, count=len(values), dtype="uint8", tiled=True,
+                               blockxsize=tile, blockysize=tile, interleave=interleave, **compress)
+                with rasterio.open(folder / "kinds" / f"{name}{suffix}.tif", "w", **profile) as file:
+                    file.write(values)
+
+# Grey in which white is 0 keeps its values; blocks that were never written hold no data.
+for dtype in ["uint8", "uint16", "int16", "float32"]:
+    for count, layout in itertools.product([1, 2], [{}, tiles]):
+        values = bands[:count].astype(dtype)
+        name = f"miniswhite-{dtype}-{count}-{'tiles' if layout else 'strips'}"
+        for suffix, colour in [("", "MINISWHITE"), ("-decoded", "MINISBLACK")]:
+            write_kind(name + suffix, values, photometric=colour, compress="lzw", **layout)
+write_kind("miniswhite-bits", (bands[:1] > 50).astype("uint8"), photometric="MINISWHITE", nbits=1)
+write_kind("miniswhite-bits-decoded", 255 * (bands[:1] > 50).astype("uint8"))
+for suffix, options in [("", dict(SPARSE_OK="TRUE")), ("-decoded", {})]:
+    profile = dict(driver="GTiff", width=131, height=97, count=3, dtype="uint8", nodata=9, compress="deflate", **tiles, **options)
+    with rasterio.open(folder / "kinds" / f"sparse{suffix}.tif", "w", **profile) as file:
+        if suffix:
+            file.write(numpy.full((3, 97, 131), 9, dtype="uint8"))
+        file.write(bands[:, 16:48, 32:96].astype("uint8"), window=rasterio.windows.Window(32, 16, 64, 32))
 
 if "zstd" in sys.argv[2:]:
     write("zstd", "uint8", compress="zstd", **tiles)

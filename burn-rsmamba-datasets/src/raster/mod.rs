@@ -1,6 +1,7 @@
 //! Rasters in memory, and reading them from image files.
 
 mod align;
+mod alone;
 mod blocks;
 mod coregistered;
 mod decoded;

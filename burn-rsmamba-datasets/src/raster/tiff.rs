@@ -1,14 +1,15 @@
 //! TIFF files, decoded block by block: strips or tiles, interleaved or one plane a band.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
 
 use tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
-use tiff::tags::{ExtraSamples, PlanarConfiguration, SampleFormat, Tag};
+use tiff::tags::{CompressionMethod, ExtraSamples, PhotometricInterpretation, PlanarConfiguration, SampleFormat, Tag};
 use tiff::{ColorType, TiffError};
 
+use super::alone::Form;
 use super::blocks::Blocks;
 use super::georeference::{GeoReference, text};
 use super::write::GDAL_METADATA;
@@ -49,7 +50,11 @@ pub(super) struct TiffBlocks {
     pub(super) metadata: Option<String>,
     /// Luminance and chroma become red, green and blue.
     colour: ColorType,
-    /// Samples of a pixel that the decoder gives.
+    /// What the blocks are like, where each lies in the file and how many bytes it has there, and which are decoded alone.
+    form: Form,
+    places: Vec<(u64, u64)>,
+    alone: Alone,
+    /// Samples of a pixel in the file.
     stored: usize,
     planar: bool,
     bits: usize,
@@ -63,10 +68,7 @@ pub(super) struct TiffBlocks {
 impl TiffBlocks {
     /// Reads the header; decoded blocks are put into `kept`.
     pub(super) fn open(reader: BufReader<File>, kept: Arc<Blocks>) -> Result<Self, Failure> {
-        let mut limits = Limits::default();
-        limits.decoding_buffer_size = LARGEST_BLOCK;
-        limits.intermediate_buffer_size = LARGEST_BLOCK;
-        let mut decoder = Decoder::new(reader)?.with_limits(limits);
+        let mut decoder = Decoder::new(reader)?.with_limits(limits());
         let (width, height) = decoder.dimensions()?;
         let colour = decoder.colortype()?;
         let decoded = match colour {
@@ -88,16 +90,48 @@ impl TiffBlocks {
         let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples)?.unwrap_or_default();
         let alpha = has_alpha(samples, &extra)?;
         let bands = samples - usize::from(alpha);
-        // Of samples beside its colours the decoder gives an alpha at most.
-        let stored = if planar { samples } else { decoded };
-        if stored < bands {
-            return Err(Failure::ExtraBands(samples));
-        }
-        if matches!(colour, ColorType::YCbCr(_)) && planar {
-            return Err(Failure::Kind("YCbCr colours in planes".into()));
-        }
         let format = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat)?.unwrap_or_default();
         let is = |kind: SampleFormat| format.first().is_some_and(|&format| format == kind.to_u16());
+        let number = |decoder: &mut Decoder<_>, tag| decoder.find_tag_unsigned::<u16>(tag);
+        let compression = number(&mut decoder, Tag::Compression)?.unwrap_or(CompressionMethod::None.to_u16());
+        let jpeg = compression == CompressionMethod::ModernJPEG.to_u16();
+        let white_is_0 = number(&mut decoder, Tag::PhotometricInterpretation)?
+            == Some(PhotometricInterpretation::WhiteIsZero.to_u16());
+        // Of samples beside its colours the decoder gives an alpha at most.
+        let few = !planar && decoded < samples;
+        let tiles = decoder.get_chunk_type() == ChunkType::Tile;
+        let ycbcr = matches!(colour, ColorType::YCbCr(_));
+        if few && (jpeg || ycbcr) {
+            return Err(Failure::ExtraBands(samples));
+        }
+        if ycbcr && planar {
+            return Err(Failure::Kind("YCbCr colours in planes".into()));
+        }
+        if jpeg && !planar && samples == 2 {
+            return Err(Failure::Kind("two bands that JPEG compresses together".into()));
+        }
+        if jpeg && white_is_0 {
+            return Err(Failure::Kind("grey compressed by JPEG in which white is 0".into()));
+        }
+        let form = Form {
+            order: decoder.byte_order(),
+            bits: bits as u16,
+            samples: if planar { 1 } else { samples as u16 },
+            format: format.first().copied().unwrap_or(SampleFormat::Uint.to_u16()),
+            compression,
+            predictor: number(&mut decoder, Tag::Predictor)?.unwrap_or(1),
+        };
+        let places = {
+            let (offsets, counts) =
+                if tiles { (Tag::TileOffsets, Tag::TileByteCounts) } else { (Tag::StripOffsets, Tag::StripByteCounts) };
+            let mut numbers = |tag| Ok::<_, TiffError>(decoder.find_tag_unsigned_vec::<u64>(tag)?.unwrap_or_default());
+            numbers(offsets)?.into_iter().zip(numbers(counts)?).collect()
+        };
+        let alone = match () {
+            () if few || white_is_0 => Alone::Always,
+            () if tiles && compression == CompressionMethod::LZW.to_u16() => Alone::AtTheBorder,
+            () => Alone::Never,
+        };
         let float = is(SampleFormat::IEEEFP);
         // See `decode`.
         let bytes = match bits {
@@ -120,7 +154,10 @@ impl TiffBlocks {
             nodata,
             metadata,
             colour,
-            stored,
+            form,
+            places,
+            alone,
+            stored: samples,
             planar,
             bits,
             bytes,
@@ -155,8 +192,9 @@ impl TiffBlocks {
 
     /// Bytes of so many decoded rows.
     fn bytes_of(&self, rows: usize) -> u64 {
-        let samples = if self.planar { self.bands } else { self.stored };
-        [rows, samples, self.bytes].into_iter().fold(self.width as u64, |all, factor| all.saturating_mul(factor as u64))
+        [rows, self.stored, self.bytes]
+            .into_iter()
+            .fold(self.width as u64, |all, factor| all.saturating_mul(factor as u64))
     }
 
     /// A window inside the image; only the blocks that it touches are decoded, and those in the cache are not.
@@ -224,9 +262,36 @@ impl TiffBlocks {
         let (width, height) = self.decoder.chunk_data_dimensions(index);
         let samples = if self.planar { 1 } else { self.stored };
         let (row, rows) = (width as usize * samples, height as usize);
-        let Self { decoder, kept, bits, bytes, colour, .. } = self;
+        let whole = (self.block_height as u32, self.block_width as u32);
+        let at_the_border = (height, width) != whole;
+        let alone = self.alone == Alone::Always || self.alone == Alone::AtTheBorder && at_the_border;
+        let is_tile = self.decoder.get_chunk_type() == ChunkType::Tile;
+        let place = self.places.get(index as usize).copied();
+        let Self { decoder, kept, bits, bytes, colour, form, nodata, .. } = self;
         kept.get(index, row.saturating_mul(rows).saturating_mul(*bytes), || {
-            Ok(match decoder.read_chunk(index)? {
+            // GDAL leaves out blocks of nothing but no data.
+            if place == Some((0, 0)) {
+                return Ok(filled(row * rows, *bytes, nodata.unwrap_or(0.0)));
+            }
+            let decoded = match place {
+                Some((offset, count)) if alone => {
+                    let stored = if is_tile { whole } else { (height, width) };
+                    let block = raw(decoder.inner(), offset, count)?;
+                    let decoded = form.decode(&block, stored, limits())?;
+                    let inside = (rows, width as usize * samples);
+                    if stored == (height, width) {
+                        decoded
+                    } else if *bits < 8 {
+                        // Rows begin on a byte.
+                        let bytes = |columns: usize| (columns * samples * *bits).div_ceil(8);
+                        cropped(decoded, bytes(stored.1 as usize), (rows, bytes(width as usize)))
+                    } else {
+                        cropped(decoded, stored.1 as usize * samples, inside)
+                    }
+                }
+                _ => decoder.read_chunk(index)?,
+            };
+            Ok(match decoded {
                 DecodingResult::U8(values) if *bits < 8 => Pixels::U8(unpack(&values, row, rows, *bits)),
                 DecodingResult::U8(mut values) => {
                     if matches!(colour, ColorType::YCbCr(_)) {
@@ -251,9 +316,67 @@ impl TiffBlocks {
     /// Whether another opening of the file found the same image.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let form = |blocks: &Self| {
-            (blocks.width, blocks.height, blocks.stored, blocks.bits, blocks.block_width, blocks.block_height)
+            let Self { width, height, stored, planar, alpha, bits, float, block_width, block_height, .. } = blocks;
+            let nodata = blocks.nodata.map(f64::to_bits);
+            ((*width, *height, *stored, *planar, *alpha, *bits), (*float, *block_width, *block_height, nodata))
         };
         form(self) == form(other)
+    }
+}
+
+/// Which blocks are decoded by [`Form::decode`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Alone {
+    Never,
+    AtTheBorder,
+    Always,
+}
+
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.decoding_buffer_size = LARGEST_BLOCK;
+    limits.intermediate_buffer_size = LARGEST_BLOCK;
+    limits
+}
+
+/// The bytes of a block as they stand in the file.
+fn raw(file: &mut BufReader<File>, offset: u64, count: u64) -> Result<Vec<u8>, TiffError> {
+    if count > LARGEST_BLOCK as u64 {
+        return Err(TiffError::LimitsExceeded);
+    }
+    let mut block = Vec::new();
+    file.seek(SeekFrom::Start(offset))?;
+    // Grows with what is there, whatever the directory says.
+    file.take(count).read_to_end(&mut block)?;
+    Ok(block)
+}
+
+/// So many values of a type of so many bytes.
+fn filled(count: usize, bytes: usize, value: f64) -> Pixels {
+    match bytes {
+        1 => Pixels::U8(vec![value as u8; count]),
+        2 => Pixels::U16(vec![value as u16; count]),
+        _ => Pixels::F32(vec![value as f32; count]),
+    }
+}
+
+/// The first rows of a block and of each the first values.
+fn cropped(values: DecodingResult, row: usize, (rows, kept): (usize, usize)) -> DecodingResult {
+    fn crop<T: Copy>(values: Vec<T>, row: usize, rows: usize, kept: usize) -> Vec<T> {
+        values.chunks_exact(row).take(rows).flat_map(|row| &row[..kept]).copied().collect()
+    }
+    match values {
+        DecodingResult::U8(values) => DecodingResult::U8(crop(values, row, rows, kept)),
+        DecodingResult::U16(values) => DecodingResult::U16(crop(values, row, rows, kept)),
+        DecodingResult::U32(values) => DecodingResult::U32(crop(values, row, rows, kept)),
+        DecodingResult::U64(values) => DecodingResult::U64(crop(values, row, rows, kept)),
+        DecodingResult::F16(values) => DecodingResult::F16(crop(values, row, rows, kept)),
+        DecodingResult::F32(values) => DecodingResult::F32(crop(values, row, rows, kept)),
+        DecodingResult::F64(values) => DecodingResult::F64(crop(values, row, rows, kept)),
+        DecodingResult::I8(values) => DecodingResult::I8(crop(values, row, rows, kept)),
+        DecodingResult::I16(values) => DecodingResult::I16(crop(values, row, rows, kept)),
+        DecodingResult::I32(values) => DecodingResult::I32(crop(values, row, rows, kept)),
+        DecodingResult::I64(values) => DecodingResult::I64(crop(values, row, rows, kept)),
     }
 }
 
