@@ -11,8 +11,8 @@ use crate::scene::Size;
 use crate::sync::locked;
 use crate::{DatasetError, LoadedScene, Mask, Raster, RasterFile, Scene, SceneSource, Window};
 
-/// More files are never open at the same time; systems allow about a thousand.
-const MOST_FILES: usize = 256;
+/// Of no more files are scenes open, each of which a reader has open once more; some systems allow 256 in all.
+const MOST_FILES: usize = 96;
 
 /// A large TIFF may take this part of the memory: two dates and a label fit in beside others.
 const LARGE_FILES: usize = 8;

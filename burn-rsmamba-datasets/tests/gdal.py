@@ -109,6 +109,16 @@ for suffix, options in [("", dict(SPARSE_OK="TRUE")), ("-decoded", {})]:
             file.write(numpy.full((3, 97, 131), 9, dtype="uint8"))
         file.write(bands[:, 16:48, 32:96].astype("uint8"), window=rasterio.windows.Window(32, 16, 64, 32))
 
+# Masks of valid pixels, inside the file and beside it.
+valid = numpy.where((row < 20) & (column > 90), 0, 255).astype("uint8")
+for name, inside in [("mask-inside", True), ("mask-beside", False)]:
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=inside):
+        profile = dict(driver="GTiff", width=131, height=97, count=3, dtype="uint8", compress="deflate", **tiles)
+        with rasterio.open(folder / "kinds" / f"{name}.tif", "w", **profile) as file:
+            file.write(bands.astype("uint8"))
+            file.write_mask(valid)
+assert (folder / "kinds" / "mask-beside.tif.msk").exists()
+
 if "zstd" in sys.argv[2:]:
     write("zstd", "uint8", compress="zstd", **tiles)
     write("zstd-predictor", "uint16", compress="zstd", predictor=2)

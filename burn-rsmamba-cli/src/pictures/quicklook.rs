@@ -37,6 +37,7 @@ struct Cell {
 pub(crate) fn image(path: &Path, side: usize) -> Result<RgbImage, DatasetError> {
     let mut file = RasterFile::open(path)?;
     let step = step(file.width(), file.height(), side);
+    file.keep_rows(step);
     let mut image = ReducedImage::default();
     for top in (0..file.height()).step_by(step) {
         let width = file.width();
@@ -55,6 +56,7 @@ pub(crate) fn mask(path: &Path, coding: Coding, side: usize) -> Result<ReducedMa
     let mut file = RasterFile::open(path)?;
     let (width, height) = (file.width(), file.height());
     let (step, mut mask) = (step(width, height, side), ReducedMask::new(width, height));
+    file.keep_rows(step);
     for top in (0..height).step_by(step) {
         let rows = file.window(top, 0, step.min(height - top), width)?;
         let Pixels::U8(values) = &rows.pixels else { continue };

@@ -189,7 +189,7 @@ fn write_pixels(path: &Path, stamp: [u64; 3], mut image: RasterFile) -> Result<(
             let sizes =
                 [width, height, bands, part.pixels.bytes() / (part.height * width * bands)].map(|word| word as u64);
             let nodata = [u64::from(image.nodata().is_some()), image.nodata().unwrap_or_default().to_bits()];
-            let words = stamp.into_iter().chain(sizes).chain(nodata).chain([u64::from(image.has_alpha())]);
+            let words = stamp.into_iter().chain(sizes).chain(nodata).chain([u64::from(image.has_flags())]);
             let words = words.flat_map(u64::to_le_bytes);
             out.write_all(&MAGIC.iter().copied().chain(words).collect::<Vec<u8>>()).map_err(cannot)?;
         }

@@ -25,6 +25,8 @@ pub struct RasterFile {
     source: Source,
     nodata: Option<f64>,
     alpha: bool,
+    /// Which pixels are valid, where the file or one beside it says so.
+    mask: Option<Box<TiffBlocks>>,
 }
 
 enum Source {
@@ -39,6 +41,9 @@ struct Whole {
     /// Which pixels are transparent, where there is alpha.
     transparent: Option<Vec<bool>>,
 }
+
+/// Decoded blocks of a mask that are kept.
+const MASK_BYTES: usize = 32 << 20;
 
 /// A TIFF of fewer values is decoded whole where it is read again and again.
 const SMALL_VALUES: usize = 16 << 20;
@@ -71,7 +76,10 @@ impl RasterFile {
                 (Source::Whole(Arc::new(Whole { raster, transparent })), None, alpha)
             }
         };
-        let file = Self { path: path.into(), source, nodata, alpha };
+        let mut file = Self { path: path.into(), source, nodata, alpha, mask: None };
+        if matches!(file.source, Source::Blocks(_)) {
+            file.mask = file.find_mask()?;
+        }
         if file.width() == 0 || file.height() == 0 {
             return Err(DatasetError::Damaged { path: path.into(), reason: "it has no pixels".into() });
         }
@@ -85,7 +93,8 @@ impl RasterFile {
         if let Some(folder) = folder {
             let decoded = Decoded::of(path, folder, || Self::open(path))?;
             let (nodata, alpha) = (decoded.nodata, decoded.alpha);
-            return Ok(Self { path: path.into(), source: Source::Decoded(Box::new(decoded)), nodata, alpha });
+            let source = Source::Decoded(Box::new(decoded));
+            return Ok(Self { path: path.into(), source, nodata, alpha, mask: None });
         }
         let mut file = Self::with_cache(path, cache.min(CACHE_BYTES))?;
         let (height, width) = (file.height(), file.width());
@@ -93,6 +102,7 @@ impl RasterFile {
         if matches!(file.source, Source::Blocks(_)) && values <= SMALL_VALUES {
             let (raster, transparent) = (file.window(0, 0, height, width)?, file.transparent(0, 0, height, width)?);
             file.source = Source::Whole(Arc::new(Whole { raster, transparent }));
+            file.mask = None;
         }
         Ok(file)
     }
@@ -117,7 +127,41 @@ impl RasterFile {
             Source::Whole(whole) => Source::Whole(whole.clone()),
             Source::Decoded(decoded) => Source::Decoded(Box::new(decoded.again()?)),
         };
-        Ok(Self { path: path.clone(), source, nodata: self.nodata, alpha: self.alpha })
+        let mask = if self.mask.is_some() { self.find_mask()? } else { None };
+        Ok(Self { path: path.clone(), source, nodata: self.nodata, alpha: self.alpha, mask })
+    }
+
+    /// The mask inside the file, or in `FILE.msk` beside it, as GDAL writes them.
+    fn find_mask(&self) -> Result<Option<Box<TiffBlocks>>, DatasetError> {
+        let size = (self.width(), self.height());
+        if matches!(&self.source, Source::Blocks(blocks) if blocks.has_more_images()) {
+            let (_, reader) = sniff(&self.path)?;
+            let mask = TiffBlocks::mask(reader, MASK_BYTES, size);
+            if let Some(mask) = mask.map_err(|failure| tiff_error(&self.path, failure))? {
+                return Ok(Some(Box::new(mask)));
+            }
+        }
+        let mut beside = self.path.clone().into_os_string();
+        beside.push(".msk");
+        let beside = PathBuf::from(beside);
+        if !beside.is_file() {
+            return Ok(None);
+        }
+        let (Kind::Tiff, reader) = sniff(&beside)? else { return Ok(None) };
+        let mask = TiffBlocks::open(reader, Arc::new(Blocks::new(MASK_BYTES)));
+        let mask = mask.map_err(|failure| tiff_error(&beside, failure))?;
+        if (mask.width, mask.height) != size {
+            let (path, (other_width, other_height)) = (beside, size);
+            let (width, height, other) = (mask.width, mask.height, self.path.clone());
+            return Err(DatasetError::SizesDiffer { path, width, height, other, other_width, other_height });
+        }
+        Ok(Some(Box::new(mask)))
+    }
+
+    /// Whether pixels have a flag of their own that says that they are empty.
+    pub(super) fn has_flags(&self) -> bool {
+        let whole = matches!(&self.source, Source::Whole(whole) if whole.transparent.is_some());
+        self.alpha || self.mask.is_some() || whole
     }
 
     /// The file.
@@ -174,14 +218,14 @@ impl RasterFile {
         GeoTags { georeference: self.georeference().cloned(), nodata: self.nodata, metadata }
     }
 
-    /// Whether pixels may have no data: the file names a value for it, or has alpha, or floats, which may be no numbers.
+    /// Whether pixels may have no data: the file names a value for it, or has alpha or a mask, or floats, which may be no numbers.
     pub fn has_nodata(&self) -> bool {
         let float = match &self.source {
             Source::Blocks(blocks) => blocks.float,
             Source::Whole(whole) => matches!(whole.raster.pixels, Pixels::F32(_)),
             Source::Decoded(decoded) => decoded.is_float(),
         };
-        float || self.alpha || self.nodata.is_some()
+        float || self.has_flags() || self.nodata.is_some()
     }
 
     /// Whether the file has an alpha band, which is not among its [`bands`](Self::bands): pixels have no data where it is 0.
@@ -195,12 +239,16 @@ impl RasterFile {
         if let Source::Blocks(blocks) = &mut self.source {
             blocks.keep_rows(rows);
         }
+        if let Some(mask) = &mut self.mask {
+            mask.keep_rows(rows);
+        }
     }
 
     /// Memory that the file takes at most after [`keep_rows`](Self::keep_rows) of so many rows, in bytes.
     pub fn bytes_under(&self, rows: usize) -> u64 {
+        let mask = self.mask.as_ref().map_or(0, |mask| mask.bytes_under(rows));
         match &self.source {
-            Source::Blocks(blocks) => blocks.bytes_under(rows),
+            Source::Blocks(blocks) => mask + blocks.bytes_under(rows),
             Source::Whole(_) | Source::Decoded(_) => self.most_bytes(),
         }
     }
@@ -223,8 +271,9 @@ impl RasterFile {
 
     /// Memory that the file takes at most while windows of it are read, in bytes: kept blocks, or the whole image.
     pub fn most_bytes(&self) -> u64 {
+        let mask = self.mask.as_ref().map_or(0, |mask| mask.most_bytes());
         match &self.source {
-            Source::Blocks(blocks) => blocks.most_bytes(),
+            Source::Blocks(blocks) => mask + blocks.most_bytes(),
             Source::Whole(whole) => {
                 (whole.raster.pixels.bytes() + whole.transparent.as_ref().map_or(0, Vec::len)) as u64
             }
@@ -257,7 +306,7 @@ impl RasterFile {
     }
 
     /// [`window`](Self::window) with 0 in every band of pixels without data, and for each pixel, row-major, whether it is one: as
-    /// [`Raster::is_nodata`] tells, or where alpha is 0.
+    /// [`Raster::is_nodata`] tells, or where alpha or the mask of the file (GDAL's, inside or in `FILE.msk`) is 0.
     ///
     /// # Errors
     /// As [`window`](Self::window).
@@ -295,7 +344,7 @@ impl RasterFile {
         Ok(raster)
     }
 
-    /// Which pixels of a window have an alpha of 0, where there is alpha.
+    /// Which pixels of a window have an alpha or a mask of 0, where there is one.
     pub(super) fn transparent(
         &mut self,
         top: usize,
@@ -303,10 +352,26 @@ impl RasterFile {
         height: usize,
         width: usize,
     ) -> Result<Option<Vec<bool>>, DatasetError> {
+        let path = &self.path;
+        let masked = |mask: &mut TiffBlocks| {
+            let mask = mask.window_of(0..1, top, left, height, width).map_err(|failure| tiff_error(path, failure))?;
+            Ok::<_, DatasetError>(mask.pixels.are_zero())
+        };
+        let masked = self.mask.as_deref_mut().map(masked).transpose()?;
         match &mut self.source {
             Source::Blocks(blocks) => {
-                let alpha = blocks.alpha(top, left, height, width);
-                Ok(alpha.map_err(|failure| tiff_error(&self.path, failure))?.map(|alpha| alpha.pixels.are_zero()))
+                let alpha = blocks.alpha(top, left, height, width).map_err(|failure| tiff_error(path, failure))?;
+                let transparent = alpha.map(|alpha| alpha.pixels.are_zero());
+                Ok(match (transparent, masked) {
+                    (Some(transparent), Some(masked)) => Some(
+                        transparent
+                            .into_iter()
+                            .zip(masked)
+                            .map(|(transparent, masked)| transparent || masked)
+                            .collect(),
+                    ),
+                    (transparent, masked) => transparent.or(masked),
+                })
             }
             Source::Whole(whole) => Ok(whole.transparent.as_ref().map(|transparent| {
                 let rows = (top..top + height).map(|row| row * whole.raster.width + left);

@@ -15,6 +15,9 @@ use super::georeference::{GeoReference, text};
 use super::write::GDAL_METADATA;
 use super::{Pixels, Raster};
 
+/// The bit of `NewSubfileType` that says that an image masks another (TIFF 6.0, section 8).
+const MASK: u32 = 4;
+
 /// A header may claim any size: no block above this is allocated for.
 const LARGEST_BLOCK: usize = 1 << 30;
 
@@ -68,9 +71,41 @@ pub(super) struct TiffBlocks {
 impl TiffBlocks {
     /// Reads the header; decoded blocks are put into `kept`.
     pub(super) fn open(reader: BufReader<File>, kept: Arc<Blocks>) -> Result<Self, Failure> {
+        Self::of(Decoder::new(reader)?.with_limits(limits()), kept)
+    }
+
+    /// The mask that GDAL puts beside the image into the file, of which pixels are valid; of this width and height.
+    pub(super) fn mask(
+        reader: BufReader<File>,
+        cache_bytes: usize,
+        size: (usize, usize),
+    ) -> Result<Option<Self>, Failure> {
         let mut decoder = Decoder::new(reader)?.with_limits(limits());
+        while decoder.more_images() {
+            // What else the file holds, overviews for instance, may be of any kind.
+            if decoder.next_image().is_err() {
+                return Ok(None);
+            }
+            let kind = decoder.find_tag_unsigned::<u32>(Tag::NewSubfileType)?.unwrap_or(0);
+            let (width, height) = decoder.dimensions()?;
+            if kind & MASK != 0 && (width as usize, height as usize) == size {
+                return Self::of(decoder, Arc::new(Blocks::new(cache_bytes))).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The image that a decoder stands at.
+    fn of(mut decoder: Decoder<BufReader<File>>, kept: Arc<Blocks>) -> Result<Self, Failure> {
         let (width, height) = decoder.dimensions()?;
-        let colour = decoder.colortype()?;
+        let interpretation = decoder.find_tag_unsigned::<u16>(Tag::PhotometricInterpretation)?;
+        let is_mask = interpretation == Some(PhotometricInterpretation::TransparencyMask.to_u16());
+        let colour = if is_mask {
+            let bits = decoder.find_tag_unsigned_vec::<u16>(Tag::BitsPerSample)?.unwrap_or_default();
+            ColorType::Gray(bits.first().map_or(1, |&bits| bits as u8))
+        } else {
+            decoder.colortype()?
+        };
         let decoded = match colour {
             ColorType::Gray(_)
             | ColorType::GrayA(_)
@@ -95,8 +130,7 @@ impl TiffBlocks {
         let number = |decoder: &mut Decoder<_>, tag| decoder.find_tag_unsigned::<u16>(tag);
         let compression = number(&mut decoder, Tag::Compression)?.unwrap_or(CompressionMethod::None.to_u16());
         let jpeg = compression == CompressionMethod::ModernJPEG.to_u16();
-        let white_is_0 = number(&mut decoder, Tag::PhotometricInterpretation)?
-            == Some(PhotometricInterpretation::WhiteIsZero.to_u16());
+        let white_is_0 = interpretation == Some(PhotometricInterpretation::WhiteIsZero.to_u16());
         // Of samples beside its colours the decoder gives an alpha at most.
         let few = !planar && decoded < samples;
         let tiles = decoder.get_chunk_type() == ChunkType::Tile;
@@ -128,7 +162,7 @@ impl TiffBlocks {
             numbers(offsets)?.into_iter().zip(numbers(counts)?).collect()
         };
         let alone = match () {
-            () if few || white_is_0 => Alone::Always,
+            () if few || white_is_0 || is_mask => Alone::Always,
             () if tiles && compression == CompressionMethod::LZW.to_u16() => Alone::AtTheBorder,
             () => Alone::Never,
         };
@@ -165,6 +199,11 @@ impl TiffBlocks {
             block_height: block_height as usize,
             kept,
         })
+    }
+
+    /// Whether the file holds images behind this one.
+    pub(super) fn has_more_images(&self) -> bool {
+        self.decoder.more_images()
     }
 
     /// Rows and columns of one block: a strip is as wide as the image.
@@ -217,7 +256,7 @@ impl TiffBlocks {
     }
 
     /// Some samples of each pixel of a window.
-    fn window_of(
+    pub(super) fn window_of(
         &mut self,
         kept: Range<usize>,
         top: usize,

@@ -470,6 +470,17 @@ fn kinds(folder: &Path) {
         let metadata = file.tags().metadata.expect("descriptions and scales");
         assert!(metadata.contains("first") && metadata.contains("scale"), "{name}: {metadata}");
     }
+    for name in ["mask-inside", "mask-beside"] {
+        let mut file = RasterFile::open(&path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(file.has_nodata() && !file.has_alpha(), "{name}");
+        let (window, nodata) = file.window_and_nodata(10, 80, 30, 40).unwrap();
+        let Pixels::U8(values) = window.pixels else { panic!("{name}: bytes") };
+        for (pixel, &nodata) in nodata.iter().enumerate() {
+            let (row, column) = (10 + pixel / 40, 80 + pixel % 40);
+            let expected = if nodata { 0 } else { value(1, row, column) as u8 };
+            assert_eq!((nodata, values[3 * pixel + 1]), (row < 20 && column > 90, expected), "{name}: {row}, {column}");
+        }
+    }
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let pairs: Vec<String> = names.filter_map(|name| Some(name.strip_suffix("-decoded.tif")?.to_owned())).collect();
     assert_eq!(pairs.len(), 101, "{pairs:?}");

@@ -46,6 +46,7 @@ impl Label {
     pub(super) fn compare(&self, mask: &Path, side: usize) -> anyhow::Result<(Counts, image::RgbImage)> {
         let mut label = self.scene(mask).reader()?;
         let mut mask = RasterFile::open(mask)?;
+        mask.keep_rows(ROWS);
         let (height, width) = (mask.height(), mask.width());
         let (coding, mut counts) = (Coding::of(self.classes), Counts::new(self.classes));
         let mut picture = ErrorMap::new(width, height, side);
