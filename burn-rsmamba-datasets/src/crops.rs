@@ -188,6 +188,18 @@ impl Crops {
         self.store.load(index)
     }
 
+    /// Which pixels of a scene, downsampled as its crops are, have no data at any date, row-major: those that have none in a part of
+    /// them ([`SceneReader::image`] tells it of scenes as they are).
+    ///
+    /// # Errors
+    /// A file that can no longer be read.
+    ///
+    /// # Panics
+    /// When there is no such scene.
+    pub fn nodata(&self, index: usize) -> Result<Vec<bool>, DatasetError> {
+        self.store.nodata(index)
+    }
+
     /// Opens a scene of any size to read windows of it, with the label judged already; [`scene`](Self::scene) is for those
     /// that fit into memory.
     ///

@@ -257,6 +257,17 @@ pub enum DatasetError {
         /// Some of the values, at most eight.
         values: String,
     },
+    /// A label whose file says that one of its values stands for no data, and no rule that says what to do with it.
+    #[error(
+        "{path} says that {value} stands for no data, and holds it; say by a label rule that such pixels count nowhere \
+         (ignore:{value}:auto), or what they mean, for instance nonzero"
+    )]
+    LabelNodata {
+        /// The file.
+        path: PathBuf,
+        /// The value.
+        value: f64,
+    },
     /// A label of classes with other values than class indices.
     #[error(
         "{path} holds the values {values}, but its classes are 0 to {}; change the number of classes, or name the value of \

@@ -181,6 +181,7 @@ impl SceneReader {
                     label.settle(self.region)?;
                 }
                 let values = label.file.window(y, x, height, width)?;
+                label.refuse_nodata(&values)?;
                 mask_of(label.file.path(), &values, &label.rule, &mut Vec::new()).map(Some)
             }
             Source::Memory { label, .. } => Ok(Some(label.crop(y, x, height, width))),
@@ -297,6 +298,18 @@ impl SceneReader {
 }
 
 impl LabelFile {
+    /// `auto` cannot know whether pixels at the file's value for no data count; 0 is background to it.
+    fn refuse_nodata(&self, part: &Raster) -> Result<(), DatasetError> {
+        let Some(value) = self.file.nodata().filter(|&value| value != 0.0 && self.rule == LabelRule::Auto) else {
+            return Ok(());
+        };
+        let pixels = part.width * part.height;
+        if (0..pixels).any(|pixel| part.is_nodata(0, pixel, Some(value))) {
+            return Err(DatasetError::LabelNodata { path: self.file.path().into(), value });
+        }
+        Ok(())
+    }
+
     /// Lets a rule that judges a label by all its values do so, and makes it one that can be applied to a part.
     fn settle(&mut self, region: Window) -> Result<(), DatasetError> {
         let Some(settled) = self.rule.settled() else { return Ok(()) };
@@ -304,6 +317,7 @@ impl LabelFile {
         let mut seen = Vec::new();
         for top in (region.top..region.bottom).step_by(rows) {
             let part = self.file.window(top, region.left, rows.min(region.bottom - top), width)?;
+            self.refuse_nodata(&part)?;
             mask_of(self.file.path(), &part, &self.rule, &mut seen)?;
         }
         self.rule = settled;

@@ -128,6 +128,22 @@ impl Store {
         Ok(LoadedScene { name, images, label: Some(label) })
     }
 
+    /// Which pixels of a scene, reduced, have no data: those of which a part has none at any date.
+    pub(crate) fn nodata(&self, scene: usize) -> Result<Vec<bool>, DatasetError> {
+        let Size { width, height, .. } = self.size(scene)?;
+        let (ratio, mut reader) = (self.ratio, self.open_scene(scene)?.first.again()?);
+        let mut nodata = vec![false; width * height];
+        for row in 0..height {
+            for date in 0..reader.dates() {
+                let (_, here) = reader.image(date, row * ratio, 0, ratio, width * ratio)?;
+                for (pixel, _) in here.iter().enumerate().filter(|(_, nodata)| **nodata) {
+                    nodata[row * width + pixel % (width * ratio) / ratio] = true;
+                }
+            }
+        }
+        Ok(nodata)
+    }
+
     /// Once every label was judged as a whole, its parts are judged by themselves; a reader opened later need not look at
     /// all of it again.
     pub(crate) fn settle_labels(&mut self) {
@@ -161,7 +177,8 @@ impl Store {
             RasterFile::open_often(path, memory / LARGE_FILES, folder.as_deref())
         })?;
         first.settle()?;
-        let bytes = |file: &RasterFile| (file.most_bytes() as usize).max(memory / MOST_FILES).max(1);
+        let least = |file: &RasterFile| if file.is_in_memory() { 1 } else { (memory / MOST_FILES).max(1) };
+        let bytes = |file: &RasterFile| (file.most_bytes() as usize).max(least(file));
         let bytes = first.files().map(bytes).sum();
         let mut readers = locked(&self.readers);
         if let Some(open) = readers.get(&scene) {

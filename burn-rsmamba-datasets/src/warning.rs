@@ -29,6 +29,15 @@ pub enum DatasetWarning {
         /// The file without.
         without: PathBuf,
     },
+    /// An image that says something of where it lies, but not by a transform.
+    #[error(
+        "{path} has ground control points or a reference system, but no transform: where it lies is not known, and its map will not \
+         say it; bring it onto a grid with gdalwarp"
+    )]
+    NoTransform {
+        /// The file.
+        path: PathBuf,
+    },
     /// An image of which a band was left out.
     #[error(
         "{path}: the band after the first {bands} is alpha by its tags: it is left out, and where it is 0 there is no data; if it is a \

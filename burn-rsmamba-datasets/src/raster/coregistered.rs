@@ -50,6 +50,8 @@ impl CoregisteredFiles {
             dates.push(grid.place(first.path(), file, align, &mut warnings)?);
         }
         dates.insert(0, Date::Same(first));
+        let lost = dates.iter().map(Date::file).filter(|file| file.has_no_transform());
+        warnings.extend(lost.map(|file| DatasetWarning::NoTransform { path: file.path().into() }));
         let alpha = dates.iter().map(Date::file).filter(|file| file.has_alpha());
         warnings.extend(alpha.map(|file| DatasetWarning::Alpha { path: file.path().into(), bands: file.bands() }));
         Ok(Self { dates, first: grid, warnings })

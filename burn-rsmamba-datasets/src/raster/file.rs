@@ -158,6 +158,16 @@ impl RasterFile {
         Ok(Some(Box::new(mask)))
     }
 
+    /// Whether the file tells something of its place, but not by a transform.
+    pub(super) fn has_no_transform(&self) -> bool {
+        matches!(&self.source, Source::Blocks(blocks) if blocks.no_transform)
+    }
+
+    /// Whether everything is in memory, and no file is held open.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        matches!(self.source, Source::Whole(_))
+    }
+
     /// Whether pixels have a flag of their own that says that they are empty.
     pub(super) fn has_flags(&self) -> bool {
         let whole = matches!(&self.source, Source::Whole(whole) if whole.transparent.is_some());

@@ -38,6 +38,7 @@ impl From<TiffError> for Failure {
 }
 
 /// The first image of a TIFF file: unsigned, signed or float samples.
+#[expect(clippy::struct_excessive_bools, reason = "a header says many things that are or are not")]
 pub(super) struct TiffBlocks {
     decoder: Decoder<BufReader<File>>,
     pub(super) width: usize,
@@ -49,6 +50,8 @@ pub(super) struct TiffBlocks {
     /// Whether samples are floats.
     pub(super) float: bool,
     pub(super) georeference: Option<GeoReference>,
+    /// Whether there is something that tells of a place, but no transform.
+    pub(super) no_transform: bool,
     pub(super) nodata: Option<f64>,
     pub(super) metadata: Option<String>,
     /// Luminance and chroma become red, green and blue.
@@ -175,6 +178,9 @@ impl TiffBlocks {
         };
         let (block_width, block_height) = decoder.chunk_dimensions();
         let georeference = GeoReference::read(&mut decoder)?;
+        let no_transform = georeference.is_none()
+            && (decoder.find_tag(Tag::ModelTiepointTag)?.is_some()
+                || decoder.find_tag(Tag::GeoKeyDirectoryTag)?.is_some());
         let nodata = text(&mut decoder, Tag::GdalNodata)?.and_then(|text| text.trim().parse().ok());
         let metadata = text(&mut decoder, Tag::Unknown(GDAL_METADATA))?;
         Ok(Self {
@@ -185,6 +191,7 @@ impl TiffBlocks {
             alpha,
             float,
             georeference,
+            no_transform,
             nodata,
             metadata,
             colour,

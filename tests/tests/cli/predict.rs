@@ -302,3 +302,51 @@ fn second_dates_and_alpha_that_may_be_meant_otherwise_are_told() {
     let Pixels::U8(mask) = mask.window(0, 0, 64, 64).expect("pixels").pixels else { panic!("bytes") };
     assert!((0..64 * 64).all(|pixel| (mask[pixel] == 127) == (pixel == 3 * 64 + 60)), "transparent is no data");
 }
+
+#[test]
+fn pixels_without_data_do_not_count_in_scenes_that_are_made_smaller() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let (image, label) = scene(1);
+    let values = image.as_raw().iter().enumerate().map(|(index, &value)| {
+        let (row, column) = (index / 3 / 64, index / 3 % 64);
+        if row < 32 && column < 33 { f32::NAN } else { f32::from(value) / 255.0 }
+    });
+    let raster = Raster { width: 64, height: 64, bands: 3, pixels: Pixels::F32(values.collect()) };
+    save(&fixture.path("half/test/image/a.tif"), &raster, None);
+    write_label(&fixture.path("half/test/label/a.png"), &label);
+    let eval = |ratio| {
+        let flags = ["eval", "--model", "run", "--data", "half", "--split", "test", "--whole", "--downsample", ratio];
+        let report = fixture.json(&flags);
+        ["tp", "fp", "fn", "tn"].map(|kind| report[kind].as_u64().expect("a count")).iter().sum::<u64>()
+    };
+    assert_eq!(eval("1"), 64 * 64 - 32 * 33);
+    assert_eq!(eval("2"), 32 * 32 - 16 * 17, "half a pixel without data is none");
+}
+
+#[test]
+fn labels_and_places_that_say_too_little_are_told() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let (image, label) = scene(0);
+    let raster = Raster { width: 64, height: 64, bands: 1, pixels: Pixels::U8(label.into_raw()) };
+    save(&fixture.path("a_label.tif"), &raster, Some(255.0));
+    let file = fs::File::create(fixture.path("a.tif")).expect("made");
+    let mut encoder = tiff::encoder::TiffEncoder::new(file).expect("an encoder");
+    let mut picture = encoder.new_image::<tiff::encoder::colortype::RGB8>(64, 64).expect("an image");
+    picture.encoder().write_tag(Tag::GeoKeyDirectoryTag, &[1_u16, 1, 0, 1, 3072, 0, 1, 32633][..]).expect("written");
+    picture.write_data(image.as_raw()).expect("written");
+    let predict = ["predict", "--model", "run", "--input", "a.tif", "--out", "maps"];
+    let labelled = [&predict[..], &["--labels", "a_label.tif", "--label-rule"]].concat();
+    let error = fixture.error(1, &[&labelled[..], &["auto"]].concat());
+    assert!(
+        error.contains("a_label.tif says that 255 stands for no data") && error.contains("ignore:255:auto"),
+        "{error}"
+    );
+    let report = fixture.json(&[&labelled[..], &["nonzero"]].concat());
+    assert!(report["scores"]["tp"].is_number());
+    let ran = fixture.run(&[&predict[..], &["--force"]].concat());
+    assert!(ran.code == 0 && ran.stderr.contains("a.tif has ground control points or"), "{}", ran.stderr);
+}
