@@ -74,6 +74,13 @@ fn a_killed_run_goes_on_and_leaves_the_same_bytes() {
     assert!(error.contains("windows of 32 pixels, 8 shared") && error.contains("windows of 64"), "{error}");
     assert!(fs::read(&journal).expect("a journal") == left, "a refusal leaves it");
 
+    // maps made in another way are not added to those that are there
+    let flags = ["--out", "maps", "--threshold", "0.123", "--tta", "--polygons", "--min-area", "9", "--resume"];
+    let error = fixture.error(1, &[&["predict", "--model", "run", "--input", "input"][..], &flags].concat());
+    for part in [&format!("threshold {threshold}, now 0.123"), "--tta false, now true", "--fill-holes true, now false"]
+    {
+        assert!(error.contains(part), "{part}: {error}");
+    }
     // also from a record that was cut off, and from one that is damaged
     fs::create_dir(fixture.path("cut")).expect("made");
     fs::create_dir(fixture.path("damaged")).expect("made");

@@ -6,6 +6,7 @@ mod journal;
 mod labels;
 mod map;
 mod outputs;
+mod settings;
 mod source;
 mod writer;
 
@@ -18,6 +19,7 @@ use burn_rsmamba_datasets::{GeoReference, LabelRule, list_images};
 use serde::Serialize;
 
 use self::labels::Label;
+use self::settings::Settings;
 use super::{refuse_for_several_classes, windows};
 use crate::cli::PredictArgs;
 use crate::config::label_rule_of;
@@ -128,6 +130,10 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
         1 => format!("{}, threshold {}", mapper.windows, mapper.threshold),
         _ => format!("{}, the likeliest of {classes} classes", mapper.windows),
     });
+    let settings = Settings::of(args, &mapper)?;
+    if args.resume {
+        settings.check(&args.out)?;
+    }
     interrupt::install()?;
     let (mut failed, mut counts) = (Vec::new(), Counts::new(classes));
     for (index, &job) in to_map.iter().enumerate() {
@@ -140,6 +146,10 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
                     counts += &scored.counts;
                 }
                 print_json(&report)?;
+                // Of a single place the journal knows enough.
+                if jobs.len() > 1 {
+                    settings.write(&args.out)?;
+                }
             }
             Err(failure) if jobs.len() == 1 || interrupt::requested() => return Err(failure),
             Err(failure) => {
@@ -162,6 +172,7 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
         index::write(path, &jobs, &failed, &mapper, args)?;
     }
     if failed.is_empty() {
+        Settings::remove(&args.out);
         return Ok(());
     }
     let reasons: Vec<&str> = failed.iter().map(|(_, reason)| reason.as_str()).collect();
