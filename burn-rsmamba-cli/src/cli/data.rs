@@ -211,4 +211,8 @@ pub(crate) struct CompareArgs {
     /// Print only the pairs that differ most.
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) top: Option<usize>,
+
+    /// The masks hold indices of classes, and 255 where there are no data, as those of models of several classes.
+    #[arg(long)]
+    pub(crate) classes: bool,
 }

@@ -219,6 +219,22 @@ fn classes_are_mapped(fixture: &Fixture, data: &str, confusion: &Value) {
         assert!(file("overlay.png").is_file() && file("errors.png").is_file());
     }
     assert_eq!(serde_json::json!(sums), *confusion);
+    // compared with another map of classes
+    let whole = ["predict", "--model", "run", "--input", &input, "--out", "other", "--window", "32", "--overlap", "0"];
+    assert_eq!(fixture.run(&whole).code, 0);
+    let compare = ["data", "compare", "--first", "maps", "--second", "other"];
+    let error = fixture.error(1, &compare);
+    assert!(error.contains("--classes"), "{error}");
+    let compared = fixture.run(&[&compare[..], &["--classes"]].concat());
+    assert_eq!(compared.code, 0, "{}", compared.stderr);
+    for line in compared.stdout.lines() {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        let name = line["name"].as_str().expect("a name");
+        let read = |out: &str| image::open(fixture.path(out).join(format!("{name}.png"))).expect("a mask").to_luma8();
+        let (one, two) = (read("maps"), read("other"));
+        let differ = one.pixels().zip(two.pixels()).filter(|(one, two)| one != two).count();
+        assert_eq!((&line["differ"], &line["pixels"]), (&serde_json::json!(differ), &serde_json::json!(64 * 64)));
+    }
     let page = fs::read_to_string(fixture.path("maps/index.html")).expect("a page");
     assert!(page.contains("Class 2") && !page.contains("Threshold"), "{page}");
 }
