@@ -134,17 +134,15 @@ pub enum DatasetError {
         /// What is not supported.
         reason: String,
     },
-    /// A TIFF of three colours and more bands, which cannot be read together.
+    /// A TIFF whose tags tell its bands apart in a way that is not read here.
     #[error(
-        "{path} has {bands} bands, but its tags say that the first three are red, green and blue and do not say what the others \
-         are, so that only those three could be read; store all alike: \
-         gdal_translate -co PHOTOMETRIC=MINISBLACK -co ALPHA=NO {path} NEW.tif"
+        "{path}: {reason}; store all bands alike: gdal_translate -co PHOTOMETRIC=MINISBLACK -co ALPHA=NO {path} NEW.tif"
     )]
-    ExtraBands {
+    Bands {
         /// The file.
         path: PathBuf,
-        /// All bands.
-        bands: usize,
+        /// What its tags say.
+        reason: String,
     },
     /// A sound image, or a block of one, that would take too much memory.
     #[error(

@@ -88,7 +88,7 @@ pub(super) fn tiff_error(path: &Path, failure: Failure) -> DatasetError {
     let path = path.to_path_buf();
     match failure {
         Failure::Kind(reason) => DatasetError::Unsupported { path, reason },
-        Failure::ExtraBands(bands) => DatasetError::ExtraBands { path, bands },
+        Failure::Bands(reason) => DatasetError::Bands { path, reason },
         Failure::Decoder(error) => {
             let reason = one_line(&error.to_string());
             match error {

@@ -25,8 +25,8 @@ const LARGEST_BLOCK: usize = 1 << 30;
 pub(super) enum Failure {
     /// A sound file of a kind that is not read here.
     Kind(String),
-    /// So many bands, of which some lie beside three colours.
-    ExtraBands(usize),
+    /// A sound file whose bands are told apart in a way that is not read here.
+    Bands(String),
     /// What the decoder said.
     Decoder(TiffError),
 }
@@ -139,13 +139,13 @@ impl TiffBlocks {
         let tiles = decoder.get_chunk_type() == ChunkType::Tile;
         let ycbcr = matches!(colour, ColorType::YCbCr(_));
         if few && (jpeg || ycbcr) {
-            return Err(Failure::ExtraBands(samples));
+            return Err(Failure::Bands(format!("of its {samples} bands JPEG gives the colours alone")));
         }
         if ycbcr && planar {
             return Err(Failure::Kind("YCbCr colours in planes".into()));
         }
         if jpeg && !planar && samples == 2 {
-            return Err(Failure::Kind("two bands that JPEG compresses together".into()));
+            return Err(Failure::Bands("JPEG compresses its two bands together".into()));
         }
         if jpeg && white_is_0 {
             return Err(Failure::Kind("grey compressed by JPEG in which white is 0".into()));
@@ -436,7 +436,7 @@ fn has_alpha(samples: usize, extra: &[u16]) -> Result<bool, Failure> {
         Some(index) if index + 1 == extra.len() && samples > 1 => Ok(true),
         Some(index) => {
             let band = (samples + index + 1).saturating_sub(extra.len());
-            Err(Failure::Kind(format!("alpha is band {band} of {samples}, not the last")))
+            Err(Failure::Bands(format!("by its tags band {band} of {samples} is alpha, and not the last one")))
         }
     }
 }
