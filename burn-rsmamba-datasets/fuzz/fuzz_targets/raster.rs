@@ -18,11 +18,13 @@ fuzz_target!(|bytes: &[u8]| {
     std::fs::write(&path, bytes).unwrap();
     let Ok(mut file) = RasterFile::open(&path) else { return };
     let (height, width) = (file.height(), file.width());
-    let _ = file.georeference().map(|geo| (geo.epsg(), geo.corner_transform(), geo.difference(&geo.shifted(3, 5))));
+    let _ = file.tags().cropped(3, 5);
+    let _ = file.georeference().map(|geo| (geo.epsg(), geo.corner_transform(), geo.difference(&geo.shifted(3, 5), (7, 9))));
     for (top, left) in [(0, 0), (height / 2, width / 2), (height - 1, width - 1)] {
         let (rows, columns) = ((height - top).min(40), (width - left).min(40));
         if rows * columns * file.bands() <= MOST_VALUES {
-            if let Ok(window) = file.window(top, left, rows, columns) {
+            if let Ok((window, nodata)) = file.window_and_nodata(top, left, rows, columns) {
+                assert_eq!(nodata.len(), rows * columns);
                 assert_eq!((window.height, window.width, window.bands), (rows, columns, file.bands()));
                 assert_eq!(window.to_chw_f32().len(), rows * columns * window.bands);
             }
