@@ -5,13 +5,15 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
 
-use tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
+use tiff::decoder::{ChunkType, Decoder, Limits};
 use tiff::tags::{CompressionMethod, ExtraSamples, PhotometricInterpretation, PlanarConfiguration, SampleFormat, Tag};
 use tiff::{ColorType, TiffError};
 
 use super::alone::Form;
 use super::blocks::Blocks;
 use super::georeference::{GeoReference, text};
+use super::placing::{Part, Target};
+use super::samples::{self, cropped, filled};
 use super::write::GDAL_METADATA;
 use super::{Pixels, Raster};
 
@@ -337,25 +339,7 @@ impl TiffBlocks {
                 }
                 _ => decoder.read_chunk(index)?,
             };
-            Ok(match decoded {
-                DecodingResult::U8(values) if *bits < 8 => Pixels::U8(unpack(&values, row, rows, *bits)),
-                DecodingResult::U8(mut values) => {
-                    if matches!(colour, ColorType::YCbCr(_)) {
-                        values.as_chunks_mut().0.iter_mut().for_each(|pixel| *pixel = rgb(*pixel));
-                    }
-                    Pixels::U8(values)
-                }
-                DecodingResult::U16(values) => Pixels::U16(values),
-                DecodingResult::F32(values) => Pixels::F32(values),
-                DecodingResult::F16(values) => Pixels::F32(values.into_iter().map(f32::from).collect()),
-                DecodingResult::F64(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
-                DecodingResult::I8(values) => Pixels::F32(values.into_iter().map(f32::from).collect()),
-                DecodingResult::I16(values) => Pixels::F32(values.into_iter().map(f32::from).collect()),
-                DecodingResult::I32(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
-                DecodingResult::U32(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
-                DecodingResult::I64(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
-                DecodingResult::U64(values) => Pixels::F32(values.into_iter().map(|value| value as f32).collect()),
-            })
+            Ok(samples::pixels(decoded, *bits, (rows, row), matches!(colour, ColorType::YCbCr(_))))
         })
     }
 
@@ -397,35 +381,6 @@ fn raw(file: &mut BufReader<File>, offset: u64, count: u64) -> Result<Vec<u8>, T
     Ok(block)
 }
 
-/// So many values of a type of so many bytes.
-fn filled(count: usize, bytes: usize, value: f64) -> Pixels {
-    match bytes {
-        1 => Pixels::U8(vec![value as u8; count]),
-        2 => Pixels::U16(vec![value as u16; count]),
-        _ => Pixels::F32(vec![value as f32; count]),
-    }
-}
-
-/// The first rows of a block and of each the first values.
-fn cropped(values: DecodingResult, row: usize, (rows, kept): (usize, usize)) -> DecodingResult {
-    fn crop<T: Copy>(values: Vec<T>, row: usize, rows: usize, kept: usize) -> Vec<T> {
-        values.chunks_exact(row).take(rows).flat_map(|row| &row[..kept]).copied().collect()
-    }
-    match values {
-        DecodingResult::U8(values) => DecodingResult::U8(crop(values, row, rows, kept)),
-        DecodingResult::U16(values) => DecodingResult::U16(crop(values, row, rows, kept)),
-        DecodingResult::U32(values) => DecodingResult::U32(crop(values, row, rows, kept)),
-        DecodingResult::U64(values) => DecodingResult::U64(crop(values, row, rows, kept)),
-        DecodingResult::F16(values) => DecodingResult::F16(crop(values, row, rows, kept)),
-        DecodingResult::F32(values) => DecodingResult::F32(crop(values, row, rows, kept)),
-        DecodingResult::F64(values) => DecodingResult::F64(crop(values, row, rows, kept)),
-        DecodingResult::I8(values) => DecodingResult::I8(crop(values, row, rows, kept)),
-        DecodingResult::I16(values) => DecodingResult::I16(crop(values, row, rows, kept)),
-        DecodingResult::I32(values) => DecodingResult::I32(crop(values, row, rows, kept)),
-        DecodingResult::I64(values) => DecodingResult::I64(crop(values, row, rows, kept)),
-    }
-}
-
 /// Whether the last of so many samples is alpha, where the ones beyond the colours are these.
 fn has_alpha(samples: usize, extra: &[u16]) -> Result<bool, Failure> {
     let is_alpha = |kind: &u16| {
@@ -441,80 +396,6 @@ fn has_alpha(samples: usize, extra: &[u16]) -> Result<bool, Failure> {
     }
 }
 
-/// Red, green and blue of luminance and chroma in the full range, as JPEG has them (ITU-T T.871, 7).
-fn rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
-    let (y, cb, cr) = (f32::from(y), f32::from(cb) - 128.0, f32::from(cr) - 128.0);
-    // A cast rounds towards zero and stops at the ends of the range.
-    [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb].map(|value| (value + 0.5) as u8)
-}
-
 fn too_many_blocks() -> Failure {
     Failure::Kind("more than 4 G strips or tiles".into())
-}
-
-/// A decoded block: where it lies, how many samples a pixel it has, and its band where it holds one alone.
-struct Part {
-    row: usize,
-    column: usize,
-    height: usize,
-    width: usize,
-    samples: usize,
-    plane: usize,
-}
-
-/// The window that is filled, with so many samples of each pixel from the first on.
-struct Target {
-    top: usize,
-    left: usize,
-    height: usize,
-    width: usize,
-    first: usize,
-    bands: usize,
-}
-
-impl Target {
-    /// Copies what both share; `false` where the block is too short or of another type.
-    fn copy(&self, part: &Part, block: &Pixels, into: &mut Pixels) -> bool {
-        match (block, into) {
-            (Pixels::U8(from), Pixels::U8(into)) => self.copy_values(part, from, into),
-            (Pixels::U16(from), Pixels::U16(into)) => self.copy_values(part, from, into),
-            (Pixels::F32(from), Pixels::F32(into)) => self.copy_values(part, from, into),
-            _ => false,
-        }
-    }
-
-    fn copy_values<T: Copy>(&self, part: &Part, from: &[T], into: &mut [T]) -> bool {
-        if from.len() < part.height * part.width * part.samples {
-            return false;
-        }
-        let rows = part.row.max(self.top)..(part.row + part.height).min(self.top + self.height);
-        let columns = part.column.max(self.left)..(part.column + part.width).min(self.left + self.width);
-        for row in rows {
-            let source = ((row - part.row) * part.width + columns.start - part.column) * part.samples;
-            let source = &from[source..source + columns.len() * part.samples];
-            let start = ((row - self.top) * self.width + columns.start - self.left) * self.bands;
-            let target = &mut into[start..start + columns.len() * self.bands];
-            if part.samples == self.bands {
-                target.copy_from_slice(source);
-            } else if part.samples == 1 {
-                let planes = target.iter_mut().skip(part.plane.saturating_sub(self.first)).step_by(self.bands);
-                planes.zip(source).for_each(|(target, &value)| *target = value);
-            } else {
-                let pixels = target.chunks_exact_mut(self.bands).zip(source.chunks_exact(part.samples));
-                let kept = self.first..self.first + self.bands;
-                pixels.for_each(|(target, pixel)| target.copy_from_slice(&pixel[kept.clone()]));
-            }
-        }
-        true
-    }
-}
-
-/// Samples of 1, 2 or 4 bits, each row starting on a byte, spread over 0..255 as PNG readers do.
-fn unpack(packed: &[u8], samples: usize, rows: usize, bits: usize) -> Vec<u8> {
-    let largest = ((1_u16 << bits) - 1) as u8;
-    let unpack_row = |row: &[u8]| -> Vec<u8> {
-        let value = |bit: usize| (row[bit / 8] >> (8 - bits - bit % 8)) & largest;
-        (0..samples).map(|sample| value(sample * bits) * (255 / largest)).collect()
-    };
-    packed.chunks_exact((samples * bits).div_ceil(8)).take(rows).flat_map(unpack_row).collect()
 }
