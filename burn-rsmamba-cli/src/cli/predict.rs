@@ -79,7 +79,8 @@ pub(crate) struct PredictArgs {
     #[command(flatten)]
     pub(crate) windows: WindowArgs,
 
-    /// Choose the largest window with which this process stays below: `800MB`, `2GB`. Memory a pixel is measured first.
+    /// Choose the largest window with which this process stays below while it maps: `800MB`, `2GB`. Memory a pixel is measured first.
+    /// Pictures are made afterwards and take up to 70 MB beside the model.
     #[arg(long, value_name = "AMOUNT", value_parser = parse_memory, conflicts_with_all = ["window", "whole"])]
     pub(crate) max_memory: Option<u64>,
 

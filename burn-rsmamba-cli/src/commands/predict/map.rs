@@ -16,6 +16,7 @@ use crate::cli::PredictArgs;
 use crate::error::Failure;
 use crate::mapping::Mapper;
 use crate::mask_file::Coding;
+use crate::memory;
 use crate::model_file;
 use crate::pictures;
 use crate::progress::Progress;
@@ -90,6 +91,8 @@ pub(super) fn map<'a>(
             return Err(error.into());
         }
     };
+    // Pictures are made in the place of what mapping took, not beside it.
+    memory::give_back_freed_memory();
     if let Some(path) = &job.overlay {
         pictures::write_overlay(path, job.background(args), &job.mask, Coding::of(classes))?;
     }
