@@ -35,6 +35,9 @@ pub(crate) use threshold::Threshold;
 /// The value of `data` that stands for the generated scenes.
 pub(crate) const DEMO: &str = "demo";
 
+/// The focus of the focal loss in its paper.
+const FOCAL_GAMMA: f64 = 2.0;
+
 /// Settings of `--data demo` that differ from the recipe: a small model and a short schedule for two CPU cores.
 fn demo_settings() -> Table {
     toml::toml! {
@@ -121,7 +124,7 @@ pub(crate) struct RunConfig {
     pub(crate) shift: bool,
     /// Ratio by which images and labels are made smaller first.
     pub(crate) downsample: usize,
-    /// Random flips and transposes; for change detection also a random swap of the dates.
+    /// Random flips and transposes; for change detection of one class also a random swap of the dates.
     pub(crate) augment: bool,
     /// Strength of random changes of brightness and contrast, of each date by itself.
     pub(crate) jitter: f64,
@@ -226,7 +229,7 @@ impl RunConfig {
             loss: LossName::BceDice,
             pos_weight: 1.0,
             class_weights: Vec::new(),
-            focal_gamma: 2.0,
+            focal_gamma: FOCAL_GAMMA,
             lr: 1e-3,
             weight_decay: 1e-3,
             beta_1: 0.9,
@@ -266,7 +269,7 @@ impl RunConfig {
         let flags = Table::try_from(flags).context("cannot represent the flags")?;
         let mut wanted = file.map(|file| file.table().clone()).unwrap_or_default();
         // A preset named on the command line means that preset, not the one the file changed.
-        if flags.contains_key("preset") {
+        if flags.contains_key("preset") || assignments.iter().any(|(key, _)| key == "preset") {
             wanted.remove("model");
         }
         for (key, value) in assignments {
@@ -308,6 +311,26 @@ impl RunConfig {
         self.model.change(&mut config)?;
         config.validate().map_err(|error| Failure::usage(error.to_string()))?;
         Ok(config)
+    }
+
+    /// What to tell where the section `model` describes another preset than the one that is named.
+    ///
+    /// # Errors
+    ///
+    /// As [`model_config`](Self::model_config).
+    pub(crate) fn overridden_preset(&self) -> Result<Option<String>, Failure> {
+        let taken = self.model_config()?.encoder;
+        for name in ModelConfig::PRESETS {
+            let other = preset(self.task, name)?.encoder;
+            if *name != self.preset && (other.dims, other.depths) == (taken.dims, taken.depths) {
+                return Ok(Some(format!(
+                    "the section [model] of the settings has the sizes of preset {name}, so the name {} changes nothing; \
+                     give --preset, which leaves the section out",
+                    self.preset
+                )));
+            }
+        }
+        Ok(None)
     }
 
     /// Makes the architecture explicit, so that the config stays right when presets change.

@@ -8,10 +8,12 @@ use std::ops::AddAssign;
 use std::path::Path;
 
 use burn_rsmamba::Precision;
+use burn_rsmamba::inference::{Blend, Windows};
 use burn_rsmamba::metrics::{Confusion, ConfusionMatrix};
-use burn_rsmamba_datasets::{Crops, DatasetError, baselines};
+use burn_rsmamba_datasets::{CropOptions, Crops, DatasetError, baselines};
 use serde::{Deserialize, Serialize};
 
+use crate::mapping::Mapper;
 pub(crate) use images::{ImageScores, write_csv};
 
 /// The scores of the positive class, counted over a whole split; of several classes the means, but for accuracy and kappa.
@@ -179,10 +181,43 @@ pub(crate) struct Scoring {
     pub(crate) crop: Option<usize>,
     /// Pixels two neighbouring windows share.
     pub(crate) overlap: usize,
+    /// How overlapping windows are brought together.
+    pub(crate) blend: Blend,
+    /// Whether flips and rotations are averaged.
+    pub(crate) tta: bool,
+    /// The least pixels of an object; smaller ones were taken away first.
+    pub(crate) min_area: Option<u64>,
+    /// Whether holes smaller than that were filled.
+    pub(crate) fill_holes: bool,
+    /// The ratio by which images and labels were made smaller.
+    pub(crate) downsample: usize,
+    /// Whether crops without image content were left out.
+    pub(crate) skip_blank: bool,
     /// Scenes scored.
     pub(crate) images: usize,
     /// What matrix products and convolutions were computed in: `precision` is a score.
     pub(crate) arithmetic: Precision,
+}
+
+impl Scoring {
+    /// Of a model as it is put to work on these scenes; of one of several classes the likeliest is taken, at no threshold.
+    pub(crate) fn new(mapper: &Mapper<'_>, crops: &Crops, arithmetic: Precision) -> Self {
+        let Windows { size, overlap, blend } = mapper.windows;
+        let CropOptions { downsample, skip_blank, .. } = crops.options();
+        Self {
+            threshold: (mapper.model.classes() == 1).then_some(mapper.threshold),
+            crop: size,
+            overlap,
+            blend,
+            tta: mapper.augmented,
+            min_area: mapper.sieve.map(|(least, _)| least),
+            fill_holes: mapper.sieve.is_some_and(|(_, fill_holes)| fill_holes),
+            downsample,
+            skip_blank,
+            images: crops.scene_count(),
+            arithmetic,
+        }
+    }
 }
 
 /// The scores of a model on a split.

@@ -12,7 +12,7 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::aside::{put_in_place, write_aside, write_atomically};
+use crate::aside::{aside, put_in_place, write_aside, write_atomically};
 use crate::error::Failure;
 use crate::fault;
 pub(crate) use weights::Moment;
@@ -27,14 +27,28 @@ const BEST_LOSS: &str = "best_loss.safetensors";
 const LAST: &str = "last.safetensors";
 const STATE: &str = "last.state";
 const PREVIOUS_STATE: &str = "previous.state";
+const DAMAGED_STATE: &str = "damaged.state";
 const WEIGHTS: &str = "weights";
 const SCORES: &str = "scores.json";
 const CURVES: &str = "curves.svg";
 const REPORT: &str = "report.html";
 const PREDICTIONS: &str = "predictions";
 /// All of them, files first.
-const FILES: [&str; 12] =
-    [CONFIG, ENVIRONMENT, METRICS, STEPS, BEST, BEST_LOSS, LAST, STATE, PREVIOUS_STATE, SCORES, CURVES, REPORT];
+const FILES: [&str; 13] = [
+    CONFIG,
+    ENVIRONMENT,
+    METRICS,
+    STEPS,
+    BEST,
+    BEST_LOSS,
+    LAST,
+    STATE,
+    PREVIOUS_STATE,
+    DAMAGED_STATE,
+    SCORES,
+    CURVES,
+    REPORT,
+];
 
 /// What to do about a run that is already there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +170,11 @@ impl RunFolder {
         [self.state(), self.root.join(PREVIOUS_STATE)]
     }
 
+    /// [`has_state`](Self::has_state) of the run in a folder.
+    pub(crate) fn has_state_in(root: &Path) -> bool {
+        Self { root: root.to_owned(), lock: None }.has_state()
+    }
+
     /// Whether there is a state to go on from; a run that was stopped early has none.
     pub(crate) fn has_state(&self) -> bool {
         self.states().iter().any(|state| state.is_file())
@@ -174,6 +193,18 @@ impl RunFolder {
             fault::point();
         }
         put_in_place(&newest)
+    }
+
+    /// Gives a damaged state another name, so that no state to come takes it for the one before.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be renamed.
+    pub(crate) fn set_aside(&self, state: &Path) -> anyhow::Result<PathBuf> {
+        let aside = self.root.join(DAMAGED_STATE);
+        fs::rename(state, &aside).with_context(|| format!("cannot rename {}", state.display()))?;
+        fault::point();
+        Ok(aside)
     }
 
     /// One line an epoch.
@@ -323,18 +354,36 @@ impl RunFolder {
     pub(crate) fn clear(&self) -> anyhow::Result<()> {
         for name in FILES {
             let path = self.root.join(name);
-            if path.exists() {
-                fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            // What an interrupted process was writing goes too.
+            for path in [aside(&path), self.root.join(format!("{name}.partial")), path] {
+                if path.is_file() {
+                    fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+                }
             }
         }
-        let is_picture = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "png");
-        self.remove_from(PREDICTIONS, is_picture)?;
+        self.forget_predictions()?;
         self.keep_weights_of(&[])?;
         for folder in [WEIGHTS, PREDICTIONS] {
             // One that holds something else stays.
             let _ = fs::remove_dir(self.root.join(folder));
         }
         Ok(())
+    }
+
+    /// Whether [`clear`](Self::clear) would remove a file.
+    pub(crate) fn would_clear(&self, path: &Path) -> bool {
+        let (Ok(path), Ok(root)) = (path.canonicalize(), self.root.canonicalize()) else { return false };
+        let Ok(inside) = path.strip_prefix(root) else { return false };
+        FILES.iter().any(|name| inside == Path::new(name)) || Self::is_kept_weights(inside)
+    }
+
+    /// Takes the pictures of predictions away.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be removed.
+    pub(crate) fn forget_predictions(&self) -> anyhow::Result<()> {
+        self.remove_from(PREDICTIONS, |name| Path::new(name).extension().is_some_and(|extension| extension == "png"))
     }
 
     /// Removes the files of a folder, if it is there, whose names are these.

@@ -60,10 +60,6 @@ pub(crate) fn score_scenes(
         let name = reader.name().to_owned();
         let kept = std::iter::from_fn(|| windows.next_if(|(scene, _)| *scene == index)).map(|(_, window)| window);
         let mut counted = inside(kept, height, width);
-        if crops.options().downsample > 1 {
-            // Made smaller, a scene is in memory and does not know.
-            counted.iter_mut().zip(crops.nodata(index)?).for_each(|(counted, nodata)| *counted &= !nodata);
-        }
         let truth = truth(&mut reader, &mut counted)?;
         let found = map(mapper, reader, &mut counted).with_context(|| name.clone())?;
         let pixels = (0..truth.len()).filter(|&pixel| counted[pixel]);

@@ -4,13 +4,14 @@ use rand::{Rng, RngExt};
 
 use crate::{Sample, Window};
 
-/// Mirrors and transposes a sample, images and label alike, and swaps its two dates; each with probability one half.
+/// Mirrors and transposes a sample, images and label alike, and, where `swap`, exchanges its two dates; each with probability one half.
 ///
 /// All eight orientations of a square are equally likely. A sample that is not square is never transposed. The swap
-/// leaves the label alone: what changed from one date to the other also changed the other way.
-pub fn augment(sample: &mut Sample, rng: &mut impl Rng) {
+/// leaves the label alone: what changed from one date to the other also changed the other way. That is not so of classes such as
+/// "built" and "demolished".
+pub fn augment(sample: &mut Sample, swap: bool, rng: &mut impl Rng) {
     // Every draw is made whatever the sample, so that the stream of numbers does not depend on its kind.
-    let [left_right, upside_down, transpose, swap] = std::array::from_fn(|_| rng.random_bool(0.5));
+    let [left_right, upside_down, transpose, swapped] = std::array::from_fn(|_| rng.random_bool(0.5));
     if left_right {
         Turn::LeftRight.apply(sample);
     }
@@ -20,7 +21,7 @@ pub fn augment(sample: &mut Sample, rng: &mut impl Rng) {
     if transpose && sample.width == sample.height {
         Turn::Transpose.apply(sample);
     }
-    if swap {
+    if swap && swapped {
         sample.images.reverse();
     }
 }

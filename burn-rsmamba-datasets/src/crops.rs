@@ -98,6 +98,7 @@ pub struct Crops {
     options: CropOptions,
     dates: Dates,
     eight_bit: bool,
+    has_ignored: bool,
     skipped_blank: usize,
 }
 
@@ -115,6 +116,7 @@ struct Cell {
 struct Seen {
     size: Size,
     eight_bit: bool,
+    has_ignored: bool,
     cells: Vec<Cell>,
 }
 
@@ -158,6 +160,7 @@ impl Crops {
             options,
             dates: if set.scenes[0].dates() == 1 { Dates::One } else { Dates::Two },
             eight_bit: seen.iter().all(|scene| scene.eight_bit),
+            has_ignored: seen.iter().any(|scene| scene.has_ignored),
             skipped_blank,
         })
     }
@@ -186,18 +189,6 @@ impl Crops {
     /// When there is no such scene.
     pub fn scene(&self, index: usize) -> Result<LoadedScene, DatasetError> {
         self.store.load(index)
-    }
-
-    /// Which pixels of a scene, downsampled as its crops are, have no data at any date, row-major: those that have none in a part of
-    /// them ([`SceneReader::image`] tells it of scenes as they are).
-    ///
-    /// # Errors
-    /// A file that can no longer be read.
-    ///
-    /// # Panics
-    /// When there is no such scene.
-    pub fn nodata(&self, index: usize) -> Result<Vec<bool>, DatasetError> {
-        self.store.nodata(index)
     }
 
     /// Opens a scene of any size to read windows of it, with the label judged already; [`scene`](Self::scene) is for those
@@ -256,6 +247,11 @@ impl Crops {
         self.eight_bit
     }
 
+    /// Whether some pixels count nowhere ([`Mask::IGNORED`]): by the label's rule, or because a date has no data there.
+    pub fn has_ignored(&self) -> bool {
+        self.has_ignored
+    }
+
     /// Whether a crop has a target pixel.
     ///
     /// # Panics
@@ -296,7 +292,7 @@ impl Crops {
         };
         let (rows, columns) = (moved(rows, down, height), moved(columns, right, width));
         let window = inside(rows, columns);
-        let (images, label) = self.store.window(scene, window, SceneReader::window)?;
+        let (images, label) = self.store.window(scene, window, SceneReader::window_and_nodata)?;
         Ok(Sample {
             name: self.store.scenes()[scene].name.clone(),
             y: rows.start,
@@ -335,7 +331,7 @@ fn look(store: &Store, scene: usize, options: CropOptions) -> Result<Seen, Datas
     let row = |rows: &Span| {
         let rows = *rows;
         let whole = Span { start: 0, from: 0, to: size.width };
-        let (images, label) = store.window(scene, inside(rows, whole), SceneReader::window)?;
+        let (images, label) = store.window(scene, inside(rows, whole), SceneReader::window_and_nodata)?;
         let cells = columns.iter().map(|&columns| {
             let pixels =
                 || (0..rows.to).flat_map(|row| (columns.start..columns.start + columns.to).map(move |c| (row, c)));
@@ -349,7 +345,8 @@ fn look(store: &Store, scene: usize, options: CropOptions) -> Result<Seen, Datas
             }
         });
         let eight_bit = images.iter().all(|image| matches!(image.pixels, Pixels::U8(_)));
-        Ok((eight_bit, cells.collect::<Vec<_>>()))
+        let cells = cells.collect::<Vec<_>>();
+        Ok((cells, eight_bit, label.data.contains(&Mask::IGNORED)))
     };
     // Rows of crops of a giant scene are large: no more at a time than fit into little memory.
     let values =
@@ -359,8 +356,9 @@ fn look(store: &Store, scene: usize, options: CropOptions) -> Result<Seen, Datas
     for rows in rows.chunks(at_once) {
         found.extend(rows.par_iter().map(row).collect::<Result<Vec<_>, DatasetError>>()?);
     }
-    let eight_bit = found.iter().all(|(eight_bit, _)| *eight_bit);
-    Ok(Seen { size, eight_bit, cells: found.into_iter().flat_map(|(_, cells)| cells).collect() })
+    let eight_bit = found.iter().all(|(_, eight_bit, _)| *eight_bit);
+    let has_ignored = found.iter().any(|(.., has_ignored)| *has_ignored);
+    Ok(Seen { size, eight_bit, has_ignored, cells: found.into_iter().flat_map(|(cells, ..)| cells).collect() })
 }
 
 fn check(options: CropOptions) -> Result<(), DatasetError> {

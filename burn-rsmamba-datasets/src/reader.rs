@@ -228,7 +228,8 @@ impl SceneReader {
         }
     }
 
-    /// The pixels of a window; those without data are 0 in every band, as [`image`](Self::image) tells them.
+    /// The pixels of a window; those without data at any date are 0 in every band, as [`image`](Self::image) tells them, and
+    /// [`Mask::IGNORED`] in the label.
     ///
     /// With [`LabelRule::Auto`] the first window that is not the whole scene takes a look at all values of the label.
     ///
@@ -244,22 +245,38 @@ impl SceneReader {
         height: usize,
         width: usize,
     ) -> Result<LoadedScene, DatasetError> {
-        let images = (0..self.dates()).map(|date| {
-            let (image, _) = self.image(date, top, left, height, width)?;
-            Ok(Arc::new(image))
-        });
-        let images = images.collect::<Result<_, _>>()?;
-        self.with_label(images, top, left, height, width)
+        let (mut scene, nodata) = self.window_and_nodata(top, left, height, width)?;
+        ignore(&mut scene.label, &nodata);
+        Ok(scene)
     }
 
-    /// [`window`](Self::window) with the values that stand for no data as they are; transparent pixels are 0.
+    /// [`window`](Self::window) with the label as it is, and for each pixel whether a date has no data there.
+    pub(crate) fn window_and_nodata(
+        &mut self,
+        top: usize,
+        left: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<(LoadedScene, Vec<bool>), DatasetError> {
+        let mut nodata = vec![false; height * width];
+        let mut images = Vec::with_capacity(self.dates());
+        for date in 0..self.dates() {
+            let (image, here) = self.image(date, top, left, height, width)?;
+            nodata.iter_mut().zip(here).for_each(|(nodata, here)| *nodata |= here);
+            images.push(Arc::new(image));
+        }
+        Ok((self.with_label(images, top, left, height, width)?, nodata))
+    }
+
+    /// [`window`](Self::window) with the values that stand for no data as they are; transparent pixels are 0. Of no pixel it says that
+    /// it has no data.
     pub(crate) fn stored_window(
         &mut self,
         top: usize,
         left: usize,
         height: usize,
         width: usize,
-    ) -> Result<LoadedScene, DatasetError> {
+    ) -> Result<(LoadedScene, Vec<bool>), DatasetError> {
         let (y, x) = self.place(top, left, height, width);
         let images = match &mut self.source {
             Source::Files { images, .. } => {
@@ -270,7 +287,7 @@ impl SceneReader {
                 images.iter().map(|image| Arc::new(image.window(y, x, height, width))).collect()
             }
         };
-        self.with_label(images, top, left, height, width)
+        Ok((self.with_label(images, top, left, height, width)?, Vec::new()))
     }
 
     fn with_label(
@@ -294,6 +311,14 @@ impl SceneReader {
             self.width()
         );
         (self.region.top + top, self.region.left + left)
+    }
+}
+
+/// Lets the pixels of a label that have no data count nowhere.
+pub(crate) fn ignore(label: &mut Option<Arc<Mask>>, nodata: &[bool]) {
+    if let Some(label) = label.as_mut().filter(|_| nodata.contains(&true)) {
+        let pixels = Arc::make_mut(label).data.iter_mut().zip(nodata);
+        pixels.filter(|(_, nodata)| **nodata).for_each(|(pixel, _)| *pixel = Mask::IGNORED);
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use crate::raster::fits_memory;
-use crate::reader::{CACHE_BYTES, SceneReader};
+use crate::reader::{CACHE_BYTES, SceneReader, ignore};
 use crate::recent::Recent;
 use crate::scene::Size;
 use crate::sync::locked;
@@ -44,8 +44,8 @@ struct OpenScene {
     idle: Mutex<Vec<SceneReader>>,
 }
 
-/// How a window is read: top, left, height and width.
-type Read = fn(&mut SceneReader, usize, usize, usize, usize) -> Result<LoadedScene, DatasetError>;
+/// How a window is read, by top, left, height and width: its pixels, and which of them have no data.
+type Read = fn(&mut SceneReader, usize, usize, usize, usize) -> Result<(LoadedScene, Vec<bool>), DatasetError>;
 
 /// The scenes of a split, reduced by a ratio; all places are in reduced pixels.
 pub(crate) struct Store {
@@ -86,7 +86,8 @@ impl Store {
         Ok(Size { width: width / ratio, height: height / ratio, bands })
     }
 
-    /// The images and the label of a scene, inside a window that lies within it.
+    /// The images and the label of a scene, inside a window that lies within it. Pixels without data are ignored in the label; made
+    /// smaller, those that have none in a part of them.
     pub(crate) fn window(
         &self,
         scene: usize,
@@ -104,15 +105,14 @@ impl Store {
             idle.push(reader);
         }
         drop(idle);
-        let LoadedScene { images, label, .. } = found?;
-        let label = label.ok_or_else(|| self.scenes[scene].no_label())?;
-        Ok(match self.ratio {
-            1 => (images, label),
-            ratio => {
-                let images = images.iter().map(|image| Arc::new(image.downsampled(ratio))).collect();
-                (images, Arc::new(label.downsampled(ratio)))
-            }
-        })
+        let (LoadedScene { mut images, mut label, .. }, mut nodata) = found?;
+        if self.ratio > 1 {
+            images = images.iter().map(|image| Arc::new(image.downsampled(self.ratio))).collect();
+            label = label.map(|label| Arc::new(label.downsampled(self.ratio)));
+            nodata = reduced(&nodata, width, self.ratio);
+        }
+        ignore(&mut label, &nodata);
+        Ok((images, label.ok_or_else(|| self.scenes[scene].no_label())?))
     }
 
     /// All pixels of a scene.
@@ -124,24 +124,8 @@ impl Store {
         let Size { width, height, bands } = self.size(scene)?;
         fits_memory(&self.scenes[scene].path(Some(0)), width * self.ratio, height * self.ratio, bands)?;
         let window = Window { top: 0, left: 0, bottom: height, right: width };
-        let (images, label) = self.window(scene, window, SceneReader::window)?;
+        let (images, label) = self.window(scene, window, SceneReader::window_and_nodata)?;
         Ok(LoadedScene { name, images, label: Some(label) })
-    }
-
-    /// Which pixels of a scene, reduced, have no data: those of which a part has none at any date.
-    pub(crate) fn nodata(&self, scene: usize) -> Result<Vec<bool>, DatasetError> {
-        let Size { width, height, .. } = self.size(scene)?;
-        let (ratio, mut reader) = (self.ratio, self.open_scene(scene)?.first.again()?);
-        let mut nodata = vec![false; width * height];
-        for row in 0..height {
-            for date in 0..reader.dates() {
-                let (_, here) = reader.image(date, row * ratio, 0, ratio, width * ratio)?;
-                for (pixel, _) in here.iter().enumerate().filter(|(_, nodata)| **nodata) {
-                    nodata[row * width + pixel % (width * ratio) / ratio] = true;
-                }
-            }
-        }
-        Ok(nodata)
     }
 
     /// Once every label was judged as a whole, its parts are judged by themselves; a reader opened later need not look at
@@ -190,6 +174,18 @@ impl Store {
     }
 }
 
+/// For each square of so many pixels whether one of them is flagged; squares that are cut off are left out.
+fn reduced(flags: &[bool], width: usize, ratio: usize) -> Vec<bool> {
+    let columns = width / ratio;
+    let mut out = vec![false; flags.len() / width.max(1) / ratio * columns];
+    for (row, line) in flags.chunks_exact(width.max(1)).enumerate().take(out.len() / columns.max(1) * ratio) {
+        for (column, _) in line.iter().enumerate().filter(|(column, flag)| **flag && column / ratio < columns) {
+            out[row / ratio * columns + column / ratio] = true;
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;
@@ -227,7 +223,7 @@ mod tests {
                         for left in (0..width).step_by(300) {
                             let (bottom, right) = ((top + 300).min(height), (left + 300).min(width));
                             let window = Window { top, left, bottom, right };
-                            let (images, label) = store.window(0, window, SceneReader::window).unwrap();
+                            let (images, label) = store.window(0, window, SceneReader::window_and_nodata).unwrap();
                             let pixels = (top..bottom).flat_map(|row| (left..right).map(move |c| value(row, c)));
                             let expected: Vec<u8> = pixels.collect();
                             assert!(label.data == expected, "{window:?}");

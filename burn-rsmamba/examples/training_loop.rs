@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             // a batch that is flipped and turned at random
             let mut samples = train.get_many((start..train.len().min(start + BATCH)).collect())?;
             for sample in &mut samples {
-                augment(sample, &mut random);
+                augment(sample, true, &mut random);
             }
             let tensor = |values: Vec<f32>, bands| {
                 Tensor::<4>::from_data(TensorData::new(values, [samples.len(), bands, 64, 64]), &tracked)

@@ -25,6 +25,9 @@ pub fn clip_grad_norm(model: &RsmModel, grads: GradientsParams, max_norm: f64) -
     (scaler.grads, norm)
 }
 
+/// Elements from which a gradient is added up row by row first.
+const LARGE: usize = 1 << 22;
+
 struct Squares<'a> {
     grads: &'a GradientsParams,
     /// Of each gradient the sum of its squares, `[1]`.
@@ -45,7 +48,12 @@ impl Squares<'_> {
 impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(grad) = self.grads.get::<D>(param.id) {
-            self.sums.push((grad.clone() * grad).sum());
+            let squares = grad.clone() * grad;
+            let (size, width) = (squares.shape().num_elements(), squares.dims()[D - 1]);
+            // One sum of so many on Flex adds in an order that depends on the threads.
+            let squares =
+                if size < LARGE { squares.sum() } else { squares.reshape([size / width, width]).sum_dim(1).sum() };
+            self.sums.push(squares);
         }
     }
 }

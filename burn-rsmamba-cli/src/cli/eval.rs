@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn_rsmamba::{Precision, Task};
 use burn_rsmamba_datasets::Split;
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use super::values::{parse_count, parse_threshold, split_parser, task_parser};
 use super::{LabelArgs, ObjectArgs, WindowArgs};
@@ -35,6 +35,10 @@ pub(crate) struct EvalArgs {
     /// Make images and labels smaller by this ratio first [default: as the model was trained].
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) downsample: Option<usize>,
+
+    /// Leave out crops without image content (white or black borders of a tile).
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    pub(crate) skip_blank: bool,
 
     /// Expect a model of this task, and refuse another.
     #[arg(long, value_parser = task_parser())]

@@ -24,8 +24,8 @@ pub(crate) struct WindowArgs {
     #[arg(long, conflicts_with = "window")]
     pub(crate) whole: bool,
 
-    /// Mean of the eight flips and rotations of each window, of two dates also in reversed order. It takes 8 or 16 times
-    /// as long.
+    /// Mean of the eight flips and rotations of each window, with one class also of two dates in reversed order. It takes 8 or 16
+    /// times as long.
     #[arg(long)]
     pub(crate) tta: bool,
 }

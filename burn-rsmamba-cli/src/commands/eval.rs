@@ -30,11 +30,11 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
         size: windows.size.unwrap_or(meta.crop),
         overlap: windows.overlap,
         downsample: args.downsample.unwrap_or(meta.downsample.get()),
+        skip_blank: args.skip_blank,
         ..CropOptions::default()
     };
     let rule = label_rule_of(&args.model, &meta, args.label.label_rule.as_ref(), args.ignore_index)?;
-    let several = meta.config.classes > 1;
-    if several {
+    if meta.config.classes > 1 {
         refuse_for_several_classes(&args.model, args.threshold, args.objects)?;
     }
     let source =
@@ -42,13 +42,6 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
     let crops = source.crops(args.split, options, Storage::default(), progress)?;
     model_file::expect_bands(&args.model, &meta, crops.bands())?;
     let threshold = args.threshold.unwrap_or(meta.threshold);
-    let scoring = Scoring {
-        threshold: (!several).then_some(threshold),
-        crop: windows.size,
-        overlap: windows.overlap,
-        images: crops.scene_count(),
-        arithmetic: args.precision,
-    };
     if let Some(folder) = &args.maps {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}; choose another --maps", folder.display()))?;
@@ -57,6 +50,7 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
     let augmented = args.windows.tta;
     let sieve = sieve(args.objects)?;
     let mapper = Mapper { model: &model, meta: &meta, windows, augmented, threshold, sieve, device: &device };
+    let scoring = Scoring::new(&mapper, &crops, args.precision);
     let counts = score_scenes(&mapper, &crops, progress, |scored| {
         let name = scored.name;
         images.push(ImageScores { image: name.to_owned(), counts: scored.counts.clone() });

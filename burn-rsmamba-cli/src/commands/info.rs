@@ -1,6 +1,8 @@
-//! `info`: parameters and multiply-adds, stage by stage.
+//! `info`: what a weights file says of its model, and parameters and multiply-adds, stage by stage.
 
 use burn_rsmamba::models::{Complexity, Task, complexity};
+use burn_rsmamba::{ModelConfig, ModelMeta};
+use serde::Serialize;
 
 use crate::cli::InfoArgs;
 use crate::config;
@@ -9,21 +11,60 @@ use crate::error::{Failure, Outcome};
 use crate::model_file;
 use crate::output::{print_json, print_line};
 
+/// What the JSON holds.
+#[derive(Serialize)]
+struct Info<'a> {
+    /// What the weights file says, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a ModelMeta>,
+    #[serde(flatten)]
+    cost: &'a Complexity,
+}
+
 /// Prints a table, or JSON.
 pub(super) fn run(args: &InfoArgs) -> Outcome {
-    let config = match (&args.model, args.task, &args.preset) {
-        (Some(path), ..) => model_file::load(path, &device::named(device::DEFAULT)?)?.1.config,
+    let meta = match &args.model {
+        Some(path) => Some(model_file::load(path, &device::named(device::DEFAULT)?)?.1),
+        None => None,
+    };
+    let config = match (&meta, args.task, &args.preset) {
+        (Some(meta), ..) => meta.config.clone(),
         (None, Some(task), Some(name)) => config::preset(task, name)?,
         _ => return Err(Failure::usage("name a model: --task and --preset, or --model")),
     };
     let (height, width) = args.size;
     let found = complexity(&config, height, width);
     if args.json {
-        print_json(&found)?;
+        print_json(&Info { model: meta.as_ref(), cost: &found })?;
     } else {
+        if let Some(meta) = &meta {
+            print_line(&described(meta))?;
+        }
         print_line(&table(&found, config.task, args.size))?;
     }
     Ok(())
+}
+
+/// What a weights file says, in lines.
+fn described(meta: &ModelMeta) -> String {
+    let ModelConfig { task, classes, encoder } = &meta.config;
+    let numbers = |values: &[f32]| values.iter().map(|value| format!("{value:.4}")).collect::<Vec<_>>().join(", ");
+    let labels = meta.labels.as_ref().map_or_else(String::new, |rule| format!(", labels by {rule}"));
+    [
+        format!("task {task}, {} bands, {classes} classes; made by {}", encoder.bands, meta.provenance),
+        format!(
+            "dims {:?}, depths {:?}, {} states, {} directions",
+            encoder.dims,
+            encoder.depths,
+            encoder.d_state,
+            encoder.directions.count()
+        ),
+        format!("trained on crops of {} pixels, made smaller by {}{labels}", meta.crop, meta.downsample),
+        format!("bands less {}, over {}", numbers(&meta.normalisation.mean), numbers(&meta.normalisation.std)),
+        format!("threshold {}, {}", meta.threshold, meta.windows()),
+        String::new(),
+    ]
+    .join("\n")
 }
 
 fn table(found: &Complexity, task: Task, (height, width): (usize, usize)) -> String {

@@ -54,28 +54,45 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
         progress.open_dashboard()?;
     }
     let (mut config, changed) = settings(args)?;
-    let objective = config.objective()?;
+    // The file that a new run begins with; one that goes on has its own weights.
+    let begins_with = match &config.init_from {
+        Some(path) if !(existing == Existing::Resume && RunFolder::has_state_in(out)) => Some(model_file::find(path)?),
+        _ => None,
+    };
+    if args.resume && begins_with.is_none() && changed.iter().any(|change| change.key == "init_from") {
+        return Err(Failure::usage(format!(
+            "--init-from goes with a new run, and {} goes on with its own weights; leave one of --init-from and --resume out",
+            out.display()
+        )));
+    }
+    let mut objective = config.objective()?;
     let device = device::named(&config.device)?;
     device::expect_precision(&device, &config.device, config.precision)?;
     let mut run = RunFolder::make(out)?;
     run.lock()?;
+    if let Some(path) = begins_with.as_deref().filter(|path| existing == Existing::Replace && run.would_clear(path)) {
+        return Err(Failure::usage(format!(
+            "--force would remove {}, which --init-from names; name another --out, or copy the file elsewhere first",
+            path.display()
+        )));
+    }
     let splits = splits(&config, progress)?;
+    if splits.train.has_ignored() || splits.val.has_ignored() {
+        objective.leave_out();
+    }
     let meta = describe(&mut config, &splits)?;
-    let mut learner = learner(&config, &meta, &run, existing, &device, progress)?;
+    let mut learner = learner(&config, &meta, &run, existing, begins_with.as_deref(), &device, progress)?;
+    let began_with = begins_with.as_deref().map(InitialWeights::of).transpose()?;
     if existing == Existing::Replace {
         run.clear()?;
     }
     run.write_config(&config.anywhere()?.to_toml()?)?;
-    let began_with = match &config.init_from {
-        Some(path) if existing != Existing::Resume => Some(InitialWeights::of(&model_file::find(path)?)?),
-        _ => None,
-    };
     let environment = Environment::new(&device, config.precision, &learner.state, &changed, began_with);
     run.append_environment(&environment)?;
     for Change { key, then, now } in &changed {
         progress.info(format!("{key} was {then} and is {now} from here on"));
     }
-    let train = loader(&config, &splits.train);
+    let train = loader(&config, &splits.train)?;
     let drawn = learner.state.draw_by(drawn(&config, &splits.train));
     if !drawn.is_empty() {
         progress.warn(format!("epoch {} begins anew, for its crops differ: {}", learner.state.epoch, drawn.join("; ")));
@@ -90,6 +107,14 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
     }
     warn_of_scaling(&config, &splits.train, progress);
     warn_of_short_run(&config, train.steps(), progress);
+    if config.cooldown > 0.0 && config.max_minutes.is_some() {
+        progress.warn(
+            "cooldown goes by epochs: a run that max_minutes ends before them keeps its learning rate to the end",
+        );
+    }
+    if let Some(told) = config.overridden_preset()? {
+        progress.warn(told);
+    }
 
     interrupt::install()?;
     let trainer = Trainer {
@@ -154,6 +179,9 @@ fn drawn(config: &RunConfig, crops: &Crops) -> BTreeMap<String, String> {
 
 /// The settings these flags lead to; the defaults of a folder of images when they name no data.
 fn printed(args: &TrainArgs) -> Result<RunConfig, Failure> {
+    if args.resume && args.out.is_some() {
+        return Ok(settings(args)?.0);
+    }
     let mut flags = args.flags.clone();
     if flags.data.is_none() && args.config.is_none() {
         flags.data = Some("PATH".into());
@@ -191,7 +219,7 @@ fn splits(config: &RunConfig, progress: &Progress) -> Result<Splits, Failure> {
 }
 
 /// The steps of the training split as the settings want them.
-fn loader(config: &RunConfig, crops: &Crops) -> Loader {
+fn loader(config: &RunConfig, crops: &Crops) -> Result<Loader, Failure> {
     let draw = match config.positive {
         Some(positive) => Draw::Balanced { positive },
         None => Draw::Shuffled { keep_empty: config.keep_empty },
@@ -203,10 +231,11 @@ fn loader(config: &RunConfig, crops: &Crops) -> Loader {
         // Each thread has a step under way and one that is done.
         ahead: 2 * config.workers,
         flips: config.augment,
+        swap: config.model_config()?.classes == 1,
         jitter: config.jitter as f32,
         shift: config.shift,
     };
-    Loader::new(crops, Sampler::new(crops, draw), options)
+    Ok(Loader::new(crops, Sampler::new(crops, draw), options))
 }
 
 /// Fits the model to the bands of the data, and says what goes into the weights files.
@@ -277,6 +306,7 @@ fn learner(
     meta: &ModelMeta,
     run: &RunFolder,
     existing: Existing,
+    begins_with: Option<&Path>,
     device: &Device,
     progress: &Progress,
 ) -> Result<Learner, Failure> {
@@ -291,9 +321,9 @@ fn learner(
             "--freeze-encoder would keep random weights as they are; name the weights to start from with --init-from",
         ));
     }
-    let (state, model, optimizer) = match (resumed, &config.init_from) {
+    let (state, model, optimizer) = match (resumed, begins_with) {
         (true, _) => checkpoint::load(run, &model, &optimizer, progress)?,
-        (_, Some(path)) => (State::start(), transferred(model, &model_file::find(path)?, progress)?, optimizer),
+        (_, Some(path)) => (State::start(), transferred(model, meta, path, progress)?, optimizer),
         (_, None) => (State::start(), model, optimizer),
     };
     let model = if config.freeze_encoder { model.freeze_encoder() } else { model };
@@ -301,10 +331,16 @@ fn learner(
 }
 
 /// A model with the weights of a file, as far as they go; says what was left out.
-fn transferred(model: RsmModel, path: &Path, progress: &Progress) -> Result<RsmModel, Failure> {
+fn transferred(model: RsmModel, meta: &ModelMeta, path: &Path, progress: &Progress) -> Result<RsmModel, Failure> {
     let (model, told) = weights::transfer(model, path).map_err(|error| {
         Failure::run(format!("{error}; --init-from takes weights of the same widths, depths and directions"))
     })?;
+    if told.normalisation.is_some_and(|theirs| theirs != meta.normalisation) {
+        progress.warn(format!(
+            "{}: its images were scaled by other means and deviations than those of this run; see normalisation in the settings",
+            path.display()
+        ));
+    }
     if let Some((old, new)) = told.bands {
         progress.warn(format!("{}: its first convolution reads {old} bands and was fitted to {new}", path.display()));
     }

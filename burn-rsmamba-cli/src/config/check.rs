@@ -63,6 +63,12 @@ impl RunConfig {
                 return Err(Failure::usage(format!("{key} must be at least 0 and below 1, not {value}")));
             }
         }
+        if self.warmup_steps > 0 && self.warmup_from > self.lr {
+            return Err(Failure::usage(format!(
+                "warmup_from must not be above lr {}, not {}; the warm-up rises to it",
+                self.lr, self.warmup_from
+            )));
+        }
         let parts = [
             ("plateau_factor", self.plateau_factor),
             ("cooldown", self.cooldown),

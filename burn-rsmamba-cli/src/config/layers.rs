@@ -63,8 +63,12 @@ pub(super) fn overlay(base: &mut Table, top: Table) {
     }
 }
 
-/// Sets `a.b` to a TOML value; what is not TOML is taken as text.
+/// What unsets a key: TOML has no such value.
+const NONE: &str = "none";
+
+/// Sets `a.b` to a TOML value; what is not TOML is taken as text, and `none` takes away what was set.
 pub(super) fn assign(table: &mut Table, key: &str, value: &str) -> Result<(), Failure> {
+    let unset = value == NONE;
     let value = format!("value = {value}")
         .parse::<Table>()
         .ok()
@@ -79,6 +83,10 @@ pub(super) fn assign(table: &mut Table, key: &str, value: &str) -> Result<(), Fa
             (section, key)
         }
     };
-    table.insert(key.to_owned(), value);
+    if unset {
+        table.remove(key);
+    } else {
+        table.insert(key.to_owned(), value);
+    }
     Ok(())
 }

@@ -9,7 +9,7 @@ use burn_rsmamba_datasets::{LabelRule, Mask};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::RunConfig;
+use super::{FOCAL_GAMMA, RunConfig, Threshold};
 use crate::error::Failure;
 
 /// The kinds of objective.
@@ -32,6 +32,11 @@ pub(crate) struct Objective {
 }
 
 impl Objective {
+    /// Leaves out the pixels that count nowhere: the label's rule need not say so, a date may have no data there.
+    pub(crate) fn leave_out(&mut self) {
+        self.ignore_index = Some(Mask::IGNORED);
+    }
+
     /// The loss of a batch, from logits `[B, K, H, W]` and the labels `[B, 1, H, W]` of its crops.
     pub(crate) fn loss(&self, logits: Tensor<4>, labels: Tensor<4>) -> Tensor<1> {
         self.loss.forward(logits, labels, self.ignore_index)
@@ -47,6 +52,14 @@ impl RunConfig {
     pub(crate) fn objective(&self) -> Result<Objective, Failure> {
         let classes = self.model_config()?.classes;
         let weights = &self.class_weights;
+        if self.loss != LossName::Focal && (self.focal_gamma - FOCAL_GAMMA).abs() > f64::EPSILON {
+            return Err(Failure::usage("focal_gamma goes with the loss focal; take that loss, or leave it out"));
+        }
+        if let (2.., Threshold::Fixed(_)) = (classes, self.threshold) {
+            return Err(Failure::usage(format!(
+                "threshold goes with models of one class; of {classes} classes the likeliest is taken"
+            )));
+        }
         let loss = match self.loss {
             LossName::BceDice if weights.is_empty() => Loss::BceDice { pos_weight: self.pos_weight },
             LossName::BceDice => {
@@ -123,6 +136,11 @@ fn label_rule(written: &LabelRule, logits: usize, ignore_index: Option<u16>) -> 
         )));
     }
     Ok(match ignore_index {
+        Some(_) if rule.ignores() => {
+            return Err(Failure::usage(format!(
+                "the label rule {rule} and --ignore-index both name a value that counts nowhere; give one of them"
+            )));
+        }
         Some(value) => LabelRule::Ignore(f32::from(value), Box::new(rule)),
         None => rule,
     })

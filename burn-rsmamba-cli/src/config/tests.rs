@@ -56,6 +56,43 @@ fn a_resolved_config_resolves_to_itself() {
 }
 
 #[test]
+fn settings_that_nothing_would_heed_are_refused() {
+    let refused = |text: &str, wanted: &str| {
+        let file = file(&format!("task = 'ss'\ndata = 'd'\n{text}"));
+        let error = match RunConfig::resolve(Some(&file), &[], &Flags::default()).and_then(|config| config.objective())
+        {
+            Err(error @ Failure::Usage(_)) => error.to_string(),
+            other => panic!("{text}: {other:?}"),
+        };
+        assert!(error.contains(wanted), "{text}: {error}");
+    };
+    refused("focal_gamma = 1.0", "loss focal");
+    refused("loss = 'ce-dice'\nthreshold = 0.3\n[model]\nclasses = 3", "the likeliest");
+    refused("label_rule = 'ignore:255:nonzero'\nignore_index = 254", "give one of them");
+    refused("warmup_from = 0.1", "must not be above lr");
+}
+
+#[test]
+fn none_takes_away_what_was_set() {
+    let file = file("task = 'ss'\ndata = 'd'\nmax_minutes = 5.0\nlr = 0.5\n[model]\nd_state = 4\n");
+    let set = ["max_minutes", "lr", "model.d_state"].map(|key| (key.into(), "none".into()));
+    let config = RunConfig::resolve(Some(&file), &set, &Flags::default()).unwrap();
+    assert_eq!((config.max_minutes, config.lr), (None, 1e-3));
+    assert_eq!(config.model_config().unwrap().encoder.d_state, 16);
+}
+
+#[test]
+fn a_preset_is_told_where_the_model_is_another() {
+    let file = file("task = 'ss'\ndata = 'd'\npreset = 'micro'\n[model]\ndims = [24, 48, 96, 192]\n");
+    let config = RunConfig::resolve(Some(&file), &[], &Flags::default()).unwrap();
+    assert!(config.overridden_preset().unwrap().is_some_and(|told| told.contains("sizes of preset nano")));
+    let set = [("preset".into(), "micro".into())];
+    let config = RunConfig::resolve(Some(&file), &set, &Flags::default()).unwrap();
+    assert_eq!(config.overridden_preset().unwrap(), None);
+    assert_eq!(config.model_config().unwrap().encoder.dims, [16, 32, 64, 128]);
+}
+
+#[test]
 fn a_preset_flag_drops_the_architecture_of_the_file() {
     let file = file("task = 'ss'\ndata = 'd'\npreset = 'tiny'\n[model]\nd_state = 4\n");
     let flags = Flags { preset: Some("tiny".into()), ..Flags::default() };

@@ -67,12 +67,14 @@ fn text(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// The objects of a file of JSON lines.
+/// The objects of a file of JSON lines; a last line that was cut off, as by a full disk, is left out.
 fn lines(path: &Path) -> anyhow::Result<Vec<Map<String, Value>>> {
     let parse = |(number, line): (usize, &str)| {
         serde_json::from_str(line).with_context(|| format!("{}: line {}", path.display(), number + 1))
     };
-    text(path)?.lines().enumerate().map(parse).collect()
+    let text = text(path)?;
+    let whole = if text.ends_with('\n') { &text[..] } else { &text[..text.rfind('\n').map_or(0, |end| end + 1)] };
+    whole.lines().enumerate().map(parse).collect()
 }
 
 #[cfg(test)]
@@ -109,6 +111,9 @@ mod tests {
         let svg = std::fs::read_to_string(run.curves()).unwrap();
         assert!(svg.starts_with("<svg xmlns="), "{svg}");
 
+        std::fs::write(run.metrics(), "{\"epoch\": 1, \"train_loss\": 1.0, \"lr\": 1e-3, \"valid_loss\": null}\n{\"ep")
+            .unwrap();
+        write(&run).unwrap();
         std::fs::write(run.metrics(), "{}\nhuh\n").unwrap();
         let error = format!("{:#}", write(&run).unwrap_err());
         assert!(error.contains("metrics.jsonl: line 2"), "{error}");

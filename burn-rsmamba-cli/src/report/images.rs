@@ -42,17 +42,25 @@ pub(crate) fn write_csv(path: &Path, images: &[ImageScores], scoring: &Scoring) 
             "threshold",
             "crop",
             "overlap",
+            "blend",
+            "tta",
+            "min_area",
+            "fill_holes",
+            "downsample",
+            "skip_blank",
         ])?;
         for ImageScores { image, counts } in images {
             // Of a mask, what is target.
             let first = usize::from(matches!(counts, Counts::Mask(_)));
             for (class, counts) in counts.classes().iter().enumerate().skip(first) {
                 let Scores { precision, recall, f1, iou, accuracy, kappa } = counts.into();
-                let Scoring { threshold, crop, overlap, .. } = scoring;
+                let Scoring { threshold, crop, overlap, blend, tta, .. } = scoring;
+                let Scoring { min_area, fill_holes, downsample, skip_blank, .. } = scoring;
                 table.serialize((
                     (image, class, precision, recall, f1, iou, accuracy, kappa),
                     (counts.tp, counts.fp, counts.fn_, counts.tn),
-                    (threshold, crop, overlap),
+                    (threshold, crop, overlap, blend, tta),
+                    (min_area, fill_holes, downsample, skip_blank),
                 ))?;
             }
         }
@@ -64,15 +72,18 @@ pub(crate) fn write_csv(path: &Path, images: &[ImageScores], scoring: &Scoring) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn_rsmamba::Precision;
+    use crate::report::tests::SCORING;
     use burn_rsmamba::metrics::Confusion;
 
     #[test]
     fn an_image_is_a_line_and_its_name_stays_whole() {
         let counts = Counts::Mask(Confusion { tp: 3, fp: 1, fn_: 1, tn: 3 });
         let lines = table("mask", ImageScores { image: "a, \"b\"".into(), counts });
-        assert_eq!(lines[0].split(',').count(), 15);
-        assert_eq!(lines[1..], ["\"a, \"\"b\"\"\",1,0.75,0.75,0.75,0.6,0.75,0.5,3,1,1,3,0.5,,0"]);
+        assert_eq!(lines[0].split(',').count(), 21);
+        assert_eq!(
+            lines[1..],
+            ["\"a, \"\"b\"\"\",1,0.75,0.75,0.75,0.6,0.75,0.5,3,1,1,3,0.5,,8,cosine,false,,false,1,true"]
+        );
     }
 
     #[test]
@@ -86,7 +97,7 @@ mod tests {
 
     fn table(name: &str, image: ImageScores) -> Vec<String> {
         let path = std::env::temp_dir().join(format!("burn-rsmamba-cli-images-{name}-{}.csv", std::process::id()));
-        let scoring = Scoring { threshold: Some(0.5), crop: None, overlap: 0, images: 1, arithmetic: Precision::F32 };
+        let scoring = Scoring { threshold: Some(0.5), crop: None, ..SCORING };
         write_csv(&path, &[image], &scoring).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();

@@ -1,8 +1,19 @@
 use super::*;
 use burn_rsmamba_datasets::{CropOptions, Dates, Split, demo};
 
-const SCORING: Scoring =
-    Scoring { threshold: Some(0.3), crop: Some(64), overlap: 8, images: 2, arithmetic: Precision::F32 };
+pub(super) const SCORING: Scoring = Scoring {
+    threshold: Some(0.3),
+    crop: Some(64),
+    overlap: 8,
+    blend: Blend::Cosine,
+    tta: false,
+    min_area: None,
+    fill_holes: false,
+    downsample: 1,
+    skip_blank: true,
+    images: 2,
+    arithmetic: Precision::F32,
+};
 
 fn counted() -> Counts {
     Counts::Mask(Confusion { tp: 3, fp: 1, fn_: 1, tn: 5 })
@@ -26,6 +37,12 @@ fn an_eval_report_has_the_promised_keys() {
         "threshold",
         "crop",
         "overlap",
+        "blend",
+        "tta",
+        "min_area",
+        "fill_holes",
+        "downsample",
+        "skip_blank",
         "images",
         "arithmetic",
         "classes",

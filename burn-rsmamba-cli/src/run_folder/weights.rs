@@ -75,6 +75,12 @@ impl RunFolder {
         self.remove_from(WEIGHTS, |name| is_ours(name) && !kept.iter().any(|kept| kept == name))
     }
 
+    /// Whether a path in the run folder is one of [`weights_of`](Self::weights_of).
+    pub(super) fn is_kept_weights(inside: &Path) -> bool {
+        let name = inside.strip_prefix(WEIGHTS).ok().and_then(Path::to_str);
+        name.is_some_and(is_ours)
+    }
+
     /// Whether weights of a run are there.
     pub(super) fn has_weights(&self) -> bool {
         let entries = fs::read_dir(self.root.join(WEIGHTS)).into_iter().flatten().flatten();

@@ -26,6 +26,8 @@ use crate::progress::Progress;
 use crate::run_folder::{Moment, RunFolder};
 
 const MAGIC: &[u8; 8] = b"RSMSTA03";
+/// What all versions begin with.
+const FAMILY: &[u8] = b"RSMSTA";
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,14 +48,14 @@ pub(crate) struct State {
     pub(crate) best: Vec<Validated>,
     /// The one of the lowest loss.
     pub(crate) lowest_loss: Option<Validated>,
-    /// The best validation in the middle of an epoch, where the time was over. The schedule and the counts know nothing of it, so that
+    /// The best validation that was not due, most often in the middle of an epoch, where the time was over. The schedule and the counts know nothing of it, so that
     /// a run that goes on is the same as one in a piece; its weights may still be the best.
     pub(crate) early: Option<Validated>,
     /// The weights that the state before this one names: it must stay good for as long as it may be needed.
     pub(crate) named_before: Vec<Moment>,
     /// What decides which crops a step takes: a run can go on in the middle of an epoch only where nothing of it has changed.
     pub(crate) drawn: BTreeMap<String, String>,
-    /// Validations since the best one.
+    /// Validations since the best one; an equal F1 of a lower loss is better too.
     pub(crate) since_best: usize,
     /// Steps left out because their loss or gradient was no number.
     pub(crate) skipped: usize,
@@ -131,7 +133,7 @@ impl State {
         changed
     }
 
-    /// Takes note of a validation after a whole epoch; says whether it is the best so far.
+    /// Takes note of a validation that was due; says whether it is the best so far.
     pub(crate) fn observe(&mut self, found: Validated, keep_best: usize) -> bool {
         let place = self.best.iter().position(|kept| found.is_better_than(kept)).unwrap_or(self.best.len());
         self.best.insert(place, found);
@@ -143,7 +145,7 @@ impl State {
         place == 0 && self.early.is_none_or(|early| !early.is_better_than(&found))
     }
 
-    /// Takes note of a validation in the middle of an epoch; says whether it is the best so far.
+    /// Takes note of one that only the end of the time has brought about; says whether it is the best so far.
     pub(crate) fn observe_early(&mut self, found: Validated) -> bool {
         if self.early.is_none_or(|early| found.is_better_than(&early)) {
             self.early = Some(found);
@@ -209,7 +211,8 @@ pub(crate) fn name_weights(run: &RunFolder, state: &State) -> anyhow::Result<Vec
     Ok(gone)
 }
 
-/// Reads the newest state that is whole into a model and an optimiser of the same settings; damaged ones are named.
+/// Reads the newest state that is whole into a model and an optimiser of the same settings; damaged ones are named and set
+/// aside.
 ///
 /// # Errors
 ///
@@ -221,18 +224,26 @@ pub(crate) fn load(
     progress: &Progress,
 ) -> anyhow::Result<Loaded> {
     let mut damage = Vec::new();
-    for path in run.states().iter().filter(|path| path.is_file()) {
+    let states = run.states();
+    for path in states.iter().filter(|path| path.is_file()) {
         match Parts::read(path) {
             Ok(parts) => {
-                for cause in damage {
-                    progress.warn(format!("{cause:#}; going on from {}", path.display()));
+                let loaded = parts.put_into(path, model.clone(), optimizer.clone())?;
+                for (damaged, cause) in damage {
+                    // In its place it would become the state before the next one, over the only good one.
+                    let aside = run.set_aside(damaged)?;
+                    progress.warn(format!(
+                        "{cause:#}; it is {} now, going on from {}",
+                        aside.display(),
+                        path.display()
+                    ));
                 }
-                return parts.put_into(path, model.clone(), optimizer.clone());
+                return Ok(loaded);
             }
-            Err(cause) => damage.push(cause),
+            Err(cause) => damage.push((path, cause)),
         }
     }
-    let causes: Vec<String> = damage.iter().map(|cause| format!("{cause:#}")).collect();
+    let causes: Vec<String> = damage.iter().map(|(_, cause)| format!("{cause:#}")).collect();
     bail!("{}; start the run again with --force, or from its weights with --init-from", causes.join("; "))
 }
 
@@ -246,6 +257,12 @@ struct Parts {
 impl Parts {
     fn read(path: &Path) -> anyhow::Result<Self> {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        if bytes.starts_with(FAMILY) && !bytes.starts_with(MAGIC) {
+            bail!(
+                "{} was written by another version of burn-rsmamba-cli, and this one cannot go on from it",
+                path.display()
+            );
+        }
         let damaged = || format!("{} is damaged", path.display());
         let [state, weights, optimizer] = unpack(&bytes).with_context(damaged)?;
         let part = |bytes: &[u8]| Bytes::from_bytes_vec(bytes.to_vec());
@@ -283,7 +300,7 @@ fn pack(parts: [&[u8]; 3]) -> Vec<u8> {
 fn unpack(bytes: &[u8]) -> anyhow::Result<[&[u8]; 3]> {
     let (magic, rest) = bytes.split_at_checked(MAGIC.len()).context("it is cut off")?;
     if magic != MAGIC {
-        bail!("it is no state file of this version");
+        bail!("it is no state file");
     }
     let (sum, mut body) = number(rest)?;
     if checksum(body) != sum {

@@ -18,6 +18,8 @@ pub(crate) struct Schedule {
     patience: usize,
     /// What a drop multiplies by.
     factor: f64,
+    /// Steps of an epoch.
+    per_epoch: usize,
     /// Steps of the whole run.
     total: usize,
     /// Steps of the fall at its end.
@@ -45,33 +47,37 @@ impl Schedule {
     pub(crate) fn new(config: &RunConfig, steps_per_epoch: usize) -> Self {
         let total = config.epochs * steps_per_epoch;
         Self {
+            per_epoch: steps_per_epoch,
             total,
             cooldown: (total as f64 * config.cooldown) as usize,
             base: config.lr,
-            from: config.warmup_from.min(config.lr),
+            from: config.warmup_from,
             warmup: config.warmup_steps,
             patience: config.patience,
             factor: config.plateau_factor,
         }
     }
 
-    /// The learning rate of the next step.
-    pub(crate) fn lr(&self, at: &Position) -> f64 {
+    /// The learning rate of the next step, the one after so many of an epoch.
+    ///
+    /// The warm-up goes by the steps taken, the cooldown by what is left of the run: epochs may have got another number of steps
+    /// since the run began.
+    pub(crate) fn lr(&self, at: &Position, epoch: usize, steps: usize) -> f64 {
         if at.step < self.warmup {
             self.from + (self.base - self.from) * at.step as f64 / self.warmup as f64
         } else {
-            self.base * at.scale * self.cooling(at.step)
+            self.base * at.scale * self.cooling((epoch - 1) * self.per_epoch + steps)
         }
     }
 
     /// The learning rate of the step before, with what was learnt since.
-    pub(crate) fn last_lr(&self, at: &Position) -> f64 {
-        self.lr(&Position { step: at.step.saturating_sub(1), ..*at })
+    pub(crate) fn last_lr(&self, at: &Position, epoch: usize, steps: usize) -> f64 {
+        self.lr(&Position { step: at.step.saturating_sub(1), ..*at }, epoch, steps.saturating_sub(1))
     }
 
     /// 1, then a line to 0 over the steps of the cooldown.
-    fn cooling(&self, step: usize) -> f64 {
-        let left = self.total.saturating_sub(step);
+    fn cooling(&self, done: usize) -> f64 {
+        let left = self.total.saturating_sub(done);
         if left >= self.cooldown { 1.0 } else { left as f64 / self.cooldown as f64 }
     }
 
@@ -96,11 +102,24 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    const SCHEDULE: Schedule =
-        Schedule { base: 1e-3, from: 1e-7, warmup: 100, patience: 3, factor: 0.1, total: 10_000, cooldown: 0 };
+    const SCHEDULE: Schedule = Schedule {
+        base: 1e-3,
+        from: 1e-7,
+        warmup: 100,
+        patience: 3,
+        factor: 0.1,
+        per_epoch: 100,
+        total: 10_000,
+        cooldown: 0,
+    };
 
     fn at(step: usize) -> Position {
         Position { step, ..Position::default() }
+    }
+
+    /// After so many steps of a run whose epochs have always been as long as they are.
+    fn lr(schedule: &Schedule, at: &Position) -> f64 {
+        schedule.lr(at, at.step / schedule.per_epoch + 1, at.step % schedule.per_epoch)
     }
 
     fn close(a: f64, b: f64) -> bool {
@@ -109,27 +128,38 @@ mod tests {
 
     #[test]
     fn the_warm_up_is_a_line_from_start_to_base() {
-        assert!(close(SCHEDULE.lr(&at(0)), 1e-7));
-        assert!(close(SCHEDULE.lr(&at(50)), f64::midpoint(1e-3, 1e-7)));
-        assert!(close(SCHEDULE.lr(&at(100)), 1e-3));
-        assert!(close(SCHEDULE.lr(&at(5000)), 1e-3));
+        assert!(close(lr(&SCHEDULE, &at(0)), 1e-7));
+        assert!(close(lr(&SCHEDULE, &at(50)), f64::midpoint(1e-3, 1e-7)));
+        assert!(close(lr(&SCHEDULE, &at(100)), 1e-3));
+        assert!(close(lr(&SCHEDULE, &at(5000)), 1e-3));
     }
 
     #[test]
     fn no_warm_up_starts_at_the_base() {
         let schedule = Schedule { warmup: 0, ..SCHEDULE };
-        assert!(close(schedule.lr(&at(0)), 1e-3));
+        assert!(close(lr(&schedule, &at(0)), 1e-3));
     }
 
     #[test]
     fn the_cooldown_is_a_line_to_zero_at_the_end() {
         let schedule = Schedule { cooldown: 1000, ..SCHEDULE };
-        assert!(close(schedule.lr(&at(9000)), 1e-3));
-        assert!(close(schedule.lr(&at(9500)), 5e-4));
-        assert!(close(schedule.lr(&at(9999)), 1e-6));
-        assert!(close(schedule.lr(&at(10_000)), 0.0));
-        assert!(close(schedule.lr(&at(20_000)), 0.0));
-        assert!(close(SCHEDULE.lr(&at(9999)), 1e-3));
+        assert!(close(lr(&schedule, &at(9000)), 1e-3));
+        assert!(close(lr(&schedule, &at(9500)), 5e-4));
+        assert!(close(lr(&schedule, &at(9999)), 1e-6));
+        assert!(close(lr(&schedule, &at(10_000)), 0.0));
+        assert!(close(lr(&schedule, &at(20_000)), 0.0));
+        assert!(close(lr(&SCHEDULE, &at(9999)), 1e-3));
+    }
+
+    #[test]
+    fn the_cooldown_ends_with_the_run_whatever_the_steps_so_far() {
+        // half of the 100 epochs were done in steps of half the crops, so in twice as many
+        let schedule = Schedule { cooldown: 4000, ..SCHEDULE };
+        assert!(close(schedule.lr(&at(10_000), 51, 0), 1e-3));
+        assert!(close(schedule.lr(&at(11_000), 61, 0), 1e-3));
+        assert!(close(schedule.lr(&at(13_000), 81, 0), 5e-4));
+        assert!(close(schedule.lr(&at(14_999), 100, 99), 2.5e-7));
+        assert!(close(schedule.last_lr(&at(15_000), 100, 100), 2.5e-7));
     }
 
     #[test]
@@ -140,13 +170,13 @@ mod tests {
         assert!(!SCHEDULE.observe(&mut at, 0.5));
         assert!(!SCHEDULE.observe(&mut at, 0.4));
         assert!(SCHEDULE.observe(&mut at, 0.3));
-        assert!(close(SCHEDULE.lr(&at), 1e-4));
+        assert!(close(lr(&SCHEDULE, &at), 1e-4));
         assert!(!SCHEDULE.observe(&mut at, 0.2));
         assert!(!SCHEDULE.observe(&mut at, 0.6));
         assert!(!SCHEDULE.observe(&mut at, 0.6));
         assert!(!SCHEDULE.observe(&mut at, 0.6));
         assert!(SCHEDULE.observe(&mut at, 0.6));
-        assert!(close(SCHEDULE.lr(&at), 1e-5));
+        assert!(close(lr(&SCHEDULE, &at), 1e-5));
     }
 
     #[test]

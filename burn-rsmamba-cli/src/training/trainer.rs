@@ -138,7 +138,9 @@ impl Trainer<'_> {
                 return Ok((Ending::Interrupted, learner.state));
             }
             let complete = learner.state.steps >= self.steps();
-            self.close_epoch(&mut learner, &schedule, validation, complete, progress)?;
+            // One that only the end of the time has brought about would not be there in a run in one piece.
+            let counts = complete && self.is_validated(learner.state.epoch);
+            self.close_epoch(&mut learner, &schedule, validation, counts, progress)?;
             let epoch = learner.state.epoch;
             let last = complete && epoch == self.config.epochs;
             let stop = stop.or_else(|| self.no_better(&learner.state));
@@ -174,7 +176,7 @@ impl Trainer<'_> {
             let samples = samples?;
             // Drop path draws from the device's generator.
             self.device.seed(seed(run, Purpose::Step, epoch, index));
-            let lr = schedule.lr(&learner.state.position);
+            let lr = schedule.lr(&learner.state.position, epoch, index);
             learner = self.step(learner, samples, lr, progress)?;
             progress.advance(format!("loss {:.3}", learner.state.train_loss().unwrap_or(f64::NAN)));
             if self.over(reserve).is_some() {
@@ -259,13 +261,14 @@ impl Trainer<'_> {
         }
     }
 
-    /// Keeps what the epoch gave: weights that are better, its line of metrics, the next learning rate.
+    /// Keeps what the epoch gave: weights that are better, its line of metrics, the next learning rate where the validation
+    /// `counts`.
     fn close_epoch(
         &self,
         learner: &mut Learner,
         schedule: &Schedule,
         validation: Option<Validation>,
-        complete: bool,
+        counts: bool,
         progress: &Progress,
     ) -> anyhow::Result<()> {
         let Learner { model, state, .. } = learner;
@@ -273,7 +276,7 @@ impl Trainer<'_> {
             epoch: state.epoch,
             train_loss: state.train_loss(),
             valid_loss: validation.map(|found| found.loss),
-            lr: schedule.last_lr(&state.position),
+            lr: schedule.last_lr(&state.position, state.epoch, state.steps),
             seconds: state.seconds,
             skipped: state.skipped,
             scores: validation.map(|found| found.scores),
@@ -282,17 +285,17 @@ impl Trainer<'_> {
         let mut note = "";
         if let Some(Validation { loss, scores, threshold }) = validation {
             state.threshold = threshold;
-            let steps = if complete { 0 } else { state.steps };
+            let steps = if state.steps >= self.steps() { 0 } else { state.steps };
             let moment = Moment { epoch: state.epoch, steps };
             let found = Validated { moment, f1: scores.f1, loss };
-            let best = if complete { state.observe(found, self.config.keep_best) } else { state.observe_early(found) };
+            let best = if counts { state.observe(found, self.config.keep_best) } else { state.observe_early(found) };
             if best {
                 note = ", best so far";
             }
             if state.named().contains(&moment) {
                 self.write_weights(model, state, &self.run.weights_of(moment)?)?;
             }
-            if complete && schedule.observe(&mut state.position, found.f1) {
+            if counts && schedule.observe(&mut state.position, found.f1) {
                 progress
                     .info(format!("no better F1 for {} validations: the learning rate falls", self.config.patience));
             }

@@ -29,8 +29,10 @@ pub struct LoaderOptions {
     pub workers: usize,
     /// Batches that are made ahead of the one that was taken last, at most.
     pub ahead: usize,
-    /// Random flips, transposes and swaps of the dates, see [`augment`](fn@augment).
+    /// Random flips and transposes, see [`augment`](fn@augment).
     pub flips: bool,
+    /// Whether the two dates are exchanged at random too, where there are flips.
+    pub swap: bool,
     /// Strength of changes of the light, see [`jitter`]; 0 leaves it.
     pub jitter: f32,
     /// Whether a crop is moved at random, by up to half a step of the grid each way.
@@ -40,7 +42,7 @@ pub struct LoaderOptions {
 impl Default for LoaderOptions {
     /// Batches of 2 as they are, decoded by two threads up to four batches ahead.
     fn default() -> Self {
-        Self { seed: 42, batch: 2, workers: 2, ahead: 4, flips: false, jitter: 0.0, shift: false }
+        Self { seed: 42, batch: 2, workers: 2, ahead: 4, flips: false, swap: true, jitter: 0.0, shift: false }
     }
 }
 
@@ -112,7 +114,7 @@ impl Loader {
 
     /// A crop as it comes up in an epoch.
     fn sample(&self, epoch: usize, turn: Turn) -> Result<Sample, DatasetError> {
-        let LoaderOptions { seed: run, flips, jitter: strength, shift, .. } = self.options;
+        let LoaderOptions { seed: run, flips, swap, jitter: strength, shift, .. } = self.options;
         let index = turn.crop + turn.before * self.crops.len();
         let rng = |purpose| ChaCha8Rng::seed_from_u64(seed(run, purpose, epoch, index));
         let moved = if shift {
@@ -125,7 +127,7 @@ impl Loader {
         };
         let mut sample = self.crops.sample(turn.crop, moved)?;
         if flips {
-            augment(&mut sample, &mut rng(Purpose::Augment));
+            augment(&mut sample, swap, &mut rng(Purpose::Augment));
         }
         if strength > 0.0 {
             jitter(&mut sample, strength, &mut rng(Purpose::Jitter));

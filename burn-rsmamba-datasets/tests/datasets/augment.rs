@@ -30,7 +30,7 @@ fn images_label_and_window_stay_aligned() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     for _ in 0..64 {
         let mut after = before.clone();
-        augment(&mut after, &mut rng);
+        augment(&mut after, true, &mut rng);
         let swapped = after.images[0][0] >= 1000.0;
         let area = SIZE * SIZE;
         for index in 0..area {
@@ -55,7 +55,7 @@ fn all_orientations_and_both_orders_come_up_equally() {
     let mut seen = std::collections::BTreeMap::new();
     for _ in 0..1600 {
         let mut sample = sample();
-        augment(&mut sample, &mut rng);
+        augment(&mut sample, true, &mut rng);
         // Three corners of the first date tell orientation and order.
         let corners = [0, SIZE - 1, SIZE * (SIZE - 1)].map(|index| sample.images[0][index] as usize);
         *seen.entry(corners).or_insert(0) += 1;
@@ -71,12 +71,22 @@ fn the_same_seed_gives_the_same_variants() {
         (0..8)
             .map(|_| {
                 let mut sample = sample();
-                augment(&mut sample, &mut rng);
+                augment(&mut sample, true, &mut rng);
                 sample
             })
             .collect::<Vec<_>>()
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn dates_stay_in_order_where_classes_need_it() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for _ in 0..64 {
+        let mut sample = sample();
+        augment(&mut sample, false, &mut rng);
+        assert!(sample.images[0].iter().all(|&value| value < 1000.0));
+    }
 }
 
 #[test]
@@ -93,7 +103,7 @@ fn a_sample_that_is_not_square_keeps_its_shape() {
             counted: Window { top: 0, left: 0, bottom: 2, right: 3 },
             ..sample()
         };
-        augment(&mut sample, &mut rng);
+        augment(&mut sample, true, &mut rng);
         assert!(sample.images[0].iter().zip(&sample.label).all(|(&pixel, &label)| pixel as u8 == label));
         seen.insert(sample.label);
     }

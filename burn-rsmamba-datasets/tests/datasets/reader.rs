@@ -4,7 +4,7 @@ use std::fs::File;
 
 use burn_dataset::Dataset;
 use burn_rsmamba_datasets::{
-    CropOptions, Crops, GeoTiff, LabelRule, Pixels, Raster, Scene, SceneSource, Storage, Window, statistics,
+    CropOptions, Crops, GeoTiff, LabelRule, Mask, Pixels, Raster, Scene, SceneSource, Storage, Window, statistics,
 };
 
 use super::support::{at, folder, label, message, numbered, pattern, scene, scene_set};
@@ -88,11 +88,25 @@ fn crops_give_readers_that_say_which_pixels_have_no_data() {
             }
         }
         let window = reader.window(top, left, height, width).unwrap();
-        assert_eq!(reader.label(top, left, height, width).unwrap().as_ref(), window.label.as_deref());
+        let label = window.label.unwrap();
+        let mut alone = reader.label(top, left, height, width).unwrap().unwrap();
+        for (pixel, value) in alone.data.iter_mut().enumerate() {
+            let (row, column) = (top + pixel / width, left + pixel % width);
+            if (row, column) == (70 / side, 70 % side) || row == 3 {
+                *value = Mask::IGNORED;
+            }
+        }
+        assert_eq!(alone, *label, "what has no data at a date counts nowhere");
+        assert!(crops.has_ignored());
         assert_eq!(window.images[1].to_chw_f32(), whole.images[1].crop_chw_f32(top, left, height, width));
     }
     let options = CropOptions { size: 32, downsample: 2, ..CropOptions::default() };
-    let text = message(Crops::new(&set, options).unwrap().reader(0), &root.path().join("first.tif"));
+    let smaller = Crops::new(&set, options).unwrap();
+    // pixels made of one without data
+    let label = smaller.scene(0).unwrap().label.unwrap();
+    let ignored: Vec<usize> = (0..label.data.len()).filter(|&pixel| label.data[pixel] == Mask::IGNORED).collect();
+    assert_eq!(ignored, [vec![35 / 32 * 32 + 3 - 32], (32..64).collect()].concat());
+    let text = message(smaller.reader(0), &root.path().join("first.tif"));
     assert!(text.starts_with("PATH is downsampled by 2") && text.ends_with("use a ratio of 1"), "{text}");
     let memory = scene("m", numbered(64, 64), vec![1; 64 * 64]);
     let (image, blank) = memory.reader().unwrap().image(0, 0, 0, 1, 2).unwrap();

@@ -30,7 +30,7 @@ pub struct Predictor<'a> {
     /// How scenes are cut.
     pub windows: Windows,
     /// Test-time augmentation: the mean probability of the eight flips and rotations of each window, of two dates also in
-    /// reversed order. It takes 8 or 16 times as long, and no more memory.
+    /// reversed order where there is one class. It takes 8 or 16 times as long, and no more memory.
     pub augmented: bool,
     /// Where the model is.
     pub device: &'a Device,
@@ -235,10 +235,11 @@ impl<'a> Predictor<'a> {
         Ok(probabilities)
     }
 
-    /// The mean over all turns, in either order of the dates.
+    /// The mean over all turns; of one class in either order of the dates, of several in theirs, which may tell the classes apart.
     fn mean_of_turns(&self, inputs: &mut [Tensor<4>]) -> Tensor<4> {
+        let orders = if self.model.classes() == 1 { inputs.len() } else { 1 };
         let mut sum: Option<Tensor<4>> = None;
-        for _ in 0..inputs.len() {
+        for _ in 0..orders {
             for number in 0..TURNS {
                 let turned: Vec<_> = inputs.iter().map(|input| turn(input.clone(), number)).collect();
                 let here = turn_back(self.probabilities(&turned), number);
@@ -246,7 +247,7 @@ impl<'a> Predictor<'a> {
             }
             inputs.reverse();
         }
-        sum.expect("at least one date") / (TURNS * inputs.len()) as f32
+        sum.expect("at least one date") / (TURNS * orders) as f32
     }
 
     fn probabilities(&self, inputs: &[Tensor<4>]) -> Tensor<4> {

@@ -1,6 +1,6 @@
 //! Weights into a model of other bands, classes or task: what fits is taken, and what does not is told.
 
-use super::{WeightsError, archive::Archive, names};
+use super::{Normalisation, WeightsError, archive::Archive, names};
 use crate::models::{RsmModel, Task};
 use std::{collections::BTreeSet, path::Path};
 
@@ -8,12 +8,14 @@ use std::{collections::BTreeSet, path::Path};
 const FIRST: &str = "patch_embed.0.weight";
 
 /// What [`transfer`] did with the entries that did not simply fit.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Transferred {
     /// Bands of the file and of the model, where the first convolution was fitted to other bands.
     pub bands: Option<(usize, usize)>,
     /// Entries that kept their initial values, by their official names.
     pub initial: Vec<String>,
+    /// What the images of the file's model were scaled by, where the file says so.
+    pub normalisation: Option<Normalisation>,
 }
 
 /// What of a file goes into a model, by official names.
@@ -63,7 +65,8 @@ pub fn transfer(model: RsmModel, path: &Path) -> Result<(RsmModel, Transferred),
     plan.left.extend(plan.initial.iter().filter(|name| archive.entries.contains_key(*name)).cloned());
     let bands = differs(FIRST, 1);
     plan.fitted = bands.map(|_| FIRST);
-    let told = Transferred { bands, initial: plan.initial.iter().cloned().collect() };
+    let normalisation = archive.meta().ok().map(|meta| meta.normalisation);
+    let told = Transferred { bands, initial: plan.initial.iter().cloned().collect(), normalisation };
     let model = names::apply_as(&archive, model, &plan)?;
     archive.verify()?;
     Ok((model, told))

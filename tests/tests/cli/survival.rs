@@ -17,10 +17,26 @@ use std::{
 const KILLS: usize = 50;
 const IN_A_CHECKPOINT: usize = 15;
 
-/// Every step is logged and every step is a checkpoint; stochastic depth draws in every step.
+/// Everything that draws at random or counts is in it, every step is logged and every step is a checkpoint.
 const THOROUGH: &[&str] = &[
     "--epochs",
     "5",
+    "--batch",
+    "2",
+    "--accumulate",
+    "2",
+    "--validate-every",
+    "2",
+    "--patience",
+    "1",
+    "--cooldown",
+    "0.4",
+    "--shift",
+    "true",
+    "--jitter",
+    "0.2",
+    "--positive",
+    "0.5",
     "--set",
     "model.drop_path=0.2",
     "--set",
@@ -30,6 +46,9 @@ const THOROUGH: &[&str] = &[
     "--keep-best",
     "2",
 ];
+
+/// What of it depends on the number of epochs goes: these runs go on with more of them.
+const OPEN: &[&str] = &["--cooldown", "0", "--validate-every", "1"];
 
 /// Everything a run leaves but the times: steps, epochs, weights.
 #[derive(PartialEq)]
@@ -65,6 +84,11 @@ impl Left {
 
 fn start<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     train("ss", "seg", out, &merged(THOROUGH, more))
+}
+
+/// The same for a run that may get more epochs later.
+fn open<'a>(out: &'a str, epochs: &'a str) -> Vec<&'a str> {
+    start(out, &[OPEN, &["--epochs", epochs]].concat())
 }
 
 #[cfg(unix)]
@@ -125,8 +149,8 @@ fn a_run_that_is_killed_fifty_times_ends_as_one_in_a_piece() {
 fn a_damaged_state_is_named_and_the_one_before_it_used() {
     let fixture = Fixture::new();
     fixture.segmentation("seg");
-    fixture.json(&start("whole", &[]));
-    fixture.json(&start("run", &["--epochs", "3"]));
+    fixture.json(&open("whole", "5"));
+    fixture.json(&open("run", "3"));
     let damage = |name: &str| {
         let path = fixture.path("run").join(name);
         let mut bytes = fs::read(&path).expect("a state");
@@ -139,6 +163,7 @@ fn a_damaged_state_is_named_and_the_one_before_it_used() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("last.state is damaged") && ran.stderr.contains("previous.state"), "{}", ran.stderr);
     Left::by(&fixture.path("run")).assert_is(&Left::by(&fixture.path("whole")), "from the state before");
+    assert!(fixture.path("run/damaged.state").is_file());
 
     damage("last.state");
     damage("previous.state");
@@ -146,13 +171,73 @@ fn a_damaged_state_is_named_and_the_one_before_it_used() {
     assert!(error.contains("last.state") && error.contains("previous.state") && error.contains("--force"), "{error}");
 }
 
+/// The damaged state must not become the one before the next: a process that ends between the two would leave nothing.
+#[cfg(unix)]
+#[test]
+fn a_damaged_state_never_takes_the_place_of_the_good_one() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    fixture.json(&open("whole", "3"));
+    let whole = Left::by(&fixture.path("whole"));
+    fixture.json(&open("run", "2"));
+    let [last, previous] = ["last.state", "previous.state"].map(|name| fixture.path("run").join(name));
+    let good = fs::read(&last).expect("a state");
+    for die_at in 1..=12 {
+        fs::write(&previous, &good).expect("written");
+        fs::write(&last, &good[..good.len() / 2]).expect("written");
+        let resume = ["train", "--out", "run", "--resume", "--epochs", "3"];
+        let mut command = fixture.command(&resume);
+        let died = command.env("BURN_RSMAMBA_DIE_AT", die_at.to_string()).output().expect("the program starts");
+        assert_eq!(died.status.code(), None, "{die_at}: {}", String::from_utf8_lossy(&died.stderr));
+        fixture.json(&resume);
+        Left::by(&fixture.path("run")).assert_is(&whole, &format!("ended at moment {die_at}"));
+    }
+}
+
+/// Between checkpoints that are far apart a run that is killed has much to do again.
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_killed_between_rare_checkpoints_ends_as_one_in_a_piece() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    let rare = ["--set", "checkpoint_minutes=10", "--checkpoint-every", "3", "--validate-from", "5"];
+    fixture.json(&start("whole", &rare));
+    let whole = Left::by(&fixture.path("whole"));
+    for die_at in [3, 9, 14, 20] {
+        let out = format!("run{die_at}");
+        let mut command = fixture.command(&start(&out, &rare));
+        let died = command.env("BURN_RSMAMBA_DIE_AT", die_at.to_string()).output().expect("the program starts");
+        assert_eq!(died.status.code(), None, "{die_at}: {}", String::from_utf8_lossy(&died.stderr));
+        fixture.json(&["train", "--out", &out, "--resume"]);
+        Left::by(&fixture.path(&out)).assert_is(&whole, &out);
+    }
+}
+
+#[test]
+fn a_run_that_runs_out_of_time_between_validations_goes_on_as_one_in_a_piece() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    // one step an epoch, so that the time ends with one; a patience that a validation more would use up
+    let rare = ["--batch", "16", "--epochs", "8", "--validate-from", "4", "--validate-every", "4"];
+    let flags = |limit: &'static str| [&rare[..], &["--patience", "1", "--max-minutes", limit]].concat();
+    fixture.json(&train("ss", "seg", "whole", &[&flags("10")[..], &["--set", "log_every=1"]].concat()));
+    fixture.json(&train("ss", "seg", "run", &[&flags("1e-9")[..], &["--set", "log_every=1"]].concat()));
+    for _ in 0..2 {
+        fixture.json(&["train", "--out", "run", "--resume"]);
+    }
+    fixture.json(&["train", "--out", "run", "--resume", "--set", "max_minutes=none"]);
+    let read = |run: &str, name: &str| fs::read(fixture.path(run).join(name)).expect("there");
+    assert!(read("run", "steps.jsonl") == read("whole", "steps.jsonl"), "the learning rate too");
+    assert!(read("run", "last.safetensors") == read("whole", "last.safetensors"));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_the_checkpoints_as_they_were() {
     let fixture = Fixture::new();
     fixture.segmentation("seg");
-    fixture.json(&start("whole", &[]));
-    fixture.json(&start("run", &["--epochs", "2"]));
+    fixture.json(&open("whole", "5"));
+    fixture.json(&open("run", "2"));
     let before = fs::read(fixture.path("run/last.state")).expect("a state");
     // files may grow to half of a state, counted in blocks of 512 bytes
     let blocks = before.len() / 2 / 512;

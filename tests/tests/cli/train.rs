@@ -184,6 +184,15 @@ fn files_of_others_in_a_run_folder_stay() {
             assert!(fixture.path("run").join(name).is_file(), "{name}");
         }
     }
+    // nor is what the run begins with removed before it is read
+    let own = ["run", "run/best.safetensors", "run/weights/epoch-0001.safetensors"];
+    for from in own {
+        let error = fixture.error(2, &train("ss", "seg", "run", &["--init-from", from, "--force"]));
+        assert!(error.contains("--force would remove run/") && error.contains("another --out"), "{error}");
+        assert!(own[1..].iter().all(|name| fixture.path(name).is_file()));
+    }
+    let error = fixture.error(2, &["train", "--out", "run", "--resume", "--init-from", "first", "--epochs", "2"]);
+    assert!(error.contains("its own weights"), "{error}");
     let environment = fs::read_to_string(fixture.path("run/environment.jsonl")).expect("a line");
     assert!(environment.contains("\"crc32\"") && environment.contains("start.safetensors"), "{environment}");
     let error = fixture.error(2, &train("ss", "seg", "frozen", &["--epochs", "1", "--freeze-encoder"]));
@@ -268,6 +277,43 @@ fn evaluation_repeats_the_score_of_the_training_report() {
     assert_eq!(pixels, 2 * 64 * 64, "every pixel counts once");
     let file: Value = serde_json::from_slice(&fs::read(fixture.path("scores.json")).expect("written")).expect("JSON");
     assert_eq!(file, scores);
+}
+
+/// Pixels that are transparent at a date have no data: they count neither in the loss nor in any score.
+#[test]
+fn pixels_without_data_count_nowhere() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    let clear = |value: u8| {
+        for split in ["train", "val", "test"] {
+            for entry in fs::read_dir(data.join(split).join("image")).expect("there") {
+                let path = entry.expect("readable").path();
+                let image = image::open(&path).expect("an image").into_rgba8();
+                let clear = |x: u32, y: u32| if x % 32 < 12 { [value, 0, 0, 0] } else { image.get_pixel(x, y).0 };
+                image::RgbaImage::from_fn(64, 64, |x, y| image::Rgba(clear(x, y))).save(&path).expect("written");
+            }
+        }
+    };
+    clear(0);
+    fixture.json(&train("ss", "seg", "run", &["--epochs", "3", "--augment", "false"]));
+    let best = metrics(&fixture.path("run"));
+    let best = best.iter().max_by(|one, other| one["f1"].as_f64().partial_cmp(&other["f1"].as_f64()).expect("numbers"));
+    let best = best.expect("an epoch");
+    let eval = ["eval", "--model", "run", "--data", "seg", "--split", "val"];
+    let scores = fixture.json(&eval);
+    assert_eq!((&scores["f1"], &scores["accuracy"]), (&best["f1"], &best["accuracy"]), "as in the training");
+    let pixels: u64 = ["tp", "fp", "fn", "tn"].iter().filter_map(|key| scores[*key].as_u64()).sum();
+    assert_eq!(pixels, 2 * 64 * 40);
+    let half: u64 = ["tp", "fp", "fn", "tn"]
+        .iter()
+        .filter_map(|key| fixture.json(&[&eval[..], &["--downsample", "2"]].concat())[*key].as_u64())
+        .sum();
+    assert_eq!(half, 2 * 32 * 20);
+    // what the transparent pixels hold does not matter
+    let before = losses(&fixture.path("run"));
+    clear(200);
+    fixture.json(&train("ss", "seg", "other", &["--epochs", "3", "--augment", "false"]));
+    assert_eq!(losses(&fixture.path("other")), before);
 }
 
 /// Loss and gradient norm of every step.

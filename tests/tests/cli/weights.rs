@@ -117,6 +117,33 @@ fn weights_for_other_bands_classes_or_task_are_taken_as_far_as_they_go() {
         "{}",
         ran.stderr
     );
+    // other classes: the head alone begins anew
+    let classes =
+        ["--init-from", "run", "--epochs", "1", "--classes", "3", "--loss", "ce-dice", "--label-rule", "classes:3"];
+    let labels = fixture.segmentation("classes");
+    for split in ["train", "val", "test"] {
+        for entry in fs::read_dir(labels.join(split).join("label")).expect("there") {
+            let path = entry.expect("readable").path();
+            let label = image::open(&path).expect("a label").into_luma8();
+            let of = |x, y| image::Luma([u8::from(label.get_pixel(x, y).0[0] > 0) * (1 + u8::from(x > 32))]);
+            image::GrayImage::from_fn(64, 64, of).save(&path).expect("written");
+        }
+    }
+    let ran = fixture.run(&train("ss", "classes", "three", &classes));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 entries start from initial values"), "{}", ran.stderr);
+    assert_eq!(fixture.json(&["info", "--model", "three", "--json"])["model"]["config"]["classes"], 3);
+    let told = fixture.run(&["info", "--model", "three"]).stdout;
+    assert!(told.starts_with("task ss, 3 bands, 3 classes") && told.contains("labels by classes:3"), "{told}");
+    // numbers that bands are scaled by are not taken over without a word
+    let ran = fixture.run(&train(
+        "ss",
+        "seg",
+        "measured",
+        &["--init-from", "run", "--epochs", "1", "--normalisation", "measured"],
+    ));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("scaled by other means"), "{}", ran.stderr);
     // one band in place of three
     grey(&fixture.path("seg"));
     let ran = fixture.run(&train("ss", "seg", "grey", &["--init-from", "run", "--epochs", "1"]));

@@ -43,6 +43,8 @@ pub(super) fn run(
     let windows = Windows { size: Some(meta.crop), overlap: 0, blend: Blend::None };
     let several = meta.config.classes > 1;
     let mut images = Vec::new();
+    // Those of scenes that are no longer among the worst would stand beside new scores.
+    run.forget_predictions()?;
     let folder = run.predictions()?;
     let mapper = Mapper {
         model: &model,
@@ -72,13 +74,7 @@ pub(super) fn run(
         best_epoch: state.best().map(|best| best.moment.epoch),
         split: splits.scored.to_string(),
         scored: counts.into(),
-        scoring: Scoring {
-            threshold: (!several).then_some(meta.threshold),
-            crop: windows.size,
-            overlap: windows.overlap,
-            images: splits.test.scene_count(),
-            arithmetic: config.precision,
-        },
+        scoring: Scoring::new(&mapper, &splits.test, config.precision),
         baselines: (!several).then(|| Baselines::measure(&splits.test)).transpose()?,
         seconds: began.elapsed().as_secs_f64(),
     };
