@@ -2,9 +2,11 @@
 
 use burn::{
     Tensor,
+    module::{Module, ModuleVisitor, Param},
+    optim::GradientsParams,
     tensor::{Device, Distribution, TensorData},
 };
-use burn_rsmamba::losses::Loss;
+use burn_rsmamba::{ModelConfig, Task, losses::Loss, optim::clip_grad_norm};
 use burn_rsmamba_tests::{
     autodiff_devices,
     compare::{Failures, values},
@@ -115,6 +117,33 @@ fn the_number_of_threads_changes_no_bit() {
     let one = losses(1);
     for threads in [2, 3, 8] {
         assert_eq!(losses(threads), one, "{threads} threads");
+    }
+}
+
+/// A gradient of more elements than Flex sums in one piece; no preset has one.
+#[test]
+fn the_norm_of_a_wide_gradient_depends_on_no_thread() {
+    struct Random(GradientsParams);
+    impl ModuleVisitor for Random {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let (shape, device) = (param.shape(), param.device());
+            self.0.register(param.id, Tensor::<D>::random(shape, Distribution::Normal(0.0, 1e-3), &device));
+        }
+    }
+    let device = flex();
+    let mut config = ModelConfig::preset(Task::Ss, "micro").expect("a preset");
+    (config.encoder.dims, config.encoder.depths) = ([128, 256, 512, 1024], [1, 1, 1, 1]);
+    let model = config.init(&device);
+    let norm = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        device.seed(3);
+        let mut random = Random(GradientsParams::new());
+        model.visit(&mut random);
+        pool.install(|| clip_grad_norm(&model, random.0, 1e9).1.to_bits())
+    };
+    let one = norm(1);
+    for threads in [2, 3, 8] {
+        assert_eq!(norm(threads), one, "{threads} threads");
     }
 }
 
