@@ -78,7 +78,7 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Write a model's weights for the official PyTorch code.
     Export(ExportArgs),
-    /// Count the parameters and multiply-adds of a model.
+    /// Tell what a weights file says of its model, and count parameters and multiply-adds.
     Info(InfoArgs),
     /// Draw the effective receptive field of models.
     Erf(ErfArgs),

@@ -16,8 +16,8 @@ use burn::tensor::{Device, TensorData};
 use burn_dataset::Dataset;
 use burn_rsmamba::losses::bce_dice;
 use burn_rsmamba::metrics::Confusion;
-use burn_rsmamba::{ModelMeta, Normalisation, RsmModel, weights};
-use burn_rsmamba_datasets::{CropOptions, Crops, Dates, Sample, Split, open};
+use burn_rsmamba::{ModelMeta, Normalisation, RsmModel, Task, weights};
+use burn_rsmamba_datasets::{CropOptions, Crops, Dates, Draw, Sample, Sampler, Split, open};
 
 const BATCH: usize = 4;
 const LEARNING_RATE: f64 = 1e-3;
@@ -31,22 +31,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
     device.seed(42);
     let (model, mut meta) = read(Path::new(from), &device.clone().autodiff())?;
+    if model.task() != Task::Ss || model.classes() > 1 {
+        return Err("this example is for one date and one class; `losses::Loss` has objectives for several".into());
+    }
     let crops = |split| {
-        Crops::new(&open(data.as_ref(), Dates::One, split)?, CropOptions { size: meta.crop, ..Default::default() })
+        let options = CropOptions { size: meta.crop, downsample: meta.downsample.get(), ..Default::default() };
+        Crops::new(&open(data.as_ref(), Dates::One, split)?, options)
     };
     let (train, val) = (crops(Split::Train)?, crops(Split::Val)?);
     println!("{} crops to train on, {} to validate on", train.len(), val.len());
     println!("before: F1 {:.3}", score(&model.valid(), &val, &meta, &device)?.f1());
 
     // A tensor that asks for no gradient is left alone by the optimiser.
-    let RsmModel::Ss(mut network) = model else { return Err("these weights are for two dates".into()) };
-    network.encoder = network.encoder.no_grad();
-    let mut model = RsmModel::Ss(network);
+    let mut model = model.freeze_encoder();
     let mut optimizer = AdamWConfig::new().with_weight_decay(1e-3).init();
     for epoch in 1..=epochs {
         let mut losses = Vec::new();
-        for start in (0..train.len()).step_by(BATCH) {
-            let samples = train.get_many((start..train.len().min(start + BATCH)).collect())?;
+        // another order each epoch
+        let order = Sampler::new(&train, Draw::Shuffled { keep_empty: 1.0 }).order(42, epoch);
+        for turns in order.chunks(BATCH) {
+            let samples = train.get_many(turns.iter().map(|turn| turn.crop).collect())?;
             let (images, labels) = batch(&samples, &meta.normalisation, &device.clone().autodiff());
             let loss = bce_dice(model.forward(&[images]), labels).total;
             losses.push(loss.clone().into_scalar::<f32>());
@@ -62,9 +66,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Our own file, or else an official one.
+/// An official `.pth`, or a file of ours.
 fn read(path: &Path, device: &Device) -> Result<(RsmModel, ModelMeta), Box<dyn Error>> {
-    Ok(weights::load(path, device).or_else(|_| weights::import(path, None, device))?)
+    let official = path.extension().is_some_and(|extension| extension == "pth");
+    Ok(if official { weights::import(path, device)? } else { weights::load(path, device)? })
 }
 
 /// Images `[B, bands, H, W]` as the model was trained on them, and labels `[B, 1, H, W]`.

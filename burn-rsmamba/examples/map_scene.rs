@@ -42,6 +42,9 @@ fn main() -> Result<(), Failure> {
 
     let device = Device::flex();
     let (model, meta) = weights::load(model, &device)?;
+    if model.classes() > 1 || meta.downsample.get() > 1 {
+        return Err("this example is for weights of one class, trained on images as they are".into());
+    }
     let predictor = Predictor::new(&model, &meta, &device);
     if images.len() != model.task().dates() {
         return Err(format!("a model of task {} takes {} image(s)", model.task(), model.task().dates()).into());

@@ -16,6 +16,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let device = Device::flex();
     let (model, meta) = weights::load(file.as_ref(), &device)?;
+    if model.classes() > 1 {
+        return Err(
+            "these weights tell several classes apart: predict gives [classes, H, W], take the likeliest of each pixel"
+                .into(),
+        );
+    }
+    if meta.downsample.get() > 1 {
+        return Err(format!("these weights are for images made {} times smaller first", meta.downsample).into());
+    }
     let image = image::open(input)?.to_rgb32f(); // 0..1
     let (width, height) = (image.width() as usize, image.height() as usize);
     let data: Vec<f32> = (0..3).flat_map(|band| image.pixels().map(move |pixel| pixel[band])).collect();

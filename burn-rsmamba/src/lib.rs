@@ -52,7 +52,7 @@
 //! | AMD GPUs | `rocm` | `Device::rocm(0)` |
 //! | Vulkan, by SPIR-V | `vulkan` | `Device::vulkan(DeviceKind::DefaultDevice)` |
 //! | Apple GPUs | `metal` | `Device::metal(DeviceKind::DefaultDevice)` |
-//! | WebGPU, in browsers as well | `webgpu` | `Device::webgpu(DeviceKind::DefaultDevice)` |
+//! | WebGPU (browsers were not tried; training binds 16 buffers, which they may refuse) | `webgpu` | `Device::webgpu(DeviceKind::DefaultDevice)` |
 //! | whatever wgpu finds | `wgpu` | `Device::wgpu(DeviceKind::DefaultDevice)` |
 //! | CPU through LibTorch, which Burn deprecates | `tch` | `Device::libtorch()` |
 //! | CPU through `ndarray`, which Burn deprecates | `ndarray` | `Device::ndarray()` |

@@ -18,7 +18,7 @@
 //! a file.
 
 use burn::{Tensor, tensor::DType};
-use std::{fmt::Write, fs, iter::Peekable, path::Path, str::SplitWhitespace};
+use std::{fmt::Write, fs, io, iter::Peekable, path::Path, str::SplitWhitespace};
 
 /// Cells of a thumbnail along each side, at most.
 const CELLS: usize = 8;
@@ -27,7 +27,9 @@ const PLANES: usize = 4;
 
 /// Shape, type, statistics and thumbnails of a tensor.
 ///
-/// Every number of the text changes by at most as much as the tensor's own values do, so one tolerance serves all of them.
+/// Every number of the text changes by at most as much as the tensor's own values do, so one tolerance serves all of them. Values are looked
+/// at as f32. A thumbnail has at most 8 by 8 cells, and the first 4 planes have one: what changes in the others shows in the statistics
+/// alone, and changes within a cell that cancel out do not show.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
     shape: Vec<usize>,
@@ -111,8 +113,20 @@ impl Snapshot {
 }
 
 /// The text of a snapshot file, with or without the header of insta; `None` where there is no file yet.
+///
+/// The path is relative to the package, where tests run. insta names files by the test's module path and the name that `assert_snapshot!` is
+/// given, `tests/snapshots/MODULE__NAME.snap` for a file `tests/MODULE.rs`; with a path that is none of its files every run is
+/// compared digit by digit.
+///
+/// # Panics
+///
+/// When the file is there and cannot be read as text.
 pub fn stored(path: impl AsRef<Path>) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
+    let path = path.as_ref();
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        read => read.unwrap_or_else(|error| panic!("snapshot: cannot read {}: {error}", path.display())),
+    };
     let body = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).map(|(_, body)| body.to_owned());
     Some(body.unwrap_or(text))
 }

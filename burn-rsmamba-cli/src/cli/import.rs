@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use burn_rsmamba::Directions;
 use clap::Args;
-
-use super::values::directions_parser;
 
 /// Flags of `import`.
 #[derive(Debug, Args)]
@@ -17,10 +14,6 @@ pub(crate) struct ImportArgs {
     /// The weights file to write.
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) to: PathBuf,
-
-    /// Scan directions, where the shapes leave a choice: 8, 4, 2 or 1 [default: from the shapes].
-    #[arg(long, value_name = "N", value_parser = directions_parser())]
-    pub(crate) directions: Option<Directions>,
 
     /// Overwrite `--to`.
     #[arg(long)]

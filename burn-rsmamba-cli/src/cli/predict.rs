@@ -31,7 +31,7 @@ pub(crate) struct PredictArgs {
         value_parser = parse_resampling)]
     pub(crate) align: Option<Resampling>,
 
-    /// Folder for the masks, `STEM_mask.png` each: 255 where something is marked, else 0, and 127 where the image has no data; of
+    /// Folder for the masks, `STEM_mask.png` each (`STEM_mask.tif` of a scene with a georeference): 255 where something is marked, else 0, and 127 where the image has no data; of
     /// models of several classes their indices, and 255 where there are no data.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,

@@ -41,7 +41,7 @@ pub(super) fn run(args: &ImportArgs, progress: &Progress) -> Outcome {
     }
     prepare_target(&args.to, args.force)?;
     let device = device::named(device::DEFAULT)?;
-    let (model, meta) = weights::import(&args.from, args.directions, &device)?;
+    let (model, meta) = weights::import(&args.from, &device)?;
     weights::save(&model, &meta, &args.to)?;
     progress.info(format!("{} written", args.to.display()));
     print_json(&Report { to: &args.to, config: &meta.config })?;

@@ -43,7 +43,7 @@ pub enum Step<'a> {
     Window {
         /// Windows that are done.
         done: usize,
-        /// All windows.
+        /// All windows of the rows that are mapped.
         count: usize,
     },
     /// Rows are finished, a few at a time.
@@ -121,11 +121,15 @@ impl<'a> Predictor<'a> {
         mut report: impl FnMut(Step<'_>) -> Result<(), S::Error>,
     ) -> Result<(), S::Error> {
         let size = source.size();
+        let (task, expected) = (self.model.task(), self.model.task().dates());
+        if let Some(actual) = source.dates().filter(|&actual| actual != expected) {
+            return Err(InferenceError::Dates { task, expected, actual }.into());
+        }
         self.check_size(size)?;
         let (rows, columns) = (self.windows.axis(size.height), self.windows.axis(size.width));
         let skipped = rows.starts().partition_point(|start| start + rows.window() <= first);
         let area = |top, left| Area { top, left, height: rows.window(), width: columns.window() };
-        let dates = self.model.task().dates();
+        let dates = expected;
         let (send, receive) = sync_channel(AHEAD);
         std::thread::scope(|scope| {
             // Gone when this ends, however it ends: a reader that waits for room would wait for ever.

@@ -34,6 +34,11 @@ pub trait SceneSource: Send {
     /// Its size, the same at every date.
     fn size(&self) -> SceneSize;
 
+    /// How many dates it has; `None` where it has as many as it is asked for.
+    fn dates(&self) -> Option<usize> {
+        None
+    }
+
     /// The pixels of an area at a date.
     ///
     /// # Errors
@@ -72,13 +77,17 @@ pub struct ImageView<'a> {
     pub data: &'a [f32],
 }
 
-/// One view a date, of one size.
+/// One view a date, of one size; [`Predictor::predict`](super::Predictor::predict) makes sure of that.
 impl SceneSource for &[ImageView<'_>] {
     type Error = InferenceError;
 
     fn size(&self) -> SceneSize {
-        let ImageView { bands, height, width, .. } = self[0];
-        SceneSize { bands, height, width }
+        let size = |&ImageView { bands, height, width, .. }: &ImageView<'_>| SceneSize { bands, height, width };
+        self.first().map_or(SceneSize { bands: 0, height: 0, width: 0 }, size)
+    }
+
+    fn dates(&self) -> Option<usize> {
+        Some(self.len())
     }
 
     fn read(&mut self, date: usize, area: Area) -> Result<Patch, InferenceError> {

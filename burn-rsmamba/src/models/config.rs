@@ -19,10 +19,10 @@ pub struct EncoderConfig {
     /// N, states of a channel.
     #[config(default = 16)]
     pub d_state: usize,
-    /// Inner channels of the scan over channels.
+    /// Ratio of the scan's inner channels to the channels.
     #[config(default = 2.0)]
     pub ssm_ratio: f64,
-    /// Hidden channels of the MLP over channels.
+    /// Ratio of the MLP's hidden channels to the channels.
     #[config(default = 4.0)]
     pub mlp_ratio: f64,
     /// Stochastic depth of the last block; it rises linearly from 0 at the first.

@@ -31,7 +31,11 @@ impl DecoderConfig {
 }
 
 impl Decoder {
-    /// The four stages' maps, channel-last, to one of the first stage's size.
+    /// The four stages' maps `[B, H / 2^(s + 2), W / 2^(s + 2), C_s]` to one of the first stage's size, `[B, H / 4, W / 4, C_0]`.
+    ///
+    /// # Panics
+    ///
+    /// When a map has other channels, or is not twice as large as the next.
     pub fn forward(&self, maps: [Tensor<4>; 4]) -> Tensor<4> {
         let [first, second, third, deepest] = maps;
         [third, second, first]

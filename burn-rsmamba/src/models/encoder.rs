@@ -40,6 +40,10 @@ impl EncoderConfig {
 
 impl Encoder {
     /// `[B, bands, H, W]` to the four stages' maps, `[B, H / 2^(s + 2), W / 2^(s + 2), C_s]`. H and W are multiples of 32.
+    ///
+    /// # Panics
+    ///
+    /// When the image has another number of bands, or sides that are not.
     pub fn forward(&self, image: Tensor<4>) -> [Tensor<4>; 4] {
         let mut x = self.patch_embed.forward(image);
         let mut maps = Vec::with_capacity(4);

@@ -56,7 +56,8 @@ impl RsmModel {
         }
     }
 
-    /// Logits `[B, classes, H, W]` of one image or of two dates, `[B, bands, H, W]` each.
+    /// Logits `[B, classes, H, W]` of one image or of two dates, `[B, bands, H, W]` each, scaled to 0..1 and normalised as in the training
+    /// ([`ModelMeta::normalisation`](crate::ModelMeta); [`Predictor`](crate::inference::Predictor) does that).
     ///
     /// # Panics
     ///

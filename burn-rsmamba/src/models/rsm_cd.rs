@@ -89,7 +89,7 @@ impl RsmCdConfig {
 }
 
 impl RsmCd {
-    /// Change logits of two dates of one place, of any size: `[B, bands, H, W]` each to `[B, classes, H, W]`.
+    /// Change logits of two dates of one place, of any size, scaled to 0..1 and normalised: `[B, bands, H, W]` each to `[B, classes, H, W]`.
     ///
     /// Padding and training mode as in [`RsmSs::forward`](super::RsmSs::forward).
     ///

@@ -86,7 +86,7 @@ impl RsmSsConfig {
 }
 
 impl RsmSs {
-    /// Logits of an image of any size: `[B, bands, H, W]` to `[B, classes, H, W]`.
+    /// Logits of an image of any size, scaled to 0..1 and normalised: `[B, bands, H, W]` to `[B, classes, H, W]`.
     ///
     /// The image is padded at the bottom and right by edge replication to a multiple of 32 and the result cropped back.
     /// On an autodiff device batch normalisation and stochastic depth are in training mode.

@@ -18,7 +18,7 @@ pub struct BatchNorm2dConfig {
     /// Added to the variance.
     #[config(default = 1e-5)]
     pub epsilon: f64,
-    /// Weight of the newest batch in the running statistics.
+    /// Weight of the newest batch in the running statistics, as PyTorch's and Burn's.
     #[config(default = 0.1)]
     pub momentum: f64,
 }

@@ -62,6 +62,10 @@ impl OssBlockConfig {
 
 impl OssBlock {
     /// `[B, H, W, C]` to `[B, H, W, C]`.
+    ///
+    /// # Panics
+    ///
+    /// When the map has other channels.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.scan_branch(x);
         self.mlp_branch(x)

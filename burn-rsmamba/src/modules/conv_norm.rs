@@ -49,6 +49,10 @@ impl ConvNormReluConfig {
 
 impl ConvNormRelu {
     /// `[B, H, W, C_in]` to `[B, H, W, C_out]`.
+    ///
+    /// # Panics
+    ///
+    /// When the map has other channels.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         self.norm_relu(conv_last(&self.conv, x))
     }

@@ -7,7 +7,7 @@ use burn::{
 /// Stochastic depth (arXiv 1603.09382): in training, drops a residual branch for a whole sample and scales the kept ones up.
 #[derive(Module, Debug)]
 pub struct DropPath {
-    /// Probability of dropping.
+    /// Probability of dropping, as timm's `drop_prob`.
     pub probability: f64,
 }
 

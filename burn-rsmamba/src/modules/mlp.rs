@@ -53,6 +53,10 @@ impl Mlp {
     }
 
     /// `[B, H, W, C]` to `[B, H, W, C]`, in the dtype of the weights.
+    ///
+    /// # Panics
+    ///
+    /// When the map has other channels.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let dtype = input.dtype();
         linear(&self.fc2, gelu(cast(linear(&self.fc1, input), dtype)))

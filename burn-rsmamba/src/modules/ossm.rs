@@ -113,6 +113,10 @@ impl Ossm {
     }
 
     /// `[B, H, W, C]` to `[B, H, W, C]`, in the dtype of the weights.
+    ///
+    /// # Panics
+    ///
+    /// When the map has other channels.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [x, gate]: [Tensor<4>; 2] =
             linear(&self.in_proj, input).chunk(2, 3).try_into().expect("the projection is two halves wide");

@@ -50,6 +50,10 @@ impl PatchEmbedConfig {
 
 impl PatchEmbed {
     /// `[B, bands, H, W]` to `[B, H / 4, W / 4, C]`.
+    ///
+    /// # Panics
+    ///
+    /// When the image has another number of bands.
     pub fn forward(&self, image: Tensor<4>) -> Tensor<4> {
         let x = conv_last(&self.conv1, channels_last(image));
         let x = conv_last(&self.conv2, norm_gelu(&self.norm1, x));

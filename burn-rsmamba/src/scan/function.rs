@@ -35,8 +35,10 @@ pub struct ScanOptions {
 ///
 /// # Panics
 ///
-/// When shapes, devices or dtypes do not fit together (the message lists every argument at fault), or when the tensors live
-/// on a backend whose feature is not enabled in this crate.
+/// When shapes, devices or dtypes do not fit together or a tensor is empty (the message lists every argument at fault); `a`, `skip` and
+/// `delta_bias` alone may stay in f32 beside half-precision inputs. When the device lacks the dtype
+/// ([`supports_dtype`](super::supports_dtype)), when the tensors live on a backend whose feature is not enabled in this crate, and at a
+/// limit of a GPU ([the guide](super) has them).
 ///
 /// # Example
 ///

@@ -4,7 +4,7 @@ use super::{WeightsError, archive::Archive, names};
 use crate::models::{EncoderConfig, ModelConfig, Task};
 use burn_rsmamba_kernels::Directions;
 
-pub(super) fn config(archive: &Archive, directions: Option<Directions>) -> Result<ModelConfig, WeightsError> {
+pub(super) fn config(archive: &Archive) -> Result<ModelConfig, WeightsError> {
     let fail = |reason: String| WeightsError::not_weights(&archive.path, &reason);
     let Some(task) = names::task(archive) else {
         return Err(fail(format!(
@@ -38,11 +38,8 @@ pub(super) fn config(archive: &Archive, directions: Option<Directions>) -> Resul
     let d_state = shape(&format!("{first}.op.A_logs"), 2)?[1];
     let hidden = shape(&format!("{first}.mlp.fc1.weight"), 2)?[0];
 
-    let stored = Directions::from_count(*k)
+    let directions = Directions::from_count(*k)
         .ok_or_else(|| fail(format!("its scan has {k} directions; 8, 4, 2 and 1 are known")))?;
-    if let Some(asked) = directions.filter(|asked| asked.count() != *k) {
-        return Err(fail(format!("its scan has {k} directions, {} were asked for", asked.count())));
-    }
     let width = dims[0].max(1) as f64;
     let config = ModelConfig {
         task,
@@ -54,7 +51,7 @@ pub(super) fn config(archive: &Archive, directions: Option<Directions>) -> Resul
             d_state,
             ssm_ratio: *inner as f64 / width,
             mlp_ratio: hidden as f64 / width,
-            directions: directions.unwrap_or(stored),
+            directions,
             ..ModelConfig::preset(task, "tiny").expect("the paper's preset").encoder
         },
     };

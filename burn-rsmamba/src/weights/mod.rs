@@ -24,7 +24,6 @@ pub use meta::{ModelMeta, Normalisation};
 use crate::models::{ModelConfig, RsmModel, STRIDE, complexity};
 use archive::Archive;
 use burn::tensor::Device;
-use burn_rsmamba_kernels::Directions;
 use std::path::Path;
 
 pub use names::{OfficialTensor, official_tensor};
@@ -79,18 +78,12 @@ pub fn load(path: &Path, device: &Device) -> Result<(RsmModel, ModelMeta), Weigh
 /// Reads an official checkpoint, a `.pth` of PyTorch 1.6 or later (a state dict, or a dict with one under `net`) or a `.safetensors`,
 /// and infers the model from names and shapes.
 ///
-/// `directions` says which pixel orders the weights are for where their number alone should not decide.
-///
 /// # Errors
 ///
 /// [`WeightsError`]: the file cannot be read, or its entries are not a model's: unknown, missing and misshapen ones are listed.
-pub fn import(
-    path: &Path,
-    directions: Option<Directions>,
-    device: &Device,
-) -> Result<(RsmModel, ModelMeta), WeightsError> {
+pub fn import(path: &Path, device: &Device) -> Result<(RsmModel, ModelMeta), WeightsError> {
     let archive = Archive::read(path)?;
-    let config = infer::config(&archive, directions)?;
+    let config = infer::config(&archive)?;
     let model = names::apply(&archive, init(&config, &archive, device)?)?;
     let source = path.file_name().unwrap_or_default().to_string_lossy();
     let provenance = format!("imported from {source} by burn-rsmamba {}", env!("CARGO_PKG_VERSION"));

@@ -40,7 +40,7 @@ fn damaged() -> Vec<Case> {
     let own = {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("own.safetensors");
-        let (model, meta) = weights::import(&golden_path("rsm_ss_micro.pth"), None, &flex()).expect("official");
+        let (model, meta) = weights::import(&golden_path("rsm_ss_micro.pth"), &flex()).expect("official");
         weights::save(&model, &meta, &path).expect("written");
         fs::read(path).expect("read")
     };
@@ -71,7 +71,7 @@ fn hostile_files_end_in_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let device = flex();
     // what is set up once is no file's doing
-    weights::import(&golden_path("rsm_ss_micro.pth"), None, &device).expect("official");
+    weights::import(&golden_path("rsm_ss_micro.pth"), &device).expect("official");
     let mut failures = Failures::default();
     let (mut slowest, mut dearest) = (Default::default(), Default::default());
     for (name, bytes, expected) in [pickles::cases(folder.path()), tables::cases(), damaged()].concat() {
@@ -80,7 +80,7 @@ fn hostile_files_end_in_an_error() {
         let start = Instant::now();
         let mut results = Vec::new();
         let memory = peak(|| {
-            results.push(weights::import(&path, None, &device).err());
+            results.push(weights::import(&path, &device).err());
             // of a .pth both read the same
             if name.ends_with("safetensors") {
                 results.push(weights::load(&path, &device).err());

@@ -24,8 +24,7 @@ fn arrays(path: &Path) -> BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> {
 
 /// A model with the weights of a golden checkpoint, exported.
 fn exported(task: Task, to: &Path) -> RsmModel {
-    let (model, _) =
-        weights::import(&golden_path(&format!("rsm_{task}_micro.pth")), None, &device()).expect("official");
+    let (model, _) = weights::import(&golden_path(&format!("rsm_{task}_micro.pth")), &device()).expect("official");
     weights::export(&model, to).expect("written");
     model
 }
@@ -57,7 +56,7 @@ fn an_export_imports_with_the_same_bits_and_exports_to_the_same_bytes() {
     let (first, second) = (folder.path().join("first.safetensors"), folder.path().join("second.safetensors"));
     for task in [Task::Ss, Task::Cd] {
         let model = exported(task, &first);
-        let (again, meta) = weights::import(&first, None, &device()).expect("imported");
+        let (again, meta) = weights::import(&first, &device()).expect("imported");
         assert_eq!(meta.config, ModelConfig::preset(task, "micro").expect("a preset"));
         weights::export(&again, &second).expect("written");
         assert!(fs::read(&first).expect("read") == fs::read(&second).expect("read"), "{task}: other bytes");
@@ -109,7 +108,7 @@ fn pytorch_takes_an_export_and_gives_the_same_logits() {
         assert!(output.status.success(), "{task}: {}", String::from_utf8_lossy(&output.stderr));
         println!("{task}: {}", String::from_utf8_lossy(&output.stdout).trim());
         // PyTorch's own checkpoint of the same values comes back bit for bit
-        let (again, _) = weights::import(&at("weights.pth"), None, &device()).expect("imported");
+        let (again, _) = weights::import(&at("weights.pth"), &device()).expect("imported");
         weights::export(&again, &at("again.safetensors")).expect("written");
         assert!(arrays(&at("again.safetensors")) == arrays(&at("weights.safetensors")), "{task}: other values");
     }

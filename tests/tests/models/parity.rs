@@ -32,7 +32,7 @@ pub(super) fn dates(golden: &Golden, task: Task, device: &Device) -> Vec<Tensor<
 /// The fixture's model without stochastic depth, as the fixture was trained.
 pub(super) fn training_model(task: Task, device: &Device) -> RsmModel {
     let path = golden_path(&checkpoint(task));
-    let (_, meta) = weights::import(&path, None, device).expect("an official checkpoint");
+    let (_, meta) = weights::import(&path, device).expect("an official checkpoint");
     let mut config = meta.config;
     config.encoder.drop_path = 0.0;
     weights::load_into(config.init(device), &path).expect("the same weights")
@@ -42,7 +42,7 @@ pub(super) fn training_model(task: Task, device: &Device) -> RsmModel {
 fn import_infers_the_configuration_of_the_golden_checkpoints() {
     for task in [Task::Ss, Task::Cd] {
         let path = golden_path(&checkpoint(task));
-        let (model, meta) = weights::import(&path, None, &device()).expect("an official checkpoint");
+        let (model, meta) = weights::import(&path, &device()).expect("an official checkpoint");
         assert_eq!(meta.config, ModelConfig::preset(task, "micro").expect("a preset"));
         assert_eq!(Some(trainable(&model)), golden(task).meta("params").as_u64(), "{task}: parameters");
     }
@@ -53,7 +53,7 @@ fn evaluation_logits_agree_within_2e_4() {
     let mut failures = Failures::default();
     for task in [Task::Ss, Task::Cd] {
         let golden = golden(task);
-        let (model, _) = weights::import(&golden_path(&checkpoint(task)), None, &device()).expect("a checkpoint");
+        let (model, _) = weights::import(&golden_path(&checkpoint(task)), &device()).expect("a checkpoint");
         let logits = model.forward(&dates(&golden, task, &device()));
         assert_eq!(logits.dims().to_vec(), golden.shape("logits_eval"));
         failures.absolute(&format!("{task} logits"), &values(logits), golden.values("logits_eval"), 2e-4);

@@ -40,7 +40,7 @@ fn logits_are_as_far_off_as_rounding_takes_them() {
     let device = device();
     for task in [Task::Ss, Task::Cd] {
         let golden = golden(task);
-        let (model, _) = weights::import(&golden_path(&checkpoint(task)), None, &device).expect("a checkpoint");
+        let (model, _) = weights::import(&golden_path(&checkpoint(task)), &device).expect("a checkpoint");
         let dates = dates(&golden, task, &device);
         for (precision, rounding) in halves(&device) {
             let logits = model.clone().in_precision(precision).forward(&dates);

@@ -90,9 +90,12 @@ fn image(date: usize) -> Tensor<4> {
 fn logits_are_those_of_the_snapshot() {
     for task in [Task::Ss, Task::Cd] {
         let images: Vec<_> = (0..task.dates()).map(image).collect();
-        let logits = micro(task, 1, &device()).forward(&images);
         let name = format!("seeded_{task}");
         let file = format!("{}/tests/models/snapshots/models__models__seeded__{name}.snap", env!("CARGO_MANIFEST_DIR"));
-        insta::assert_snapshot!(name, Snapshot::of(logits, 1e-3).settled(stored(file).as_deref()));
+        for threads in [1, 2, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            let logits = pool.install(|| micro(task, 1, &device()).forward(&images));
+            insta::assert_snapshot!(name.clone(), Snapshot::of(logits, 1e-3).settled(stored(&file).as_deref()));
+        }
     }
 }

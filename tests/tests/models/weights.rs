@@ -80,7 +80,7 @@ fn a_saved_model_comes_back_with_its_description_and_every_value() {
 fn our_file_has_the_official_names_and_imports_like_an_official_one() {
     let folder = tempdir().expect("a folder");
     let path = folder.path().join("official.safetensors");
-    let (model, _) = weights::import(&golden_path("rsm_ss_micro.pth"), None, &device()).expect("official");
+    let (model, _) = weights::import(&golden_path("rsm_ss_micro.pth"), &device()).expect("official");
     let (entries, _) = entries(Task::Ss);
     for name in [
         "patch_embed.0.weight",
@@ -94,7 +94,7 @@ fn our_file_has_the_official_names_and_imports_like_an_official_one() {
     }
     weights::save(&model, &ModelMeta::new(ModelConfig::preset(Task::Ss, "micro").expect("a preset"), "x"), &path)
         .expect("written");
-    let (again, meta) = weights::import(&path, Some(Directions::Eight), &device()).expect("imported");
+    let (again, meta) = weights::import(&path, &device()).expect("imported");
     let image = [Tensor::<4>::ones([1, 3, 32, 32], &device())];
     assert_eq!(values(again.forward(&image)), values(model.forward(&image)));
     assert!(meta.provenance.starts_with("imported from official.safetensors by burn-rsmamba "), "{}", meta.provenance);
@@ -108,7 +108,7 @@ fn prefixes_and_counters_of_pytorch_are_ignored() {
     let mut prefixed: Entries = entries.into_iter().map(|(name, entry)| (format!("module.{name}"), entry)).collect();
     prefixed.insert("module.upsample_x4.1.num_batches_tracked".to_owned(), (vec![1], vec![0; 4]));
     write(&path, &prefixed, None);
-    let (_, meta) = weights::import(&path, None, &device()).expect("imported");
+    let (_, meta) = weights::import(&path, &device()).expect("imported");
     assert_eq!(meta.config, ModelConfig::preset(Task::Cd, "micro").expect("a preset"));
 }
 
@@ -116,7 +116,7 @@ fn prefixes_and_counters_of_pytorch_are_ignored() {
 fn a_training_checkpoint_with_the_state_dict_under_net_is_read() {
     // made by hand: {"net": state dict of a model of width 2, "optimizer": {...}, "epoch": 7}
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rsm_ss_net.pth");
-    let (model, meta) = weights::import(&path, None, &device()).expect("imported");
+    let (model, meta) = weights::import(&path, &device()).expect("imported");
     assert_eq!(meta.config.encoder.dims, [2, 4, 8, 16]);
     assert_eq!(meta.config.encoder.directions, Directions::One);
     let logits = values(model.forward(&[Tensor::<4>::ones([1, 3, 32, 32], &device())]));
@@ -172,7 +172,7 @@ fn files_that_are_no_weights_are_refused() {
         fs::write(&path, content).expect("written");
         for error in [
             weights::load(&path, &device()).expect_err("refused"),
-            weights::import(&path, None, &device()).expect_err("refused"),
+            weights::import(&path, &device()).expect_err("refused"),
         ] {
             one_line(&error, name);
         }

@@ -21,7 +21,8 @@ pub(crate) fn omni_selective_scan<B: Backend>(
     to_map::<B>(cross_merge::<B>(sequences, directions, height, width), sizes)
 }
 
-/// Gradients of the omnidirectional form.
+/// Gradients of the omnidirectional form for the output gradient `dy [B, H, W, D]`: those that `needs` asks for, each in the shape of its
+/// input.
 pub fn omni_selective_scan_backward<B: Backend>(
     inputs: OmniTensors<B>,
     dy: FloatTensor<B>,

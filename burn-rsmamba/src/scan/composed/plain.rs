@@ -28,7 +28,8 @@ pub(crate) fn selective_scan<B: Backend>(
     (y, reshape::<B, 3>(state, [batch, groups * channels, states]))
 }
 
-/// Gradients of the plain form, by the formulas of the f64 reference.
+/// Gradients of the plain form for the output gradient `dy [B, G * D, L]`, by the formulas of the f64 reference: those that `needs` asks
+/// for, each in the shape of its input.
 pub fn selective_scan_backward<B: Backend>(
     inputs: ScanTensors<B>,
     dy: FloatTensor<B>,
