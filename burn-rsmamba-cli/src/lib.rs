@@ -16,6 +16,7 @@ mod fault;
 mod html;
 mod html_report;
 mod interrupt;
+mod lock;
 mod mapping;
 mod mask_file;
 mod memory;

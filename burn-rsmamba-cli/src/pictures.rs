@@ -84,8 +84,8 @@ pub(crate) fn write_mask(
     rows: impl Iterator<Item = Vec<u8>>,
 ) -> anyhow::Result<()> {
     save(path, |path| -> anyhow::Result<()> {
-        let file = BufWriter::new(File::create(path)?);
-        let mut encoder = png::Encoder::new(file, u32::try_from(width)?, u32::try_from(height)?);
+        let mut file = BufWriter::new(File::create(path)?);
+        let mut encoder = png::Encoder::new(&mut file, u32::try_from(width)?, u32::try_from(height)?);
         encoder.set_color(png::ColorType::Grayscale);
         encoder.set_depth(png::BitDepth::Eight);
         let mut writer = encoder.write_header()?;
@@ -96,6 +96,9 @@ pub(crate) fn write_mask(
         }
         if written == width * height {
             stream.finish()?;
+            // What is only dropped is written too, but a full disk would not be told.
+            writer.finish()?;
+            file.flush()?;
         }
         Ok(())
     })

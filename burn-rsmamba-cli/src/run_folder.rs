@@ -4,7 +4,7 @@
 mod tests;
 mod weights;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::aside::{aside, put_in_place, write_aside, write_atomically};
 use crate::error::Failure;
-use crate::fault;
+use crate::{fault, lock};
 pub(crate) use weights::Moment;
 
 /// The names of a run.
@@ -115,19 +115,8 @@ impl RunFolder {
     ///
     /// When another process is at it.
     pub(crate) fn lock(&mut self) -> Result<(), Failure> {
-        // Not every system can open a folder, and not every disk can lock one.
-        let Ok(folder) = File::open(&self.root) else { return Ok(()) };
-        match folder.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(Failure::run(format!(
-                "another process is training in {}; wait until it ends, or name another --out",
-                self.root.display()
-            ))),
-            Err(TryLockError::Error(_)) => Ok(()),
-            Ok(()) => {
-                self.lock = Some(folder);
-                Ok(())
-            }
-        }
+        self.lock = lock::folder(&self.root, "training in")?;
+        Ok(())
     }
 
     /// Where a run in this folder has its best weights.

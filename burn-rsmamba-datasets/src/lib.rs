@@ -65,7 +65,7 @@ pub use mask::{LabelRule, Mask, read_label};
 pub use names::Names;
 pub use raster::{
     AlignedFile, CoregisteredFiles, GeoReference, GeoSample, GeoTags, GeoTiff, Pixels, Raster, RasterFile, Resampling,
-    read_raster,
+    has_image_extension, read_raster,
 };
 pub use reader::SceneReader;
 pub use sampler::{Draw, Purpose, Sampler, Turn, seed};

@@ -38,6 +38,17 @@ pub enum DatasetWarning {
         /// The file.
         path: PathBuf,
     },
+    /// An image without a georeference of its own beside a file that has one.
+    #[error(
+        "{path} says nothing of where it lies, and {world} beside it is not read: its map will not say it either; write it into the \
+         image with gdal_translate -a_srs EPSG:CODE {path} NEW.tif"
+    )]
+    WorldFile {
+        /// The file.
+        path: PathBuf,
+        /// The world file.
+        world: PathBuf,
+    },
     /// An image of which a band was left out.
     #[error(
         "{path}: the band after the first {bands} is alpha by its tags: it is left out, and where it is 0 there is no data; if it is a \

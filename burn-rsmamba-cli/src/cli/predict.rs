@@ -31,8 +31,9 @@ pub(crate) struct PredictArgs {
         value_parser = parse_resampling)]
     pub(crate) align: Option<Resampling>,
 
-    /// Folder for the masks, `STEM_mask.png` each (`STEM_mask.tif` of a scene with a georeference): 255 where something is marked, else 0, and 127 where the image has no data; of
-    /// models of several classes their indices, and 255 where there are no data.
+    /// Folder for the masks, `STEM_mask.png` each, or `STEM_mask.tif` of scenes with a georeference and of giant ones: 255 where something is
+    /// marked, else 0, and 127 where the image has no data; of models of several classes their indices, and 255 where there are no
+    /// data. While a scene is mapped its probabilities are kept there too, four bytes a pixel and class.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 

@@ -52,6 +52,11 @@ impl CoregisteredFiles {
         dates.insert(0, Date::Same(first));
         let lost = dates.iter().map(Date::file).filter(|file| file.has_no_transform());
         warnings.extend(lost.map(|file| DatasetWarning::NoTransform { path: file.path().into() }));
+        let unplaced = dates.iter().map(Date::file).filter(|file| file.georeference().is_none());
+        warnings.extend(unplaced.filter_map(|file| {
+            let world = GeoReference::world_file_beside(file.path())?;
+            Some(DatasetWarning::WorldFile { path: file.path().into(), world })
+        }));
         let alpha = dates.iter().map(Date::file).filter(|file| file.has_alpha());
         warnings.extend(alpha.map(|file| DatasetWarning::Alpha { path: file.path().into(), bands: file.bands() }));
         Ok(Self { dates, first: grid, warnings })

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::io::{BufRead, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tiff::decoder::Decoder;
@@ -47,6 +47,15 @@ impl GeoReference {
                 .georeference),
             (Kind::Other(_), _) => Ok(None),
         }
+    }
+
+    /// The world file beside an image that says nothing of where it lies (`scene.tfw` or `scene.tifw` of `scene.tif`, `scene.wld`), which is
+    /// not read.
+    pub(super) fn world_file_beside(path: &Path) -> Option<PathBuf> {
+        let extension = path.extension()?.to_string_lossy().into_owned();
+        let short: String = extension.chars().next().into_iter().chain(extension.chars().last()).collect();
+        let names = [format!("{short}w"), format!("{extension}w"), "wld".into()];
+        names.iter().map(|name| path.with_extension(name)).find(|path| path.is_file())
     }
 
     /// The transform of pixel corners, as GDAL gives it, whatever the keys say of pixels.
@@ -131,6 +140,13 @@ impl GeoReference {
         const GEOGRAPHIC: u16 = 2048;
         const USER_DEFINED: u16 = 32767;
         self.key(PROJECTED).or_else(|| self.key(GEOGRAPHIC)).filter(|&code| code != USER_DEFINED)
+    }
+
+    /// Whether coordinates are angles, so that lengths and areas say nothing.
+    pub fn is_geographic(&self) -> bool {
+        const MODEL_TYPE: u16 = 1024;
+        const GEOGRAPHIC_MODEL: u16 = 2;
+        self.key(MODEL_TYPE) == Some(GEOGRAPHIC_MODEL)
     }
 
     /// The name of the reference system as GDAL writes it into GeoJSON: `urn:ogc:def:crs:EPSG::32633`.

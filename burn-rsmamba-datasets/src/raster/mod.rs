@@ -21,8 +21,8 @@ pub use align::{AlignedFile, Resampling};
 pub use coregistered::CoregisteredFiles;
 pub use file::RasterFile;
 pub use georeference::GeoReference;
-pub use read::read_raster;
-pub(crate) use read::{LARGEST_VALUES, fits_memory, has_image_extension};
+pub(crate) use read::{LARGEST_VALUES, fits_memory};
+pub use read::{has_image_extension, read_raster};
 pub use tags::GeoTags;
 pub use write::{GeoSample, GeoTiff};
 

@@ -16,7 +16,7 @@ use crate::DatasetError;
 const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];
 
 /// Whether a file's name says that it is an image; hidden files are none.
-pub(crate) fn has_image_extension(path: &Path) -> bool {
+pub fn has_image_extension(path: &Path) -> bool {
     let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     !hidden && extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))

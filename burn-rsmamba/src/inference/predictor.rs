@@ -153,15 +153,21 @@ impl<'a> Predictor<'a> {
             for (row, &top) in rows.starts().iter().enumerate().skip(skipped) {
                 for (column, &left) in columns.starts().iter().enumerate() {
                     let images = receive.recv().expect("the reader sends every window")?;
+                    let mut blank = vec![false; rows.window() * columns.window()];
                     for image in &images {
-                        let lines =
-                            nodata.chunks_exact_mut(size.width).zip(image.nodata.chunks_exact(columns.window()));
-                        for (line, here) in lines {
-                            // No date takes back what the other lacks.
-                            line[left..].iter_mut().zip(here).for_each(|(nodata, here)| *nodata |= here);
-                        }
+                        // No date takes back what the other lacks.
+                        blank.iter_mut().zip(&image.nodata).for_each(|(blank, here)| *blank |= here);
                     }
-                    let probabilities = self.window(images, size.bands, area(top, left))?;
+                    let lines = nodata.chunks_exact_mut(size.width).zip(blank.chunks_exact(columns.window()));
+                    for (line, here) in lines {
+                        line[left..].iter_mut().zip(here).for_each(|(nodata, here)| *nodata |= here);
+                    }
+                    // Of a window without any data nothing would be used.
+                    let probabilities = if blank.contains(&false) {
+                        self.window(images, size.bands, area(top, left))?
+                    } else {
+                        Vec::new()
+                    };
                     let down = rows.weights(row).iter().cycle().zip(probabilities.chunks_exact(columns.window()));
                     for (line, (down, values)) in sums.chunks_exact_mut(size.width).zip(down) {
                         let across = line[left..].iter_mut().zip(columns.weights(column).iter().zip(values));

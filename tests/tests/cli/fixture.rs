@@ -25,6 +25,15 @@ pub(crate) fn halving_threshold(map: &Path) -> String {
     values[values.len() / 2].to_string()
 }
 
+/// The files of a folder but for the hidden record, in order.
+pub(crate) fn files(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("there").map(|entry| entry.expect("readable").file_name());
+    let mut names: Vec<String> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.retain(|name| name != ".burn-rsmamba-predict.jsonl");
+    names.sort();
+    names
+}
+
 /// What a run left.
 pub(crate) struct Ran {
     pub(crate) code: i32,

@@ -1,6 +1,6 @@
 //! Masks, probabilities and overlays of images of any size.
 
-use super::fixture::{Fixture, scene, train, write, write_label};
+use super::fixture::{Fixture, files, scene, train, write, write_label};
 use burn_rsmamba_datasets::{GeoReference, GeoTags, Pixels, Raster, RasterFile};
 use image::{RgbImage, imageops};
 use serde_json::Value;
@@ -70,7 +70,7 @@ fn a_bad_file_in_a_folder_is_listed_and_the_others_are_mapped() {
     fs::write(fixture.path("broken.tif"), bytes).expect("written");
     let error = fixture.error(1, &["predict", "--model", "run", "--input", "broken.tif", "--out", "broken", "--prob"]);
     assert!(error.contains("broken.tif"), "{error}");
-    assert_eq!(fs::read_dir(fixture.path("broken")).expect("made").count(), 0);
+    assert!(files(&fixture.path("broken")).is_empty());
 }
 
 #[test]
@@ -171,8 +171,7 @@ fn what_has_no_data_stays_without() {
         assert_eq!((f64::from(mask) - nodata).abs() < 0.5, blank, "pixel {pixel}: {mask}");
         assert_eq!(probability.is_nan(), blank, "pixel {pixel}: {probability}");
     }
-    let names: Vec<_> =
-        fs::read_dir(fixture.path("maps")).expect("there").map(|e| e.expect("readable").file_name()).collect();
+    let names = files(&fixture.path("maps"));
     assert_eq!(names.len(), 2, "nothing is left beside: {names:?}");
 }
 
@@ -272,7 +271,7 @@ fn no_data_of_every_kind_leaves_the_rest_of_its_window_as_eval_sees_it() {
         error.contains("untagged.tif") && error.contains("at row 0, column 0") && error.contains("no data"),
         "{error}"
     );
-    assert_eq!(fs::read_dir(fixture.path("refused")).expect("made").count(), 0);
+    assert!(files(&fixture.path("refused")).is_empty());
 }
 
 #[test]

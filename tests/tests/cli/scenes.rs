@@ -1,6 +1,6 @@
 //! Scenes: interrupted and resumed, of several files, aligned, within a limit of memory.
 
-use super::fixture::{Fixture, halving_threshold, scene, train, write, write_label};
+use super::fixture::{Fixture, files, halving_threshold, scene, train, write, write_label};
 use burn_rsmamba_datasets::{GeoReference, Pixels, RasterFile};
 use image::{GrayImage, RgbImage};
 use std::{
@@ -93,9 +93,7 @@ fn a_killed_run_goes_on_and_leaves_the_same_bytes() {
         let resumed = fixture.json(&predict(folder, &["--resume"]));
         assert_eq!((&resumed["marked"], &resumed["objects"]), (&whole["marked"], &whole["objects"]), "{folder}");
         same_files(&fixture.path("whole"), &fixture.path(folder), &outputs);
-        let mut names: Vec<_> =
-            fs::read_dir(fixture.path(folder)).expect("there").map(|e| e.expect("readable").file_name()).collect();
-        names.sort();
+        let names = files(&fixture.path(folder));
         assert_eq!(names.len(), 9, "{folder}: nothing is left beside: {names:?}");
     }
     let again = fs::metadata(fixture.path("maps/a_mask.png")).and_then(|file| file.modified()).expect("there");
@@ -125,9 +123,9 @@ fn ctrl_c_in_the_middle_of_a_scene_leaves_it_to_resume() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("interrupted; finished rows are kept, go on with --resume"), "{stderr}");
-    let names: Vec<_> =
-        fs::read_dir(fixture.path("maps")).expect("there").map(|e| e.expect("readable").file_name()).collect();
-    assert_eq!(names, ["tall_unfinished"], "no output is half there");
+    // (those that are written at the time are hidden)
+    let shown: Vec<String> = files(&fixture.path("maps")).into_iter().filter(|name| !name.starts_with('.')).collect();
+    assert_eq!(shown, ["tall_unfinished"], "no output is half there");
     fixture.json(&[&predict("maps")[..], &["--resume"]].concat());
     same_files(&fixture.path("whole"), &fixture.path("maps"), &["tall_mask.png", "tall_prob.tif"]);
 }
@@ -146,8 +144,8 @@ fn pictures_that_a_killed_run_did_not_finish_are_made_by_the_next() {
     };
     let whole = fixture.json(&predict("whole"));
     let pictures = ["tall_overlay.png", "tall_errors.png"];
-    // in the middle of the overlay, of the picture of errors, and after both
-    for (out, moment, complete) in [("maps1", "1", 0), ("maps2", "2", 1), ("maps3", "3", 2)] {
+    // (three moments belong to the record) in the middle of the overlay, of the picture of errors, and after both
+    for (out, moment, complete) in [("maps1", "4", 0), ("maps2", "5", 1), ("maps3", "6", 2)] {
         let ran = fixture.command(&predict(out)).env("BURN_RSMAMBA_DIE_AT", moment).output().expect("it starts");
         assert_eq!(ran.status.code(), None, "it was killed: {}", String::from_utf8_lossy(&ran.stderr));
         let there: Vec<_> = pictures.iter().filter(|name| fixture.path(out).join(name).exists()).collect();
@@ -155,7 +153,7 @@ fn pictures_that_a_killed_run_did_not_finish_are_made_by_the_next() {
         let resumed = fixture.json(&[&predict(out)[..], &["--resume"]].concat());
         assert_eq!(resumed["scores"], whole["scores"]);
         same_files(&fixture.path("whole"), &fixture.path(out), &["tall_mask.png", pictures[0], pictures[1]]);
-        assert_eq!(fs::read_dir(fixture.path(out)).expect("there").count(), 3, "nothing is left beside");
+        assert_eq!(files(&fixture.path(out)).len(), 3, "nothing is left beside");
     }
 }
 
@@ -167,8 +165,9 @@ fn a_journal_of_other_images_or_weights_is_refused() {
     fixture.json(&train("ss", data, "run", &["--epochs", "1"]));
     write(&fixture.path("tall.png"), &tall());
     let predict = ["predict", "--model", "run", "--input", "tall.png", "--out", "maps", "--resume"];
+    let begin = [&predict[..predict.len() - 1], &["--force"]].concat();
     let interrupt = || {
-        let mut child = fixture.command(&predict).stderr(Stdio::null()).stdout(Stdio::null()).spawn().expect("starts");
+        let mut child = fixture.command(&begin).stderr(Stdio::null()).stdout(Stdio::null()).spawn().expect("starts");
         while fs::metadata(fixture.path("maps/tall_unfinished")).map_or(0, |file| file.len()) < 40 * 64 * 4 {
             assert!(child.try_wait().expect("a child").is_none(), "it never got to the middle");
             std::thread::sleep(Duration::from_millis(1));
@@ -186,9 +185,7 @@ fn a_journal_of_other_images_or_weights_is_refused() {
     fixture.json(&train("ss", data, "run", &["--epochs", "1", "--force"]));
     let error = fixture.error(1, &predict);
     assert!(error.contains("best.safetensors"), "{error}");
-    let mut anew = predict[..predict.len() - 1].to_vec();
-    anew.push("--force");
-    assert_eq!(fixture.run(&anew).code, 0);
+    assert_eq!(fixture.run(&begin).code, 0);
     assert!(!fixture.path("maps/tall_unfinished").exists());
 }
 
@@ -215,6 +212,132 @@ fn several_files_are_mapped_past_a_bad_one_with_the_windows_said() {
     assert!(error.contains("z*.png: no file matches this pattern"), "{error}");
 }
 
+/// `--resume` takes a map for done only where the record says that it was made of this image and in this way.
+#[test]
+fn maps_that_were_made_in_another_way_are_never_taken_for_done() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    for (name, index) in [("a", 0), ("b", 1), ("c", 2)] {
+        write(&fixture.path("input").join(format!("{name}.png")), &scene(index).0);
+    }
+    let predict = |more: &[&'static str]| {
+        [&["predict", "--model", "run", "--input", "input", "--out", "maps", "--prob"][..], more].concat()
+    };
+    let mask = |name: &str| fs::read(fixture.path("maps").join(format!("{name}_mask.png"))).expect("a mask");
+    fixture.json(&predict(&["--threshold", "0.01"]));
+    let all = ["a", "b", "c"].map(mask);
+
+    // killed after the first map of a run that replaces them
+    let moment = |at: &str| {
+        let mut command = fixture.command(&predict(&["--threshold", "0.99", "--force"]));
+        command.env("BURN_RSMAMBA_DIE_AT", at).output().expect("it starts").status.code()
+    };
+    let killed = (1..20).find(|at| {
+        let code = moment(&at.to_string());
+        code.is_none() && mask("a") != all[0] && mask("c") == all[2]
+    });
+    assert!(killed.is_some(), "some moment lies between the first and the last map");
+    let ran = fixture.run(&predict(&["--threshold", "0.99", "--resume"]));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(!ran.stderr.contains("3 of 3"), "{}", ran.stderr);
+    fixture.run(&[&predict(&[])[..6], &["fresh", "--prob", "--threshold", "0.99"]].concat());
+    for name in ["a", "b", "c"] {
+        let fresh = fs::read(fixture.path("fresh").join(format!("{name}_mask.png"))).expect("a mask");
+        assert!(mask(name) == fresh, "{name} is a map of the last run");
+    }
+
+    // a run that is complete remembers too: other settings, another image, another file of outputs
+    let error = fixture.error(1, &predict(&["--threshold", "0.5", "--resume"]));
+    assert!(error.contains("threshold 0.99, now 0.5") && error.contains("--force"), "{error}");
+    write(&fixture.path("input/d.png"), &scene(3).0);
+    let error = fixture.error(1, &predict(&["--threshold", "0.5", "--resume"]));
+    assert!(error.contains("threshold 0.99, now 0.5"), "{error}");
+    let ran = fixture.run(&predict(&["--threshold", "0.99", "--resume"]));
+    assert!(ran.code == 0 && ran.stderr.contains("3 of 4 are mapped already"), "{}", ran.stderr);
+    let before = mask("a");
+    let ran = fixture.run(&predict(&["--threshold", "0.99", "--resume", "--overlay"]));
+    assert!(ran.code == 0 && fixture.path("maps/a_overlay.png").is_file(), "{}", ran.stderr);
+    assert!(mask("a") == before);
+    write(&fixture.path("input/a.png"), &scene(7).0);
+    let error = fixture.error(1, &predict(&["--threshold", "0.99", "--resume"]));
+    assert!(error.contains("other files than input/a.png"), "{error}");
+    // the same weights by another path are the same weights
+    fs::copy(fixture.path("run/best.safetensors"), fixture.path("best.safetensors")).expect("copied");
+    let other = ["predict", "--model", "best.safetensors", "--input", "input/b.png", "--out", "maps", "--prob"];
+    let ran = fixture.run(&[&other[..], &["--threshold", "0.99", "--resume"]].concat());
+    assert!(ran.code == 0 && ran.stderr.contains("1 of 1"), "{}", ran.stderr);
+    // and what nothing is known of is nobody's
+    fs::remove_file(fixture.path("maps/.burn-rsmamba-predict.jsonl")).expect("a record");
+    let error = fixture.error(1, &predict(&["--threshold", "0.99", "--resume"]));
+    assert!(error.contains("nothing tells how maps/a_mask.png was made"), "{error}");
+}
+
+#[test]
+fn what_is_read_is_not_written() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    write(&fixture.path("scenes/s.png"), &scene(0).0);
+    write_label(&fixture.path("scenes/s_mask.png"), &scene(0).1);
+    let label = fs::read(fixture.path("scenes/s_mask.png")).expect("a label");
+    let own =
+        ["predict", "--model", "run", "--input", "scenes/s.png", "--labels", "scenes/s_mask.png", "--out", "scenes"];
+    for flags in [&[][..], &["--force"]] {
+        let error = fixture.error(2, &[&own[..], flags].concat());
+        assert!(error.contains("s_mask.png is to be read and would be written"), "{error}");
+        assert!(fs::read(fixture.path("scenes/s_mask.png")).expect("a label") == label);
+    }
+    // maps that lie beside their images are no images
+    fs::remove_file(fixture.path("scenes/s_mask.png")).expect("there");
+    write(&fixture.path("scenes/t.png"), &scene(1).0);
+    let beside = ["predict", "--model", "run", "--input", "scenes", "--out", "scenes", "--overlay"];
+    assert_eq!(fixture.run(&beside).stdout.lines().count(), 2);
+    let ran = fixture.run(&[&beside[..], &["--resume"]].concat());
+    assert!(ran.code == 0 && ran.stdout.is_empty() && ran.stderr.contains("2 of 2"), "{}", ran.stderr);
+    assert_eq!(files(&fixture.path("scenes")).len(), 6);
+    // nor is what lies beside images, where a pattern takes all
+    for name in ["s.pgw", "s.png.aux.xml", ".s.part"] {
+        fs::write(fixture.path("scenes").join(name), "no image").expect("written");
+    }
+    let ran = fixture.run(&["predict", "--model", "run", "--input", "scenes/*", "--out", "maps"]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (0, 2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("s.pgw beside it is not read"), "{}", ran.stderr);
+    let error = fixture.error(2, &["predict", "--model", "run", "--input", "scenes/*.pgw", "--out", "maps"]);
+    assert!(error.contains("no image matches"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written_is_told_before_anything_is_mapped() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    // a folder in the place of the record: root may write anywhere else
+    fs::create_dir_all(fixture.path("maps/.burn-rsmamba-predict.jsonl")).expect("made");
+    write(&fixture.path("a.png"), &scene(0).0);
+    let error = fixture.error(1, &["predict", "--model", "run", "--input", "a.png", "--out", "maps"]);
+    assert!(error.contains("cannot write maps/.burn-rsmamba-predict.jsonl"), "{error}");
+    assert!(!fixture.path("maps/a_mask.png").exists());
+}
+
+#[test]
+fn scenes_of_any_shape_are_mapped() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    for (width, height) in [(1, 1), (1, 70), (70, 1), (33, 2)] {
+        let name = format!("shapes/{width}x{height}.png");
+        write(&fixture.path(&name), &RgbImage::from_fn(width, height, |x, y| *scene(0).0.get_pixel(x % 64, y % 64)));
+    }
+    let ran = fixture.run(&["predict", "--model", "run", "--input", "shapes", "--out", "maps", "--overlap", "31"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for (width, height) in [(1, 1), (1, 70), (70, 1), (33, 2)] {
+        let mask = image::open(fixture.path(&format!("maps/{width}x{height}_mask.png"))).expect("a mask");
+        assert_eq!((mask.width(), mask.height()), (width, height));
+    }
+}
+
 #[test]
 fn a_limit_of_memory_chooses_the_window() {
     let fixture = Fixture::new();
@@ -229,6 +352,12 @@ fn a_limit_of_memory_chooses_the_window() {
     let ran = fixture.run(&predict("8GB"));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("windows of 1600 pixels, 400 shared"), "all of it fits: {}", ran.stderr);
+    // what is left to do does not choose others
+    write(&fixture.path("a.png"), &scene(0).0);
+    let both = ["predict", "--model", "run", "--input", "tall.png", "a.png", "--out", "maps", "--max-memory", "8GB"];
+    let ran = fixture.run(&[&both[..], &["--resume"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 of 2") && ran.stderr.contains("windows of 1600 pixels"), "{}", ran.stderr);
 }
 
 /// Three bands with a georeference, which only the encoder of the `tiff` crate writes here.

@@ -24,7 +24,7 @@ const ROW_BYTES: usize = 12;
 /// # Errors
 ///
 /// A usage error where not even a small window fits, or where memory cannot be measured.
-pub(super) fn windows(most: u64, jobs: &[&Job], mapper: &Mapper<'_>, args: &PredictArgs) -> Result<Windows, Failure> {
+pub(super) fn windows(most: u64, jobs: &[Job], mapper: &Mapper<'_>, args: &PredictArgs) -> Result<Windows, Failure> {
     if args.device != device::DEFAULT {
         return Err(Failure::usage("--max-memory knows the memory of the cpu only; give --window on a GPU"));
     }

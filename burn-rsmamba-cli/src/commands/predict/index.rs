@@ -45,7 +45,18 @@ pub(super) fn write(
     args: &PredictArgs,
 ) -> anyhow::Result<()> {
     let mapped = jobs.iter().filter(|job| !failed.iter().any(|(other, _)| std::ptr::eq(*job, *other)));
-    let places: Vec<Markup> = mapped.map(|job| place(job, mapper, args)).collect::<anyhow::Result<_>>()?;
+    // One that cannot be drawn must not take the others with it.
+    let drawn = |job: &Job| {
+        place(job, mapper, args).unwrap_or_else(|error| {
+            html! {
+                article {
+                    h2 { (name(&job.images[0])) }
+                    p.failed { "Mapped, but not shown: " (format!("{error:#}")) }
+                }
+            }
+        })
+    };
+    let places: Vec<Markup> = mapped.map(drawn).collect();
     let title = format!("{} of {} scenes mapped", places.len(), jobs.len());
     let body = html! {
         table {
@@ -105,8 +116,10 @@ fn place(job: &Job, mapper: &Mapper<'_>, args: &PredictArgs) -> anyhow::Result<M
                         tr { th { "Class " (class) " " span style=(swatch(class as u8)) {} } td { (percent(pixels)) } }
                     }
                 }
-                @if let Some(place) = &job.georeference {
+                @if let Some(place) = job.georeference.as_ref().filter(|place| !place.is_geographic()) {
                     tr { th { "Area" } td { (format!("{:.1}", mask.marked() as f64 * place.pixel_area())) " square units" } }
+                }
+                @if let Some(place) = &job.georeference {
                     tr {
                         th { "Reference system" }
                         td { @match place.epsg() { Some(code) => { "EPSG:" (code) } None => { "without an EPSG code" } } }

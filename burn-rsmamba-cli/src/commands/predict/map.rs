@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use anyhow::Context;
 use burn_rsmamba::inference::{SceneSource, Step};
 use burn_rsmamba::vector::Sieve;
-use burn_rsmamba_datasets::DatasetError;
+use burn_rsmamba_datasets::{DatasetError, GeoReference};
 
 use super::journal::{Journal, NO_DATA, Origin, Stamp};
 use super::labels::Label;
 use super::outputs::Outputs;
 use super::source::Source;
 use super::{Job, Report};
-use crate::cli::PredictArgs;
+use crate::cli::{MinArea, PredictArgs};
 use crate::error::Failure;
 use crate::mapping::Mapper;
 use crate::mask_file::Coding;
@@ -100,6 +100,7 @@ pub(super) fn map<'a>(
     fault::point();
     // As long as it is there, `--resume` makes what is missing.
     journal.remove();
+    outputs.forget_leftovers();
     let (image, mask, marked, objects) = (&job.images[0], &job.mask, tally.marked(), tally.objects);
     let classes = (classes > 1).then(|| tally.shares());
     Ok(Report { image, mask, width, height, marked, classes, objects, scores })
@@ -139,6 +140,12 @@ fn scored(job: &Job, label: &Label) -> anyhow::Result<Scored> {
 /// What takes away objects that are too small, if anything.
 fn sieve(job: &Job, args: &PredictArgs) -> Result<Option<Sieve>, Failure> {
     let Some(area) = args.objects.min_area else { return Ok(None) };
+    if matches!(area, MinArea::Units(_)) && job.georeference.as_ref().is_some_and(GeoReference::is_geographic) {
+        return Err(Failure::run(format!(
+            "the coordinates of {} are degrees, so square units say nothing of an area; give --min-area in pixels",
+            job.images[0].display()
+        )));
+    }
     let least = area.pixels(job.georeference.as_ref()).ok_or_else(|| {
         Failure::run(format!("{} has no georeference; give --min-area in pixels", job.images[0].display()))
     })?;

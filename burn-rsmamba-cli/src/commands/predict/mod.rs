@@ -2,24 +2,26 @@
 
 mod budget;
 mod index;
+mod inputs;
 mod journal;
 mod labels;
 mod map;
 mod outputs;
-mod settings;
+mod record;
 mod source;
 mod writer;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use burn_rsmamba::{ModelMeta, RsmModel, Task};
-use burn_rsmamba_datasets::{GeoReference, LabelRule, list_images};
+use burn_rsmamba_datasets::{GeoReference, LabelRule, RasterFile};
 use serde::Serialize;
 
+use self::inputs::stem;
 use self::labels::Label;
-use self::settings::Settings;
+use self::record::{Records, Settings, Standing};
 use super::{refuse_for_several_classes, windows};
 use crate::cli::PredictArgs;
 use crate::config::label_rule_of;
@@ -28,10 +30,12 @@ use crate::mapping::Mapper;
 use crate::output::print_json;
 use crate::progress::Progress;
 use crate::report::{Counts, Scored, Scores};
-use crate::{device, interrupt, mask_file, model_file};
+use crate::{device, interrupt, lock, mask_file, model_file};
 
 /// One place to map: an image a date, where it lies, and what is written.
 struct Job {
+    /// What the names of its outputs begin with.
+    stem: String,
     images: Vec<PathBuf>,
     georeference: Option<GeoReference>,
     mask: PathBuf,
@@ -116,24 +120,30 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
         sieve: None,
         device: &device,
     };
-    let mut to_map: Vec<&Job> = jobs.iter().collect();
-    if args.resume {
-        to_map.retain(|job| job.journal.exists() || !job.outputs().all(|path| path.exists()));
-        if to_map.len() < jobs.len() {
-            progress.info(format!("{} of {} are mapped already", jobs.len() - to_map.len(), jobs.len()));
-        }
-    }
+    let _lock = lock::folder(&args.out, "mapping to")?;
+    let mut records = Records::read(&args.out);
     if let Some(most) = args.max_memory {
-        mapper.windows = budget::windows(most, &to_map, &mapper, args)?;
+        // A run that goes on must not choose others because less is left to do, or less memory.
+        mapper.windows = match records.windows(&jobs).filter(|_| args.resume) {
+            Some(windows) => windows,
+            None => budget::windows(most, &jobs, &mapper, args)?,
+        };
     }
     progress.info(match classes {
         1 => format!("{}, threshold {}", mapper.windows, mapper.threshold),
         _ => format!("{}, the likeliest of {classes} classes", mapper.windows),
     });
     let settings = Settings::of(args, &mapper)?;
-    if args.resume {
-        settings.check(&args.out)?;
+    let mut to_map: Vec<&Job> = Vec::with_capacity(jobs.len());
+    for job in &jobs {
+        if !args.resume || records.standing(job, &settings)? == Standing::Open {
+            to_map.push(job);
+        }
     }
+    if to_map.len() < jobs.len() {
+        progress.info(format!("{} of {} are mapped already", jobs.len() - to_map.len(), jobs.len()));
+    }
+    records.begin(&to_map, &mapper, &settings)?;
     interrupt::install()?;
     let (mut failed, mut counts) = (Vec::new(), Counts::new(classes));
     for (index, &job) in to_map.iter().enumerate() {
@@ -145,11 +155,8 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
                 if let Some(scored) = &report.scores {
                     counts += &scored.counts;
                 }
+                records.finish(job)?;
                 print_json(&report)?;
-                // Of a single place the journal knows enough.
-                if jobs.len() > 1 {
-                    settings.write(&args.out)?;
-                }
             }
             Err(failure) if jobs.len() == 1 || interrupt::requested() => return Err(failure),
             Err(failure) => {
@@ -160,8 +167,13 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     }
     // Of those that were finished before, the files tell.
     for job in jobs.iter().filter(|job| !to_map.iter().any(|other| std::ptr::eq(*job, *other))) {
-        if let Some(label) = &job.label {
-            counts += &label.compare(&job.mask, 1)?.0;
+        match job.label.as_ref().map(|label| label.compare(&job.mask, 1)) {
+            Some(Ok((of_job, _))) => counts += &of_job,
+            Some(Err(error)) => {
+                progress.warn(format!("not scored: {error:#}"));
+                failed.push((job, format!("{error:#}")));
+            }
+            None => {}
         }
     }
     if counts.total() > 0 {
@@ -172,7 +184,6 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
         index::write(path, &jobs, &failed, &mapper, args)?;
     }
     if failed.is_empty() {
-        Settings::remove(&args.out);
         return Ok(());
     }
     let reasons: Vec<&str> = failed.iter().map(|(_, reason)| reason.as_str()).collect();
@@ -186,10 +197,10 @@ fn jobs(args: &PredictArgs, model: &RsmModel, meta: &ModelMeta) -> Result<Vec<Jo
     } else {
         label_rule_of(&args.model, meta, args.label_rule.as_ref(), args.ignore_index)?
     };
-    let first = list(&args.input)?;
+    let first = inputs::list(&args.input)?;
     let images: Vec<Vec<PathBuf>> = match (model.task(), &args.input2[..]) {
         (Task::Ss, []) => first.into_iter().map(|image| vec![image]).collect(),
-        (Task::Cd, [_, ..]) => pairs(args, first, list(&args.input2)?)?,
+        (Task::Cd, [_, ..]) => inputs::pairs(args, first, inputs::list(&args.input2)?)?,
         (Task::Ss, _) => {
             return Err(Failure::usage(format!(
                 "--input2 is for change detection, but {} is a model of task ss; leave it out",
@@ -203,7 +214,7 @@ fn jobs(args: &PredictArgs, model: &RsmModel, meta: &ModelMeta) -> Result<Vec<Jo
             )));
         }
     };
-    let labels = labels(args, &images)?;
+    let labels = inputs::labels(args, &images)?;
     let mut taken = BTreeSet::new();
     let mut jobs = Vec::with_capacity(images.len());
     for (images, label) in images.into_iter().zip(labels) {
@@ -211,7 +222,7 @@ fn jobs(args: &PredictArgs, model: &RsmModel, meta: &ModelMeta) -> Result<Vec<Jo
         let output = |kind: &str| args.out.join(format!("{stem}_{kind}"));
         let georeference = georeference(&images);
         let job = Job {
-            mask: args.out.join(mask_file::name(&stem, georeference.is_some())),
+            mask: args.out.join(mask_file::name(&stem, georeference.is_some() || is_giant(&images[0]))),
             prob: args.prob.then(|| output("prob.tif")),
             polygons: args.polygons.then(|| output("polygons.geojson")),
             overlay: args.overlay.then(|| output("overlay.png")),
@@ -224,6 +235,7 @@ fn jobs(args: &PredictArgs, model: &RsmModel, meta: &ModelMeta) -> Result<Vec<Jo
             journal: output("unfinished"),
             images,
             georeference,
+            stem: stem.clone(),
         };
         if !taken.insert(stem) {
             return Err(Failure::run(format!(
@@ -234,10 +246,35 @@ fn jobs(args: &PredictArgs, model: &RsmModel, meta: &ModelMeta) -> Result<Vec<Jo
         }
         jobs.push(job);
     }
+    refuse_inputs(&jobs)?;
     if !args.force && !args.resume {
         refuse_existing(&jobs)?;
     }
     Ok(jobs)
+}
+
+/// What is read must not be written, by whatever name: a label would be scored against itself.
+fn refuse_inputs(jobs: &[Job]) -> Outcome {
+    let read =
+        |job: &Job| job.images.iter().chain(job.label.as_ref().map(|label| &label.path)).cloned().collect::<Vec<_>>();
+    let inputs: BTreeSet<PathBuf> = jobs.iter().flat_map(read).filter_map(|path| path.canonicalize().ok()).collect();
+    let is_input = |path: &&PathBuf| path.canonicalize().is_ok_and(|path| inputs.contains(&path));
+    match jobs.iter().flat_map(Job::outputs).find(is_input) {
+        Some(path) => Err(Failure::usage(format!(
+            "{} is to be read and would be written as well; name another --out",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a mask of an image has more pixels than a PNG should: it can only be read back whole.
+fn is_giant(image: &Path) -> bool {
+    const MOST: u64 = 1 << 26;
+    let size = image::image_dimensions(image).map(|(width, height)| u64::from(width) * u64::from(height));
+    // What the `image` crate does not know is a TIFF, and opened without being decoded.
+    let size = size.or_else(|_| RasterFile::open(image).map(|file| file.width() as u64 * file.height() as u64));
+    size.is_ok_and(|pixels| pixels > MOST)
 }
 
 /// An interrupted run is told first: it may have finished other places.
@@ -255,86 +292,4 @@ fn refuse_existing(jobs: &[Job]) -> Outcome {
 /// The georeference of the first date; a file that cannot be opened is reported when it is mapped.
 fn georeference(images: &[PathBuf]) -> Option<GeoReference> {
     GeoReference::of_file(&images[0]).ok()?
-}
-
-/// Each image of the first date with that of the same name of the second.
-fn pairs(args: &PredictArgs, first: Vec<PathBuf>, second: Vec<PathBuf>) -> Result<Vec<Vec<PathBuf>>, Failure> {
-    let is_image = |paths: &[PathBuf]| paths.len() == 1 && paths[0].is_file();
-    match (is_image(&args.input), is_image(&args.input2)) {
-        (true, true) => return Ok(vec![first.into_iter().chain(second).collect()]),
-        (false, false) => {}
-        _ => return Err(Failure::usage("--input and --input2 must both be one image, or both be several or folders")),
-    }
-    let mut by_stem: BTreeMap<String, PathBuf> = second.into_iter().map(|path| (stem(&path), path)).collect();
-    let mut pairs = Vec::with_capacity(first.len());
-    for image in first {
-        let Some(partner) = by_stem.remove(&stem(&image)) else {
-            return Err(Failure::run(format!(
-                "{} has no image of the same name in {}; add it, or take the first one away",
-                image.display(),
-                spell(&args.input2)
-            )));
-        };
-        pairs.push(vec![image, partner]);
-    }
-    if let Some(image) = by_stem.values().next() {
-        return Err(Failure::run(format!(
-            "{} has no image of the same name in {}; add it, or take the second one away",
-            image.display(),
-            spell(&args.input)
-        )));
-    }
-    Ok(pairs)
-}
-
-/// The label of each place, where labels are given.
-fn labels(args: &PredictArgs, images: &[Vec<PathBuf>]) -> Result<Vec<Option<PathBuf>>, Failure> {
-    if args.labels.is_empty() {
-        return Ok(vec![None; images.len()]);
-    }
-    let labels = list(&args.labels)?;
-    if let ([_], [label]) = (images, &labels[..]) {
-        return Ok(vec![Some(label.clone())]);
-    }
-    let mut by_stem: BTreeMap<String, PathBuf> = labels.into_iter().map(|path| (stem(&path), path)).collect();
-    let label = |images: &Vec<PathBuf>| {
-        by_stem.remove(&stem(&images[0])).map(Some).ok_or_else(|| {
-            Failure::run(format!(
-                "{} has no label of the same name in {}; add it, or leave --labels out",
-                images[0].display(),
-                spell(&args.labels)
-            ))
-        })
-    };
-    images.iter().map(label).collect()
-}
-
-/// The images of these files, folders and patterns.
-fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    let mut images = Vec::new();
-    for path in paths {
-        for path in expand(path)? {
-            images.extend(list_images(&path)?);
-        }
-    }
-    Ok(images)
-}
-
-/// What a pattern stands for, where the shell left that to us, as those of Windows do.
-fn expand(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let Some(pattern) = path.to_str().filter(|text| text.contains(['*', '?', '[']) && !path.exists()) else {
-        return Ok(vec![path.to_owned()]);
-    };
-    let refuse = |why: String| Failure::usage(format!("{pattern}: {why}; give files, folders or another pattern"));
-    let found = glob::glob(pattern).map_err(|error| refuse(error.msg.into()))?;
-    let found: Vec<PathBuf> = found.collect::<Result<_, _>>().map_err(|error| refuse(error.to_string()))?;
-    if found.is_empty() { Err(refuse("no file matches this pattern".into())) } else { Ok(found) }
-}
-
-fn spell(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -107,6 +107,15 @@ impl<'a> Outputs<'a> {
         }
     }
 
+    /// Takes away what an earlier run left of files that this one did not write.
+    pub(super) fn forget_leftovers(&self) {
+        for kind in ["mask.png", "mask.tif", "prob.tif", "polygons.geojson"] {
+            let path = self.job.mask.with_file_name(format!("{}_{kind}", self.job.stem));
+            // There is none but after a run that was killed.
+            let _ = std::fs::remove_file(partial(&path));
+        }
+    }
+
     fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         std::iter::once(&self.job.mask).chain(&self.job.polygons).chain(&self.job.prob)
     }
