@@ -24,23 +24,9 @@ pub(crate) struct Mapper<'a> {
 }
 
 impl Mapper<'_> {
-    /// The class of each pixel, from the probabilities `[classes, pixels]` of a [`Predictor`]: with one class 1 from the threshold on
-    /// and else 0, with several the likeliest, of equals the first.
+    /// The class of each pixel, from the probabilities `[classes, pixels]` of a [`Predictor`].
     pub(crate) fn found(&self, probabilities: &[f32]) -> Vec<u8> {
-        let classes = self.model.classes();
-        if classes == 1 {
-            return probabilities.iter().map(|&value| u8::from(value >= self.threshold)).collect();
-        }
-        let pixels = probabilities.len() / classes;
-        let mut likeliest = vec![(0, f32::NEG_INFINITY); pixels];
-        for (class, values) in (0..).zip(probabilities.chunks_exact(pixels)) {
-            for (best, &value) in likeliest.iter_mut().zip(values) {
-                if value > best.1 {
-                    *best = (class, value);
-                }
-            }
-        }
-        likeliest.into_iter().map(|(class, _)| class).collect()
+        self.predictor().classes(probabilities, self.threshold)
     }
 
     /// The library's side of it.

@@ -27,6 +27,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let device = Device::flex();
     let (model, meta) = weights::load(Path::new(&model), &device)?;
+    if model.classes() > 1 {
+        return Err("this example is for weights of one class".into());
+    }
     let planes = if images.is_empty() { demo_scene(meta.config.task) } else { read(&images)? };
     let views: Vec<ImageView<'_>> = planes
         .iter()

@@ -16,12 +16,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let device = Device::flex();
     let (model, meta) = weights::load(file.as_ref(), &device)?;
-    if model.classes() > 1 {
-        return Err(
-            "these weights tell several classes apart: predict gives [classes, H, W], take the likeliest of each pixel"
-                .into(),
-        );
-    }
     if meta.downsample.get() > 1 {
         return Err(format!("these weights are for images made {} times smaller first", meta.downsample).into());
     }
@@ -30,9 +24,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let data: Vec<f32> = (0..3).flat_map(|band| image.pixels().map(move |pixel| pixel[band])).collect();
     let view = ImageView { bands: 3, height, width, data: &data };
 
-    let probabilities = Predictor::new(&model, &meta, &device).predict(&[view])?;
+    let predictor = Predictor::new(&model, &meta, &device);
+    let probabilities = predictor.predict(&[view])?;
 
-    let mask = probabilities.iter().map(|&p| if p >= meta.threshold { 255 } else { 0 }).collect();
+    // white where something is marked; of several classes their indices
+    let mut mask = predictor.classes(&probabilities, meta.threshold);
+    if model.classes() == 1 {
+        mask.iter_mut().for_each(|pixel| *pixel *= 255);
+    }
     image::GrayImage::from_raw(width as u32, height as u32, mask).expect("a value a pixel").save(output)?;
     Ok(())
 }

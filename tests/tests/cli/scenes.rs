@@ -362,15 +362,64 @@ fn a_limit_of_memory_chooses_the_window() {
 
 /// Three bands with a georeference, which only the encoder of the `tiff` crate writes here.
 fn write_geotiff(path: &Path, picture: &RgbImage, x: f64, pixel: f64, epsg: u16) {
+    write_with_keys(path, picture, x, pixel, [1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, epsg]);
+}
+
+/// The same with other keys; 9 stands for no data.
+fn write_with_keys(path: &Path, picture: &RgbImage, x: f64, pixel: f64, keys: [u16; 12]) {
     let mut encoder = tiff::encoder::TiffEncoder::new(fs::File::create(path).expect("made")).expect("an encoder");
     let (width, height) = picture.dimensions();
     let mut image = encoder.new_image::<tiff::encoder::colortype::RGB8>(width, height).expect("an image");
     let directory = image.encoder();
     directory.write_tag(Tag::ModelPixelScaleTag, &[pixel, pixel, 0.0][..]).expect("written");
     directory.write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, x, 5_900_000.0, 0.0][..]).expect("written");
-    let keys = [1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, epsg];
+    directory.write_tag(Tag::GdalNodata, "9").expect("written");
     directory.write_tag(Tag::GeoKeyDirectoryTag, &keys[..]).expect("written");
     image.write_data(picture.as_raw()).expect("written");
+}
+
+/// GDAL is the judge, where Python has rasterio.
+#[test]
+fn gdal_finds_the_maps_where_the_scene_is() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let mut picture = tall();
+    for (x, y) in (0..64).flat_map(|x| (700..900).map(move |y| (x, y))) {
+        picture.put_pixel(x, y, image::Rgb([9, 9, 9]));
+    }
+    write_geotiff(&fixture.path("scene.tif"), &picture, 399_960.0, 0.5, 32633);
+    let predict = ["predict", "--model", "run", "--input", "scene.tif", "--prob", "--polygons", "--out"];
+    fixture.json(&[&predict[..], &["first"]].concat());
+    let threshold = halving_threshold(&fixture.path("first/scene_prob.tif"));
+    let report = fixture.json(&[&predict[..], &["maps", "--threshold", &threshold]].concat());
+    let maps =
+        ["mask.tif", "prob.tif", "polygons.geojson"].map(|name| fixture.path("maps").join(format!("scene_{name}")));
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
+    let has_rasterio = std::process::Command::new(&python).args(["-c", "import rasterio"]).output();
+    if !has_rasterio.is_ok_and(|output| output.status.success()) {
+        use std::io::Write;
+        std::io::stderr().write_all(b"skipped: Python has no rasterio, GDAL is not asked\n").expect("stderr");
+        return;
+    }
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/judge_maps.py");
+    let mut judge = std::process::Command::new(&python);
+    let output = judge.arg(tool).arg(fixture.path("scene.tif")).args(maps).arg(&threshold).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), format!("{} polygons", report["objects"]));
+}
+
+#[test]
+fn an_area_in_degrees_is_refused() {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let keys = [1, 1, 0, 2, 1024, 0, 1, 2, 2048, 0, 1, 4326];
+    write_with_keys(&fixture.path("degrees.tif"), &scene(0).0, 11.0, 1e-5, keys);
+    let predict = ["predict", "--model", "run", "--input", "degrees.tif", "--out", "maps", "--min-area"];
+    let error = fixture.error(1, &[&predict[..], &["25u2"]].concat());
+    assert!(error.contains("degrees.tif are degrees") && error.contains("in pixels"), "{error}");
+    assert_eq!(fixture.run(&[&predict[..], &["25"]].concat()).code, 0);
 }
 
 #[test]
