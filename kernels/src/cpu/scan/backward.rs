@@ -8,7 +8,7 @@ use super::{
     gradient::{Sums, together},
     segment::{BlockWalk, Segment},
 };
-use crate::cpu::{lanes::lanes, memory::zeros, shared::SharedSlice};
+use crate::cpu::{lanes::lanes, memory::room, shared::SharedSlice};
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 use rayon::prelude::*;
 
@@ -33,6 +33,8 @@ pub(super) struct Sequences<'a> {
     pub(super) dy: &'a [f32],
     pub(super) du: Option<SharedSlice<'a>>,
     pub(super) ddelta: Option<SharedSlice<'a>>,
+    /// Whether `du` holds values to add to.
+    pub(super) add: bool,
 }
 
 /// Gradients of one block's parameters, flat with lanes last.
@@ -58,7 +60,7 @@ impl BlockGradients {
     }
 }
 
-/// Row gradients of some groups, one sum a `(batch, group)` and segment: `[batch][groups][segments][length][row]`.
+/// Row gradients of some groups, written anew by every [`backward`]; one sum a `(batch, group)` and segment: `[batch][groups][segments][length][row]`.
 pub(super) struct RowSums {
     values: Vec<f32>,
     segments: usize,
@@ -71,7 +73,7 @@ impl RowSums {
     pub(super) fn new(extent: &Extent, lanes: usize, groups: usize, wanted: bool) -> Self {
         let (segments, _) = segments(extent, lanes);
         let size = if wanted { extent.length * extent.row() } else { 0 };
-        Self { values: zeros(extent.batch * groups * segments * size), segments, size }
+        Self { values: room(extent.batch * groups * segments * size), segments, size }
     }
 
     /// The row of one position, summed over the segments of the `index`-th `(batch, group)`.
@@ -101,12 +103,13 @@ pub(super) fn backward<O: Operands>(
     let blocks = extent.blocks(lanes);
     let (segments, per_segment) = segments(&extent, lanes);
     let (size, wanted) = (rows.size, rows.size > 0);
-    let rows = SharedSlice::new(&mut rows.values);
-    (0..extent.batch * groups.len() * segments)
+    rows.values.clear();
+    let values = SharedSlice::of_capacity(&mut rows.values);
+    let found = (0..extent.batch * groups.len() * segments)
         .into_par_iter()
         .map(|task| {
-            // SAFETY: every task has a segment of its own.
-            let rows = unsafe { rows.range(task * size, size) };
+            // Every task has a segment of its own.
+            let rows = (values, task * size);
             let (index, segment) = (task / segments, task % segments);
             let (batch, (group, sequences)) = (index / groups.len(), groups[index % groups.len()]);
             let range = segment * per_segment..blocks.min((segment + 1) * per_segment);
@@ -128,7 +131,12 @@ pub(super) fn backward<O: Operands>(
             }
         })
         .flatten_iter()
-        .collect()
+        .collect();
+    if wanted {
+        // SAFETY: every walk writes the rows of all its tiles.
+        unsafe { rows.values.set_len(extent.batch * groups.len() * segments * size) };
+    }
+    found
 }
 
 /// The backward walk of one segment: all its blocks together, so that the row gradients are summed in cache.
@@ -138,8 +146,8 @@ struct BackwardWalk<'a, O, const ROWS: bool, const DECAY: bool> {
     blocks: Vec<Block>,
     /// What the forward pass left; without it the walk finds its checkpoints itself.
     kept: Option<&'a Checkpoints>,
-    /// Row gradients of the segment, `[length][row]`.
-    rows: &'a mut [f32],
+    /// Where row gradients go, and where there those of this segment begin, `[length][row]`.
+    rows: (SharedSlice<'a>, usize),
 }
 
 impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk<'_, O, ROWS, DECAY> {
@@ -147,7 +155,7 @@ impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { operands, sequences, blocks, kept, rows: row_sums } = self;
+        let Self { operands, sequences, blocks, kept, rows: (row_sums, first_row) } = self;
         let extent = operands.extent();
         let (states, rank, row) = (extent.states, extent.rank, extent.row());
         let mut buffers = Buffers::new(simd, &extent);
@@ -160,6 +168,7 @@ impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk
             walks.push(BlockWalk::new(simd, operands, block, kept, &mut buffers));
             sums.push(Sums::new(simd, &extent));
         }
+        let mut tile_rows = vec![0.0; if ROWS { TILE * row } else { 0 }];
         let mut segment = Segment::new(simd, operands, sequences, ROWS);
         let mut slices = vec![operands.u().as_ptr(), sequences.dy.as_ptr()];
         slices.extend([sequences.du, sequences.ddelta].iter().flatten().map(SharedSlice::address));
@@ -183,29 +192,45 @@ impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk
                 segment.tile::<1, ROWS, DECAY>(simd, index, rows, walks, sums);
             }
             if ROWS {
-                segment.take_rows(simd, &mut row_sums[start * row..][..steps * row]);
+                let sums = &mut tile_rows[..steps * row];
+                segment.take_rows(simd, sums);
+                row_sums.write(first_row + start * row, sums);
             }
         }
         blocks.into_iter().zip(sums).map(|(block, sums)| BlockGradients::new(block, &sums)).collect()
     }
 }
 
+/// Parameters that are worth a task.
+const PARAMETERS: usize = 1 << 14;
+
 /// Adds the parameter gradients of all blocks, in order, into `[groups * channels, columns]`.
 pub(super) fn sum_parameters(
     extent: &Extent,
     columns: usize,
     blocks: &[BlockGradients],
-    of: impl Fn(&BlockGradients) -> &[f32],
+    of: impl Fn(&BlockGradients) -> &[f32] + Sync,
 ) -> Vec<f32> {
     let mut out = vec![0.0; extent.groups * extent.channels * columns];
+    let Some(lanes) = blocks.first().map(|gradients| gradients.block.lanes) else { return out };
+    // Blocks of the same channels, one a map, in the order of the maps; those of other channels are added on another thread.
+    let mut of_channels = vec![Vec::new(); extent.groups * extent.blocks(lanes)];
     for gradients in blocks {
-        let values = of(gradients);
-        let lanes = values.len() / columns.max(1);
-        for (lane, channel) in gradients.block.channels(extent).enumerate() {
-            for column in 0..columns {
-                out[channel * columns + column] += values[column * lanes + lane];
+        let Block { group, channel, .. } = gradients.block;
+        of_channels[group * extent.blocks(lanes) + channel / lanes].push(gradients);
+    }
+    let shared = SharedSlice::new(&mut out);
+    of_channels.into_par_iter().with_min_len(PARAMETERS.div_ceil(lanes * columns.max(1))).for_each(|blocks| {
+        for gradients in blocks {
+            let (values, channels) = (of(gradients), gradients.block.channels(extent));
+            // SAFETY: blocks of other channels have other rows.
+            let rows = unsafe { shared.range(channels.start * columns, channels.len() * columns) };
+            for (lane, row) in rows.chunks_exact_mut(columns.max(1)).enumerate() {
+                for (sum, &value) in row.iter_mut().zip(values[lane..].iter().step_by(lanes)) {
+                    *sum += value;
+                }
             }
         }
-    }
+    });
     out
 }

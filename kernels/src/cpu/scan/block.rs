@@ -90,8 +90,8 @@ pub(super) trait Operands: Sync {
     fn prefetch(&self, blocks: &[Block], steps: Range<usize>, slices: &[*const f32]);
     /// Reads the steps from `start` on of a slice laid out as `u`.
     fn load<S: Simd>(&self, simd: S, from: &[f32], block: Block, start: usize, to: &mut [S::f32s]);
-    /// Leaves the steps from `start` on in a slice laid out as `u`; directions of one map add up.
-    fn store<S: Simd>(&self, simd: S, block: Block, start: usize, from: &[S::f32s], to: SharedSlice<'_>);
+    /// Leaves the steps from `start` on in a slice laid out as `u`; where `add`, they are added to what is there.
+    fn store<S: Simd>(&self, simd: S, block: Block, start: usize, from: &[S::f32s], to: SharedSlice<'_>, add: bool);
 }
 
 /// Parameters of a block in lanes.

@@ -22,6 +22,8 @@ pub(super) struct ForwardWalk<'a, O> {
     pub(super) operands: &'a O,
     pub(super) blocks: Vec<Block>,
     pub(super) out: SharedSlice<'a>,
+    /// Whether `out` holds values to add to.
+    pub(super) add: bool,
     pub(super) checkpoints: Option<&'a Recorder<'a>>,
 }
 
@@ -30,7 +32,7 @@ impl<O: Operands> WithSimd for ForwardWalk<'_, O> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { operands, blocks, out, checkpoints } = self;
+        let Self { operands, blocks, out, add, checkpoints } = self;
         let extent = operands.extent();
         let mut buffers = Buffers::new(simd, &extent);
         let mut parameters = Vec::with_capacity(blocks.len());
@@ -60,7 +62,7 @@ impl<O: Operands> WithSimd for ForwardWalk<'_, O> {
                     y[step] = simd.mul_f32s(parameters.skip, tile.u[step]);
                 }
                 tile.forward::<true>(simd, state, y);
-                operands.store(simd, block, start, &y[..steps], out);
+                operands.store(simd, block, start, &y[..steps], out, add);
             }
         }
         states.iter().map(|state| bytemuck::cast_slice(state).to_vec()).collect()

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::cpu::{
     lanes::{lanes, load},
-    memory::zeros,
+    memory::room,
     shared::SharedSlice,
 };
 use crate::definition::{Directions, OmniGradients, OmniInputs, OmniNeeds, OmniShape, ScanError};
@@ -101,10 +101,17 @@ impl Operands for Omni<'_> {
     }
 
     #[inline(always)]
-    fn store<S: Simd>(&self, simd: S, block: Block, start: usize, from: &[S::f32s], to: SharedSlice<'_>) {
+    fn store<S: Simd>(&self, simd: S, block: Block, start: usize, from: &[S::f32s], to: SharedSlice<'_>, add: bool) {
         // Several pixels at a time, all read before the first is written: pixels of a column often lie a multiple of
         // 4 KiB apart, and there a load waits for the store before it as if both meant the same address.
         const TOGETHER: usize = 8;
+        if !add {
+            let values: &[f32] = bytemuck::cast_slice(from);
+            for (values, pixel) in values.chunks_exact(S::F32_LANES).zip(self.pixels(block, start)) {
+                to.write(pixel * self.shape.channels + block.channel, &values[..block.channels]);
+            }
+            return;
+        }
         let full = block.channels == S::F32_LANES;
         let mut pixels = [0; TOGETHER];
         let mut sums = [simd.splat_f32s(0.0); TOGETHER];
@@ -197,10 +204,12 @@ fn walk(arch: Arch, omni: &Omni<'_>, checkpoints: Option<&Recorder<'_>>) -> Vec<
         for group in part * directions / parts..(part + 1) * directions / parts {
             let block = |index| Block::new(&extent, lanes, task / tasks, group, index);
             let blocks = range.clone().map(block).collect();
-            arch.dispatch(ForwardWalk { operands: omni, blocks, out: outputs[part], checkpoints });
+            let add = group > part * directions / parts;
+            arch.dispatch(ForwardWalk { operands: omni, blocks, out: outputs[part], add, checkpoints });
         }
     });
-    parts::sum(maps)
+    // SAFETY: the first direction of every part has written all pixels and channels.
+    unsafe { parts::sum(maps, shape.map_len()) }
 }
 
 /// Gradients of [`omni_selective_scan`] for the output gradient `dy [B, H, W, D]`.
@@ -254,24 +263,29 @@ pub(super) fn backward_of(
     let parts = parts::parts(directions, shape.batch * segments);
     let mut maps = parts::maps(if needs.u { parts } else { 0 }, shape.map_len());
     let outputs = parts::outputs(&mut maps);
-    let mut dprojection = needs.projection.then(|| zeros(inputs.projection.len()));
+    let mut dprojection = needs.projection.then(|| room(inputs.projection.len()));
     let mut rows = RowSums::new(&extent, lanes(arch), parts, needs.projection);
     let mut blocks = Vec::new();
     // Every part works on one of its directions at a time, which keeps the order of the additions at a pixel.
     for round in 0..directions / parts {
         let group = |part: usize| {
-            let sequences = Sequences { dy, du: outputs.get(part).copied(), ddelta: None };
+            let sequences = Sequences { dy, du: outputs.get(part).copied(), ddelta: None, add: round > 0 };
             (part * directions / parts + round, sequences)
         };
         let groups: Vec<_> = (0..parts).map(group).collect();
         blocks.extend(backward(arch, &omni, &groups, checkpoints, &mut rows, needs.a));
         if let Some(out) = &mut dprojection {
-            store_rows(&omni, &groups, &rows, SharedSlice::new(out));
+            store_rows(&omni, &groups, &rows, SharedSlice::of_capacity(out));
         }
+    }
+    if let Some(out) = &mut dprojection {
+        // SAFETY: every direction has stored the rows of all pixels.
+        unsafe { out.set_len(inputs.projection.len()) };
     }
     let blocks = &blocks;
     Ok(OmniGradients {
-        u: needs.u.then(|| parts::sum(maps)),
+        // SAFETY: the first direction of every part has written all pixels and channels.
+        u: needs.u.then(|| unsafe { parts::sum(maps, shape.map_len()) }),
         projection: dprojection,
         dt_weight: needs.dt_weight.then(|| sum_parameters(&extent, shape.rank, blocks, |block| &block.dt_weight)),
         a: needs.a.then(|| sum_parameters(&extent, shape.states, blocks, |block| &block.a)),
@@ -290,10 +304,11 @@ fn store_rows(omni: &Omni<'_>, groups: &[(usize, Sequences<'_>)], rows: &RowSums
         let (index, start) = (task / chunks, task % chunks * CHUNK);
         let (batch, group) = (index / groups.len(), groups[index % groups.len()].0);
         let block = Block { batch, group, channel: 0, channels: 0, lanes: 1 };
+        let mut sum = vec![0.0; row];
         for (position, pixel) in (start..length.min(start + CHUNK)).zip(omni.pixels(block, start)) {
-            // SAFETY: a direction visits each pixel of a map once, and directions and maps are apart.
-            let out = unsafe { out.range((pixel * directions + group) * row, row) };
-            rows.sum_row(index, position, out);
+            rows.sum_row(index, position, &mut sum);
+            // A direction visits each pixel of a map once, and directions and maps are apart.
+            out.write((pixel * directions + group) * row, &sum);
         }
     });
 }

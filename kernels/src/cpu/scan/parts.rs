@@ -3,7 +3,7 @@
 //! Directions meet at every pixel. One task that walks all of them keeps the order of the additions, but few channels then
 //! give few tasks. So the directions are cut into parts, each adding into a map of its own; the maps are summed in order.
 
-use crate::cpu::{memory::zeros, shared::SharedSlice};
+use crate::cpu::{memory::room, shared::SharedSlice};
 use rayon::prelude::*;
 
 /// Tasks that are enough to keep the cores busy; parts are made until there are so many.
@@ -22,19 +22,27 @@ pub(super) fn parts(directions: usize, tasks: usize) -> usize {
     parts
 }
 
-/// One map of `len` zeros a part.
+/// A map a part, with room for `len` values.
 pub(super) fn maps(parts: usize, len: usize) -> Vec<Vec<f32>> {
-    (0..parts).map(|_| zeros(len)).collect()
+    (0..parts).map(|_| room(len)).collect()
 }
 
 /// The maps as outputs.
 pub(super) fn outputs(maps: &mut [Vec<f32>]) -> Vec<SharedSlice<'_>> {
-    maps.iter_mut().map(|map| SharedSlice::new(map)).collect()
+    maps.iter_mut().map(SharedSlice::of_capacity).collect()
 }
 
 /// Adds all maps, in order, to the first.
-pub(super) fn sum(maps: Vec<Vec<f32>>) -> Vec<f32> {
+///
+/// # Safety
+///
+/// The first `len` values of all maps have been written.
+pub(super) unsafe fn sum(mut maps: Vec<Vec<f32>>, len: usize) -> Vec<f32> {
     const CHUNK: usize = 1 << 14;
+    for map in &mut maps {
+        // SAFETY: the caller has written them, and `maps` made room for them.
+        unsafe { map.set_len(len) };
+    }
     let mut maps = maps.into_iter();
     let mut total = maps.next().expect("at least one map");
     let others: Vec<_> = maps.collect();

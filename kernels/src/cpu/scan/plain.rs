@@ -92,7 +92,7 @@ impl Operands for Plain<'_> {
     }
 
     #[inline(always)]
-    fn store<S: Simd>(&self, _: S, block: Block, start: usize, from: &[S::f32s], to: SharedSlice<'_>) {
+    fn store<S: Simd>(&self, _: S, block: Block, start: usize, from: &[S::f32s], to: SharedSlice<'_>, _: bool) {
         let values: &[f32] = bytemuck::cast_slice(from);
         for lane in 0..block.channels {
             // SAFETY: a block is walked by one task at a time and blocks have no channel in common.
@@ -123,8 +123,13 @@ pub fn selective_scan(shape: ScanShape, inputs: &ScanInputs<'_, f32>) -> Result<
     (0..shape.batch * shape.groups * blocks).into_par_iter().for_each(|task| {
         let (row, index) = (task / blocks, task % blocks);
         let block = Block::new(&plain.extent(), lanes, row / shape.groups, row % shape.groups, index);
-        let state =
-            &arch.dispatch(ForwardWalk { operands: &plain, blocks: vec![block], out: y_out, checkpoints: None })[0];
+        let state = &arch.dispatch(ForwardWalk {
+            operands: &plain,
+            blocks: vec![block],
+            out: y_out,
+            add: false,
+            checkpoints: None,
+        })[0];
         for lane in 0..block.channels {
             let row = plain.sequence(block, lane) / shape.length;
             // SAFETY: one task a block, and blocks have no channel in common.
@@ -159,6 +164,7 @@ pub fn selective_scan_backward(
         dy,
         du: du.as_deref_mut().map(SharedSlice::new),
         ddelta: ddelta.as_deref_mut().map(SharedSlice::new),
+        add: false,
     };
     let wanted = needs.b || needs.c;
     let (arch, extent) = (Arch::new(), plain.extent());

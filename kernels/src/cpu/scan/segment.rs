@@ -87,10 +87,10 @@ impl<'a, O: Operands, S: Simd> Segment<'a, O, S> {
                 low_gradient(simd, dx, &walk.weight_rows, low);
             }
             if let Some(out) = sequences.du {
-                operands.store(simd, walk.block, start, du, out);
+                operands.store(simd, walk.block, start, du, out, sequences.add);
             }
             if let Some(out) = sequences.ddelta {
-                operands.store(simd, walk.block, start, dx, out);
+                operands.store(simd, walk.block, start, dx, out, false);
             }
         }
     }
