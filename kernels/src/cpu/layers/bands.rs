@@ -1,9 +1,9 @@
 //! Bands of rows for the cores, memory for outputs, and rows in SIMD lanes.
 
-use crate::cpu::memory::ask_for_large_pages;
+use crate::cpu::{memory::ask_for_large_pages, shared::SharedSlice};
 use pulp::Simd;
 use rayon::prelude::*;
-use std::{marker::PhantomData, ops::Range};
+use std::ops::Range;
 
 /// Values that are worth a task of their own.
 const TASK: usize = 1 << 14;
@@ -37,23 +37,14 @@ pub(super) fn total<'a>(bands: impl Iterator<Item = &'a [f32]>, columns: usize) 
 /// Memory of an output that several tasks write.
 ///
 /// Zeroing all of it first would cost a pass through memory, so each part is zeroed when it is taken, in the cache.
-pub(crate) struct Fresh<'a> {
-    start: *mut f32,
-    len: usize,
-    lifetime: PhantomData<&'a mut Vec<f32>>,
-}
-
-// SAFETY: access goes through `part`, whose contract forbids overlapping parts at the same time.
-unsafe impl Send for Fresh<'_> {}
-// SAFETY: as above.
-unsafe impl Sync for Fresh<'_> {}
+pub(crate) struct Fresh<'a>(SharedSlice<'a>);
 
 impl<'a> Fresh<'a> {
     /// Makes room for `len` values in an empty vector; [`Vec::set_len`] is left to the caller.
     pub(crate) fn new(values: &'a mut Vec<f32>, len: usize) -> Self {
         values.reserve_exact(len);
         ask_for_large_pages(values.as_mut_ptr(), len);
-        Self { start: values.as_mut_ptr(), len, lifetime: PhantomData }
+        Self(SharedSlice::of_capacity(values))
     }
 
     /// The values `from..from + len`, all zero.
@@ -64,13 +55,8 @@ impl<'a> Fresh<'a> {
     #[inline(always)]
     #[expect(clippy::mut_from_ref, reason = "the caller keeps parts disjoint")]
     pub(crate) unsafe fn part(&self, from: usize, len: usize) -> &mut [f32] {
-        assert!(from + len <= self.len, "part {from}..{} of {} values", from + len, self.len);
-        // SAFETY: in bounds by the assertion, initialised here, disjoint by the caller's promise.
-        unsafe {
-            let start = self.start.add(from);
-            start.write_bytes(0, len);
-            std::slice::from_raw_parts_mut(start, len)
-        }
+        // SAFETY: disjoint by the caller's promise.
+        unsafe { self.0.zeroed(from, len) }
     }
 }
 

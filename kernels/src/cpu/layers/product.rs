@@ -60,10 +60,14 @@ impl<'a> Matrix<'a> {
                 }
                 for (r, tile) in tile[..rows].iter().enumerate() {
                     let at = (row + r) * self.columns + column;
-                    if columns == SIDE {
-                        shared.write(at, tile);
-                    } else {
-                        shared.write(at, &tile[..columns]);
+                    // SAFETY: bands are disjoint, and a task writes its tiles one after the other.
+                    unsafe {
+                        // the length of a whole tile is known when this is compiled
+                        if columns == SIDE {
+                            shared.write(at, tile);
+                        } else {
+                            shared.write(at, &tile[..columns]);
+                        }
                     }
                 }
             }
@@ -257,7 +261,8 @@ impl Block {
             match start {
                 Start::Zero => return false,
                 Start::Residual { matrix, bias, scale } => {
-                    out.write(at, &matrix[at..][..self.columns]);
+                    // SAFETY: blocks are disjoint.
+                    unsafe { out.write(at, &matrix[at..][..self.columns]) };
                     if let Some(bias) = bias {
                         let factor = scale.map_or(1.0, |scale| scale[row / (rows / scale.len())]);
                         // SAFETY: written above, and blocks are disjoint.

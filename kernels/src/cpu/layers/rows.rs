@@ -63,7 +63,7 @@ impl<'a> Rows<'a> {
 }
 
 /// Rows of a matrix to write, from several tasks at once.
-#[derive(Clone, Copy)]
+#[derive(Debug)]
 pub struct RowsMut<'a> {
     values: SharedSlice<'a>,
     from: usize,
@@ -117,7 +117,7 @@ impl<'a> RowsMut<'a> {
     #[inline(always)]
     #[expect(clippy::mut_from_ref, reason = "the caller keeps rows disjoint")]
     pub(crate) unsafe fn row(&self, index: usize) -> &mut [f32] {
-        // SAFETY: rows do not overlap, and the caller takes each only once at a time.
+        // SAFETY: all is of a slice, rows do not overlap, and the caller takes each only once at a time.
         unsafe { self.values.range(index * self.stride + self.from, self.columns) }
     }
 }

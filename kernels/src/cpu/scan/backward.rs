@@ -108,7 +108,6 @@ pub(super) fn backward<O: Operands>(
     let found = (0..extent.batch * groups.len() * segments)
         .into_par_iter()
         .map(|task| {
-            // Every task has a segment of its own.
             let rows = (values, task * size);
             let (index, segment) = (task / segments, task % segments);
             let (batch, (group, sequences)) = (index / groups.len(), groups[index % groups.len()]);
@@ -194,7 +193,8 @@ impl<O: Operands, const ROWS: bool, const DECAY: bool> WithSimd for BackwardWalk
             if ROWS {
                 let sums = &mut tile_rows[..steps * row];
                 segment.take_rows(simd, sums);
-                row_sums.write(first_row + start * row, sums);
+                // SAFETY: every walk has a segment of its own.
+                unsafe { row_sums.write(first_row + start * row, sums) };
             }
         }
         blocks.into_iter().zip(sums).map(|(block, sums)| BlockGradients::new(block, &sums)).collect()

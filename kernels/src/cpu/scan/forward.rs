@@ -55,7 +55,8 @@ impl<O: Operands> WithSimd for ForwardWalk<'_, O> {
             }
             for ((&block, parameters), state) in blocks.iter().zip(&parameters).zip(&mut states) {
                 if let Some(checkpoints) = checkpoints {
-                    checkpoints.write(block, index, bytemuck::cast_slice(state));
+                    // SAFETY: blocks are handed out to walks, each to one.
+                    unsafe { checkpoints.write(block, index, bytemuck::cast_slice(state)) };
                 }
                 let tile = buffers.lanes.load::<false>(simd, operands, block, parameters, start, rows);
                 for step in 0..steps {

@@ -108,7 +108,8 @@ impl Operands for Omni<'_> {
         if !add {
             let values: &[f32] = bytemuck::cast_slice(from);
             for (values, pixel) in values.chunks_exact(S::F32_LANES).zip(self.pixels(block, start)) {
-                to.write(pixel * self.shape.channels + block.channel, &values[..block.channels]);
+                // SAFETY: one task at a time works on a block's columns of a map, and blocks have no channel in common.
+                unsafe { to.write(pixel * self.shape.channels + block.channel, &values[..block.channels]) };
             }
             return;
         }
@@ -119,7 +120,7 @@ impl Operands for Omni<'_> {
         for from in from.chunks(TOGETHER) {
             for i in 0..from.len() {
                 pixels[i] = path.next().expect("a pixel a step") * self.shape.channels + block.channel;
-                // SAFETY: one task at a time works on a block's columns of a map, and blocks have no channel in common.
+                // SAFETY: as above, and an earlier direction of the part has written the whole map.
                 let channels = unsafe { to.range(pixels[i], block.channels) };
                 let sum = if full { load(simd, channels) } else { simd.partial_load_f32s(channels) };
                 sums[i] = simd.add_f32s(sum, from[i]);
@@ -307,8 +308,8 @@ fn store_rows(omni: &Omni<'_>, groups: &[(usize, Sequences<'_>)], rows: &RowSums
         let mut sum = vec![0.0; row];
         for (position, pixel) in (start..length.min(start + CHUNK)).zip(omni.pixels(block, start)) {
             rows.sum_row(index, position, &mut sum);
-            // A direction visits each pixel of a map once, and directions and maps are apart.
-            out.write((pixel * directions + group) * row, &sum);
+            // SAFETY: a direction visits each pixel of a map once, and directions and maps are apart.
+            unsafe { out.write((pixel * directions + group) * row, &sum) };
         }
     });
 }

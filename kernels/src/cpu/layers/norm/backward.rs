@@ -15,7 +15,7 @@ use std::ops::Range;
 pub(super) enum AfterBackward<'a> {
     Nothing,
     Gelu,
-    Gate { gate: Rows<'a>, dgate: RowsMut<'a>, y: &'a Fresh<'a> },
+    Gate { gate: Rows<'a>, dgate: &'a RowsMut<'a>, y: &'a Fresh<'a> },
 }
 
 pub(super) fn backward(x: Rows<'_>, affine: Affine<'_>, after: AfterBackward<'_>, dy: &[f32]) -> NormGradients {

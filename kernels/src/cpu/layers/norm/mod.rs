@@ -87,7 +87,7 @@ pub fn gated_norm_backward(
     assert_same(&x, (dgate.len(), dgate.columns()));
     let len = x.len() * x.columns();
     let mut y = Vec::new();
-    let gradients = backward(x, affine, AfterBackward::Gate { gate, dgate, y: &Fresh::new(&mut y, len) }, dy);
+    let gradients = backward(x, affine, AfterBackward::Gate { gate, dgate: &dgate, y: &Fresh::new(&mut y, len) }, dy);
     // SAFETY: `backward` took every row of `y`.
     unsafe { y.set_len(len) };
     (gradients, y)
