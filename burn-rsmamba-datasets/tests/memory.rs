@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use burn_rsmamba_datasets::{GeoTiff, LabelRule, Pixels, RasterFile, Scene, SceneSource};
+use burn_rsmamba_datasets::{GeoTiff, LabelRule, Pixels, RasterFile, Scene, SceneOrigin};
 use flate2::{Compression, write::ZlibEncoder};
 use tiff::encoder::TiffEncoder;
 use tiff::tags::Tag;
@@ -144,7 +144,7 @@ fn write_pair(root: &Path, lines: &Lines, case: Case) -> ([(PathBuf, usize); 2],
 fn read_pair(images: [(PathBuf, usize); 2], (label, tiles): (PathBuf, usize), lines: &Lines, case: Case) {
     let blocks = images.iter().map(|(_, blocks)| blocks).sum::<usize>();
     let images = images.map(|(path, _)| path).to_vec();
-    let source = SceneSource::Files { images, label: Some(label), rule: LabelRule::Auto, region: None };
+    let source = SceneOrigin::Files { images, label: Some(label), rule: LabelRule::Auto, region: None };
     let mut reader = Scene { name: "pair".into(), source }.reader().unwrap();
     for crop in crops(case) {
         let (top, left, height, width) = crop;

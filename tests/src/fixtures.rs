@@ -1,4 +1,4 @@
-//! Golden files, committed under `fixtures/`.
+//! Golden files, committed under `fixtures/`, and what only some machines have.
 
 use burn::{
     Tensor,
@@ -10,6 +10,7 @@ use std::{
     collections::BTreeMap,
     io::Write,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// A file of `fixtures/golden`.
@@ -49,6 +50,22 @@ pub fn shared_data(name: &str) -> Option<PathBuf> {
 /// When stderr is closed.
 pub fn skip(what: &str) {
     std::io::stderr().write_all(format!("skipped: {what}\n").as_bytes()).expect("stderr");
+}
+
+/// The Python that `PYTHON` names, else `python3`, where it has rasterio, which brings GDAL as a judge; or `None` and a visible
+/// word that GDAL is not asked.
+///
+/// # Panics
+///
+/// When stderr is closed.
+pub fn python_with_rasterio() -> Option<String> {
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
+    let imported = Command::new(&python).args(["-c", "import rasterio"]).output();
+    if imported.is_ok_and(|output| output.status.success()) {
+        return Some(python);
+    }
+    skip("Python has no rasterio, GDAL is not asked");
+    None
 }
 
 /// Names of the golden `.safetensors` files that start with `prefix`.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use burn_rsmamba_datasets::{
-    CropOptions, Crops, Mask, Pixels, Raster, Scene, SceneSource,
+    CropOptions, Crops, Mask, Pixels, Raster, Scene, SceneOrigin,
     baselines::{Baseline, measure},
 };
 
@@ -17,7 +17,7 @@ fn baselines(images: &[&dyn Fn(usize) -> [u8; 3]], label: &dyn Fn(usize) -> bool
     };
     let data = (0..SIDE * SIDE).map(|index| u8::from(label(index))).collect();
     let label = Arc::new(Mask { width: SIDE, height: SIDE, data });
-    let source = SceneSource::Memory { images: images.iter().map(raster).collect(), label };
+    let source = SceneOrigin::Memory { images: images.iter().map(raster).collect(), label };
     let set = scene_set(vec![Scene { name: "rule".into(), source }]);
     measure(&Crops::new(&set, CropOptions { size: 32, overlap: 4, ..CropOptions::default() }).unwrap()).unwrap()
 }

@@ -85,7 +85,7 @@ fn blank_crops_are_left_out() {
 #[test]
 fn one_blank_date_is_enough() {
     let mut both = scene("one", partly_white(0, 0), vec![0; 64 * 32]);
-    if let burn_rsmamba_datasets::SceneSource::Memory { images, .. } = &mut both.source {
+    if let burn_rsmamba_datasets::SceneOrigin::Memory { images, .. } = &mut both.source {
         images.push(std::sync::Arc::new(partly_white(32, 255)));
     }
     let crops = Crops::new(&scene_set(vec![both]), CropOptions { size: 32, ..CropOptions::default() }).unwrap();
@@ -114,7 +114,7 @@ fn a_scene_without_label_is_refused() {
     let root = super::support::folder();
     super::support::fill(&root, &["1.png"], &[]);
     let images = vec![root.path().join("1.png")];
-    let source = burn_rsmamba_datasets::SceneSource::Files {
+    let source = burn_rsmamba_datasets::SceneOrigin::Files {
         images: images.clone(),
         label: None,
         rule: burn_rsmamba_datasets::LabelRule::Auto,

@@ -3,7 +3,7 @@ use std::io::BufWriter;
 
 use burn_dataset::Dataset;
 use burn_rsmamba_datasets::{
-    CropOptions, Crops, GeoTiff, LabelRule, Scene, SceneSource, Statistics, Storage, statistics,
+    CropOptions, Crops, GeoTiff, LabelRule, Scene, SceneOrigin, Statistics, Storage, statistics,
 };
 
 use super::support::{folder, message, scene_set};
@@ -23,7 +23,7 @@ fn large(root: &tempfile::TempDir, name: &str, value: impl Fn(usize, usize) -> u
 }
 
 fn scene(images: Vec<std::path::PathBuf>, label: std::path::PathBuf) -> Scene {
-    let source = SceneSource::Files { images, label: Some(label), rule: LabelRule::Auto, region: None };
+    let source = SceneOrigin::Files { images, label: Some(label), rule: LabelRule::Auto, region: None };
     Scene { name: "large".into(), source }
 }
 

@@ -1,6 +1,6 @@
 use std::fs;
 
-use burn_rsmamba_datasets::{DatasetFolder, Dates, SceneSource, Split, list_images, open};
+use burn_rsmamba_datasets::{DatasetFolder, Dates, SceneOrigin, Split, list_images, open};
 
 use super::support::{at, fill, folder, message};
 
@@ -26,7 +26,7 @@ fn every_layout_is_found_in_every_spelling() {
         save(&root, images, label);
         let set = open(root.path(), dates, Split::Train).unwrap();
         assert_eq!((set.layout, set.scenes.len(), set.scenes[0].name.as_str()), (layout, 1, "1"), "{images:?}");
-        let SceneSource::Files { images: found, label: Some(found_label), .. } = &set.scenes[0].source else {
+        let SceneOrigin::Files { images: found, label: Some(found_label), .. } = &set.scenes[0].source else {
             panic!("files are expected");
         };
         let expected: Vec<_> = images.iter().map(|image| root.path().join(image)).collect();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use burn_rsmamba_datasets::{DatasetFolder, Dates, SceneSource, Split, open};
+use burn_rsmamba_datasets::{DatasetFolder, Dates, SceneOrigin, Split, open};
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -38,7 +38,7 @@ fn paths_relative_to_the_list() {
     let set = DatasetFolder::lists(root.path(), Dates::One).open(Split::Train).unwrap();
     let names: Vec<_> = set.scenes.iter().map(|scene| scene.name.as_str()).collect();
     assert_eq!((names, set.layout), (vec!["1", "1-3", "2"], "list of files"));
-    let SceneSource::Files { images, label, .. } = &set.scenes[2].source else { panic!("files") };
+    let SceneOrigin::Files { images, label, .. } = &set.scenes[2].source else { panic!("files") };
     assert_eq!(images[0], root.path().join("with blanks/2.png"));
     assert_eq!(label.as_deref(), Some(root.path().join("l/2.png").as_path()));
     assert!(set.scenes.iter().all(|scene| scene.load().is_ok()));

@@ -124,7 +124,7 @@ fn one_scene_of_whu_cd_is_shared_out() {
     for (split, right) in [(Split::Train, 630), (Split::Val, 700), (Split::Test, 1000)] {
         let set = DatasetFolder::whu_cd(root.path()).open(split).unwrap();
         assert_eq!(set.layout, "WHU-CD scene");
-        let burn_rsmamba_datasets::SceneSource::Files { region, .. } = &set.scenes[0].source else { panic!("files") };
+        let burn_rsmamba_datasets::SceneOrigin::Files { region, .. } = &set.scenes[0].source else { panic!("files") };
         assert_eq!(*region, Some(Window { top: 0, left: columns, bottom: 40, right }));
         columns = right;
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use burn_dataset::Dataset;
 use burn_rsmamba_datasets::{
-    CropOptions, Crops, GeoTiff, LabelRule, Mask, Pixels, Raster, Scene, SceneSource, Storage, Window, statistics,
+    CropOptions, Crops, GeoTiff, LabelRule, Mask, Pixels, Raster, Scene, SceneOrigin, Storage, Window, statistics,
 };
 
 use super::support::{at, folder, label, message, numbered, pattern, scene, scene_set};
@@ -13,7 +13,7 @@ fn files(root: &tempfile::TempDir, region: Option<Window>, values: &[u8]) -> Sce
     let (first, mask) = (at(root, "image.tif"), at(root, "label.tif"));
     super::rasters::save_tiff(&first, &pattern(60, 50).into());
     super::rasters::save_tiff(&mask, &label(60, 50, values).into());
-    let source = SceneSource::Files { images: vec![first], label: Some(mask), rule: LabelRule::Auto, region };
+    let source = SceneOrigin::Files { images: vec![first], label: Some(mask), rule: LabelRule::Auto, region };
     Scene { name: "s".into(), source }
 }
 
@@ -67,7 +67,7 @@ fn crops_give_readers_that_say_which_pixels_have_no_data() {
     }
     label(64, 64, &[0, 0, 255]).save(&mask).unwrap();
     let rule = LabelRule::Auto;
-    let source = SceneSource::Files { images: vec![first, second], label: Some(mask), rule, region: None };
+    let source = SceneOrigin::Files { images: vec![first, second], label: Some(mask), rule, region: None };
     let set = scene_set(vec![Scene { name: "pair".into(), source }]);
     let folder = Some(root.path().join("decoded"));
     for storage in [Storage::default(), Storage { memory: 0, folder: None }, Storage { memory: 0, folder }] {
@@ -141,7 +141,7 @@ fn pixels_without_data_are_found_counted_and_skipped() {
     let geotiff = GeoTiff { width: 128, height: 64, georeference: None, nodata: Some("7".into()) };
     geotiff.write(File::create(&image).unwrap(), rows).unwrap();
     label(128, 64, &[0, 255]).save(&mask).unwrap();
-    let source = SceneSource::Files { images: vec![image], label: Some(mask), rule: LabelRule::Auto, region: None };
+    let source = SceneOrigin::Files { images: vec![image], label: Some(mask), rule: LabelRule::Auto, region: None };
     let set = scene_set(vec![Scene { name: "half".into(), source }]);
 
     let loaded = set.scenes[0].load().unwrap();
@@ -168,7 +168,7 @@ fn not_a_number_is_no_data() {
     let rows = |_: usize, _: usize| Ok::<_, tiff::TiffError>(values.to_vec());
     let geotiff = GeoTiff { width: 4, height: 1, georeference: None, nodata: Some("-9999".into()) };
     geotiff.write(File::create(&path).unwrap(), rows).unwrap();
-    let source = SceneSource::Files { images: vec![path], label: None, rule: LabelRule::Auto, region: None };
+    let source = SceneOrigin::Files { images: vec![path], label: None, rule: LabelRule::Auto, region: None };
     let Raster { pixels, .. } = (*Scene { name: "n".into(), source }.load().unwrap().images[0]).clone();
     assert_eq!(pixels, Pixels::F32(vec![0.0, 0.5, 0.0, 1.0]));
 }
@@ -185,7 +185,7 @@ fn transparent_pixels_have_no_data_wherever_they_are_kept() {
     super::rasters::save_tiff(&tif, &image.into());
     label(64, 48, &[0, 0, 255]).save(&mask).unwrap();
     let rule = LabelRule::Auto;
-    let source = SceneSource::Files { images: vec![png, tif], label: Some(mask), rule, region: None };
+    let source = SceneOrigin::Files { images: vec![png, tif], label: Some(mask), rule, region: None };
     let set = scene_set(vec![Scene { name: "pair".into(), source }]);
     let folder = Some(root.path().join("decoded"));
     for storage in [Storage::default(), Storage { memory: 0, folder: None }, Storage { memory: 0, folder }] {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn_rsmamba_datasets::{
-    DatasetError, LabelRule, Mask, Pixels, Raster, Scene, SceneSet, SceneSource, Split, read_label,
+    DatasetError, LabelRule, Mask, Pixels, Raster, Scene, SceneOrigin, SceneSet, Split, read_label,
 };
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use tempfile::TempDir;
@@ -56,7 +56,7 @@ pub(super) fn fill(root: &TempDir, images: &[&str], labels: &[&str]) {
 /// A segmentation scene in memory.
 pub(super) fn scene(name: &str, raster: Raster, label: Vec<u8>) -> Scene {
     let label = Arc::new(Mask { width: raster.width, height: raster.height, data: label });
-    Scene { name: name.into(), source: SceneSource::Memory { images: vec![Arc::new(raster)], label } }
+    Scene { name: name.into(), source: SceneOrigin::Memory { images: vec![Arc::new(raster)], label } }
 }
 
 pub(super) fn scene_set(scenes: Vec<Scene>) -> SceneSet {

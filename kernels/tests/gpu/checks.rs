@@ -107,12 +107,10 @@ impl Checks {
         let (Some(got), Some(want)) = (got, want) else { return };
         let got = download(&self.client, got);
         let name = format!("{name} {what}");
-        compare(&name, &got, want, TOLERANCE, &mut self.failures);
+        let error = TOLERANCE * compare(&name, &got, want, TOLERANCE, &mut self.failures);
         self.compared += 1;
-        let scale = want.iter().fold(1e-6f64, |max, value| max.max(value.abs()));
-        let error = got.iter().zip(want).fold(0.0f64, |max, (got, want)| max.max((f64::from(*got) - want).abs()));
-        if error / scale > self.worst {
-            self.worst = error / scale;
+        if error > self.worst {
+            self.worst = error;
             self.worst_at = name;
         }
     }

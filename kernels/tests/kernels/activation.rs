@@ -1,4 +1,7 @@
-use super::close::{Random, assert_close, assert_same_bits, erf, erfc_far, with_threads};
+use super::{
+    close::{assert_same_bits, compare_each, erf, erfc_far, with_threads},
+    problem::{Random, assert_none},
+};
 use burn_rsmamba_kernels::cpu::layers::{Rows, add_bias, gelu, gelu_backward, gelu_in_place, sum_rows};
 
 /// Distribution function of the normal distribution, accurate in its tails.
@@ -18,13 +21,15 @@ fn grid(from: f32, to: f32) -> Vec<f32> {
 fn gelu_is_accurate() {
     let x = grid(-12.0, 12.0);
     let expected: Vec<f64> = x.iter().map(|&x| f64::from(x) * phi(f64::from(x))).collect();
-    assert_close(&gelu(&x), &expected, 1.5e-7);
+    let mut failures = Vec::new();
+    compare_each("gelu", &gelu(&x), &expected, 1.5e-7, &mut failures);
     let mut dy = vec![1.0; x.len()];
     let mut y = vec![0.0; x.len()];
     gelu_backward(&x, &mut dy, Some(&mut y));
     assert_same_bits(&y, &gelu(&x));
     let expected: Vec<f64> = x.iter().map(|&x| slope(f64::from(x))).collect();
-    assert_close(&dy, &expected, 3e-7);
+    compare_each("slope", &dy, &expected, 3e-7, &mut failures);
+    assert_none(&failures);
 }
 
 #[test]
@@ -54,6 +59,7 @@ fn gelu_of_extremes() {
 
 #[test]
 fn bias_and_sums_follow_their_formulas() {
+    let mut failures = Vec::new();
     for columns in [1, 3, 16, 17, 96, 200] {
         let mut random = Random::new(columns);
         let (values, bias) = (random.values(columns * 50, 1.0), random.values(columns, 1.0));
@@ -65,12 +71,14 @@ fn bias_and_sums_follow_their_formulas() {
         for row in values.chunks_exact(columns) {
             totals.iter_mut().zip(row).for_each(|(total, &value)| *total += f64::from(value));
         }
-        assert_close(&sum_rows(Rows::new(&values, columns)), &totals, 1e-5);
+        let name = format!("sums of {columns} columns");
+        compare_each(&name, &sum_rows(Rows::new(&values, columns)), &totals, 1e-5, &mut failures);
         if columns > 3 {
             let some = Rows::columns_of(&values, columns, 2, columns - 3);
-            assert_close(&sum_rows(some), &totals[2..columns - 1], 1e-5);
+            compare_each(&format!("some {name}"), &sum_rows(some), &totals[2..columns - 1], 1e-5, &mut failures);
         }
     }
+    assert_none(&failures);
     assert!(gelu(&[]).is_empty());
     assert_eq!(sum_rows(Rows::new(&[], 2)), [0.0; 2]);
 }

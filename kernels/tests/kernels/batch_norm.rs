@@ -1,4 +1,7 @@
-use super::close::{Random, assert_close, assert_same_bits, derivative, with_threads};
+use super::{
+    close::{assert_same_bits, compare_each, derivative, with_threads},
+    problem::{Random, assert_none},
+};
 use burn_rsmamba_kernels::cpu::layers::{Affine, Rows, batch_norm, batch_norm_backward, batch_statistics};
 
 const EPSILON: f32 = 1e-5;
@@ -51,12 +54,16 @@ impl Problem {
 
 #[test]
 fn statistics_and_results_follow_their_formulas() {
+    let mut failures = Vec::new();
     for columns in COLUMNS {
+        let mut check = |what: &str, actual: &[f32], expected: &[f64], tolerance: f64| {
+            compare_each(&format!("{what} of {columns} columns"), actual, expected, tolerance, &mut failures);
+        };
         let p = Problem::new(37, columns);
         let (mean, variance) = batch_statistics(p.rows());
         let expected: Vec<_> = (0..columns).map(|i| moments(&column(&p.x, columns, i))).collect();
-        assert_close(&mean, &expected.iter().map(|moments| moments.0).collect::<Vec<_>>(), 1e-6);
-        assert_close(&variance, &expected.iter().map(|moments| moments.1).collect::<Vec<_>>(), 3e-6);
+        check("means", &mean, &expected.iter().map(|moments| moments.0).collect::<Vec<_>>(), 1e-6);
+        check("variances", &variance, &expected.iter().map(|moments| moments.1).collect::<Vec<_>>(), 3e-6);
         for relu in [false, true] {
             let at = |(i, &x): (usize, &f32)| {
                 let (i, x) = (i % columns, f64::from(x));
@@ -65,7 +72,8 @@ fn statistics_and_results_follow_their_formulas() {
                 if relu { y.max(0.0) } else { y }
             };
             let expected: Vec<f64> = p.x.iter().enumerate().map(at).collect();
-            assert_close(&batch_norm(&p.x, &mean, &variance, p.affine(), relu), &expected, 4e-6);
+            let y = batch_norm(&p.x, &mean, &variance, p.affine(), relu);
+            check(if relu { "results after ReLU" } else { "results" }, &y, &expected, 4e-6);
         }
         if columns > 3 {
             let some = batch_statistics(Rows::columns_of(&p.x, columns, 2, columns - 3));
@@ -73,10 +81,12 @@ fn statistics_and_results_follow_their_formulas() {
             assert_same_bits(&some.1, &variance[2..columns - 1]);
         }
     }
+    assert_none(&failures);
 }
 
 #[test]
 fn gradients_follow_finite_differences() {
+    let mut failures = Vec::new();
     for columns in COLUMNS {
         let rows = 19;
         let p = Problem::new(rows, columns);
@@ -101,11 +111,15 @@ fn gradients_follow_finite_differences() {
                 parameters[1].push(at(rows + 1));
             }
             let gradients = batch_norm_backward(&p.x, &mean, &variance, p.affine(), relu, &p.dy);
-            assert_close(&gradients.x, &dx, 1e-5);
-            assert_close(&gradients.scale, &parameters[0], 1e-5);
-            assert_close(&gradients.shift, &parameters[1], 1e-5);
+            let mut check = |what: &str, actual: &[f32], expected: &[f64]| {
+                compare_each(&format!("{what}, {columns} columns, relu {relu}"), actual, expected, 1e-5, &mut failures);
+            };
+            check("dx", &gradients.x, &dx);
+            check("dscale", &gradients.scale, &parameters[0]);
+            check("dshift", &gradients.shift, &parameters[1]);
         }
     }
+    assert_none(&failures);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The branches' factors a sample; the branches themselves are compared with Burn's operations in the `tests` package.
 
-use super::close::Random;
+use super::{
+    close::wide,
+    problem::{Random, assert_none, compare},
+};
 use burn_rsmamba_kernels::{
     Directions,
     cpu::{
@@ -13,15 +16,6 @@ const SCALE: [f32; 3] = [0.0, 1.25, 0.4];
 
 fn numbers(random: &mut Random, len: usize) -> Vec<f32> {
     random.values(len, 0.8)
-}
-
-#[track_caller]
-fn assert_close(name: &str, actual: &[f32], expected: &[f32]) {
-    assert_eq!(actual.len(), expected.len(), "{name}");
-    let largest = expected.iter().fold(1e-3f32, |max, value| max.max(value.abs()));
-    for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
-        assert!((actual - expected).abs() <= 1e-5 * largest, "{name}[{index}]: got {actual}, expected {expected}");
-    }
 }
 
 /// `x + s (f(x) - x)` of what a branch gives without factors.
@@ -58,17 +52,22 @@ fn factors_of_the_mlp_branch_scale_the_branch_and_not_the_residual() {
     let (y, kept) = mlp(&plain, true);
     let (y_with, kept_with) = mlp(&with, true);
     let (kept, kept_with) = (kept.expect("asked for"), kept_with.expect("asked for"));
-    assert_close("y", &y_with, &scaled(&x, &y));
-    assert_close("y in pieces", &mlp(&with, false).0, &y_with);
+    let mut failures = Vec::new();
+    let mut check = |name: &str, actual: &[f32], expected: &[f32]| {
+        compare(name, actual, &wide(expected), 1e-5, &mut failures);
+    };
+    check("y", &y_with, &scaled(&x, &y));
+    check("y in pieces", &mlp(&with, false).0, &y_with);
     let expected = mlp_backward(&plain, &kept, &scaled_dy(&dy));
     let actual = mlp_backward(&with, &kept_with, &dy);
-    assert_close("dx", &actual.x, &expected_dx(&expected.x, &dy));
-    assert_close("norm scale", &actual.norm_scale, &expected.norm_scale);
-    assert_close("norm shift", &actual.norm_shift, &expected.norm_shift);
-    assert_close("weight1", &actual.weight1, &expected.weight1);
-    assert_close("bias1", &actual.bias1, &expected.bias1);
-    assert_close("weight2", &actual.weight2, &expected.weight2);
-    assert_close("bias2", &actual.bias2, &expected.bias2);
+    check("dx", &actual.x, &expected_dx(&expected.x, &dy));
+    check("norm scale", &actual.norm_scale, &expected.norm_scale);
+    check("norm shift", &actual.norm_shift, &expected.norm_shift);
+    check("weight1", &actual.weight1, &expected.weight1);
+    check("bias1", &actual.bias1, &expected.bias1);
+    check("weight2", &actual.weight2, &expected.weight2);
+    check("bias2", &actual.bias2, &expected.bias2);
+    assert_none(&failures);
 }
 
 #[test]
@@ -112,11 +111,15 @@ fn factors_of_the_scan_branch_scale_the_branch_and_not_the_residual() {
     let with = OssmInputs { scale: Some(&SCALE), ..plain };
     let (y, kept) = ossm(shape, &plain, true);
     let (y_with, kept_with) = ossm(shape, &with, true);
-    assert_close("y", &y_with, &scaled(&x, &y));
-    assert_close("y without a backward pass", &ossm(shape, &with, false).0, &y_with);
+    let mut failures = Vec::new();
+    let mut check = |name: &str, actual: &[f32], expected: &[f32]| {
+        compare(name, actual, &wide(expected), 1e-5, &mut failures);
+    };
+    check("y", &y_with, &scaled(&x, &y));
+    check("y without a backward pass", &ossm(shape, &with, false).0, &y_with);
     let expected = ossm_backward(shape, &plain, &kept.expect("asked for"), &scaled_dy(&dy));
     let actual = ossm_backward(shape, &with, &kept_with.expect("asked for"), &dy);
-    assert_close("dx", &actual.x, &expected_dx(&expected.x, &dy));
+    check("dx", &actual.x, &expected_dx(&expected.x, &dy));
     for (name, actual, expected) in [
         ("norm scale", &actual.norm_scale, &expected.norm_scale),
         ("norm shift", &actual.norm_shift, &expected.norm_shift),
@@ -132,6 +135,7 @@ fn factors_of_the_scan_branch_scale_the_branch_and_not_the_residual() {
         ("out_norm shift", &actual.out_norm_shift, &expected.out_norm_shift),
         ("out_proj", &actual.out_proj, &expected.out_proj),
     ] {
-        assert_close(name, actual, expected);
+        check(name, actual, expected);
     }
+    assert_none(&failures);
 }

@@ -1,24 +1,20 @@
 //! What the tests of the layers share.
 
+use super::problem::{Random, compare_by};
+
 pub(super) fn with_threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool").install(run)
 }
 
-/// Reproducible values.
-pub(super) struct Random(u64);
-
+/// Values in f32 for the layers, which the GPU's tests of the scan do without.
 impl Random {
     pub(super) fn new(seed: usize) -> Self {
         Self(seed as u64)
     }
 
-    /// Uniform in `[-1, 1)`, by `SplitMix64`.
+    /// Uniform in `[-1, 1)`.
     pub(super) fn value(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+        (self.bits() >> 40) as f32 / (1u32 << 23) as f32 - 1.0
     }
 
     pub(super) fn values(&mut self, count: usize, scale: f32) -> Vec<f32> {
@@ -26,20 +22,23 @@ impl Random {
     }
 }
 
-/// Every value within `tolerance · max(1, |expected|)`.
-pub(super) fn assert_close(actual: &[f32], expected: &[f64], tolerance: f64) {
-    assert_eq!(actual.len(), expected.len());
-    for (index, (&actual, &expected)) in actual.iter().zip(expected).enumerate() {
-        let error = (f64::from(actual) - expected).abs();
-        assert!(error <= tolerance * expected.abs().max(1.0), "value {index}: {actual} instead of {expected}");
-    }
+/// The same values in f64.
+pub(super) fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| f64::from(value)).collect()
+}
+
+/// Notes the values that are off by more than `tolerance · max(1, |expected|)`: each by its own size, so that small ones count
+/// beside large ones.
+pub(super) fn compare_each(name: &str, actual: &[f32], expected: &[f64], tolerance: f64, failures: &mut Vec<String>) {
+    compare_by(name, actual, expected, |expected| tolerance * expected.abs().max(1.0), failures);
 }
 
 pub(super) fn assert_same_bits(one: &[f32], other: &[f32]) {
     assert_eq!(one.len(), other.len());
-    for (index, (one, other)) in one.iter().zip(other).enumerate() {
-        assert!(one.to_bits() == other.to_bits(), "value {index}: {one} and {other}");
-    }
+    let differ: Vec<usize> = (0..one.len()).filter(|&index| one[index].to_bits() != other[index].to_bits()).collect();
+    let show = |&index: &usize| format!("[{index}]: {} and {}", one[index], other[index]);
+    let first: Vec<String> = differ.iter().take(5).map(show).collect();
+    assert!(differ.is_empty(), "{} of {} values differ\n    {}", differ.len(), one.len(), first.join("\n    "));
 }
 
 /// Central difference with regard to one value, of fourth order.

@@ -1,15 +1,8 @@
-use super::close::{Random, with_threads};
+use super::{
+    close::{wide, with_threads},
+    problem::{Random, assert_none, compare},
+};
 use burn_rsmamba_kernels::cpu::layers::{ConvGradients, ConvNeeds, ConvShape, conv2d, conv2d_backward};
-
-/// Every value within `tolerance` times the largest of the truth.
-pub(super) fn close(values: &[f32], truth: &[f64], tolerance: f64, what: &str) {
-    assert_eq!(values.len(), truth.len(), "length of {what}");
-    let scale = truth.iter().fold(1e-3, |scale: f64, value| scale.max(value.abs()));
-    for (index, (&value, truth)) in values.iter().zip(truth).enumerate() {
-        let error = (f64::from(value) - truth).abs() / scale;
-        assert!(error <= tolerance, "value {index} of {what}: {value} instead of {truth}");
-    }
-}
 
 pub(super) fn random(count: usize, seed: usize) -> Vec<f32> {
     Random::new(seed).values(count, 1.0)
@@ -103,10 +96,10 @@ impl Problem {
 
 #[test]
 fn forward_and_gradients_are_the_definition() {
+    let mut failures = Vec::new();
     for shape in SHAPES {
         let problem = Problem::new(shape);
         let (y, gradients) = problem.run(shape);
-        let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
         let (x, weight, dy) = (wide(&problem.x), wide(&problem.weight), wide(&problem.dy));
         let mut truth = vec![0.0; y.len()];
         let (mut dx, mut dweight) = (vec![0.0; x.len()], vec![0.0; weight.len()]);
@@ -115,18 +108,21 @@ fn forward_and_gradients_are_the_definition() {
             dx[i] += dy[o] * weight[w];
             dweight[w] += dy[o] * x[i];
         });
-        let plain = conv2d(shape, &problem.x, &problem.weight, None);
-        close(&plain, &truth, 1e-5, &format!("output without bias of {shape:?}"));
+        let mut check = |what: &str, values: &[f32], truth: &[f64]| {
+            compare(&format!("{what} of {shape:?}"), values, truth, 1e-5, &mut failures);
+        };
+        check("output without bias", &conv2d(shape, &problem.x, &problem.weight, None), &truth);
         let mut dbias = vec![0.0; shape.out_channels];
         for (index, value) in truth.iter_mut().enumerate() {
             *value += f64::from(problem.bias[index % shape.out_channels]);
             dbias[index % shape.out_channels] += dy[index];
         }
-        close(&y, &truth, 1e-5, &format!("output of {shape:?}"));
-        close(&gradients.x.expect("wanted"), &dx, 1e-5, &format!("dx of {shape:?}"));
-        close(&gradients.weight.expect("wanted"), &dweight, 1e-5, &format!("dweight of {shape:?}"));
-        close(&gradients.bias.expect("wanted"), &dbias, 1e-5, &format!("dbias of {shape:?}"));
+        check("output", &y, &truth);
+        check("dx", &gradients.x.expect("wanted"), &dx);
+        check("dweight", &gradients.weight.expect("wanted"), &dweight);
+        check("dbias", &gradients.bias.expect("wanted"), &dbias);
     }
+    assert_none(&failures);
 }
 
 #[test]

@@ -1,4 +1,7 @@
-use super::close::{Random, assert_close, assert_same_bits, derivative, erf, with_threads};
+use super::{
+    close::{assert_same_bits, compare_each, derivative, erf, wide, with_threads},
+    problem::{Random, assert_none},
+};
 use burn_rsmamba_kernels::cpu::layers::{
     Affine, Rows, RowsMut, gated_norm, gated_norm_backward, layer_norm, layer_norm_backward,
 };
@@ -6,7 +9,7 @@ use burn_rsmamba_kernels::cpu::layers::{
 const EPSILON: f32 = 1e-5;
 const COLUMNS: [usize; 6] = [1, 3, 16, 17, 96, 200];
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum After {
     Nothing,
     Gelu,
@@ -29,10 +32,6 @@ fn row(x: &[f64], scale: &[f64], shift: &[f64], gate: &[f64], after: After) -> V
             }
         })
         .collect()
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&value| f64::from(value)).collect()
 }
 
 struct Problem {
@@ -84,6 +83,7 @@ impl Problem {
 
 #[test]
 fn results_follow_the_formula() {
+    let mut failures = Vec::new();
     for columns in COLUMNS {
         let p = Problem::new(7, columns);
         let expected = |after| -> Vec<f64> {
@@ -92,19 +92,29 @@ fn results_follow_the_formula() {
         };
         let strided = p.strided(&p.x);
         let x = Rows::columns_of(&strided, columns + 3, 2, columns);
-        assert_close(&layer_norm(Rows::new(&p.x, columns), p.affine(), false), &expected(After::Nothing), 4e-6);
-        assert_close(&layer_norm(x, p.affine(), true), &expected(After::Gelu), 4e-6);
+        let mut check = |actual: &[f32], after: After, tolerance: f64| {
+            let name = format!("{columns} columns, then {after:?}");
+            compare_each(&name, actual, &expected(after), tolerance, &mut failures);
+        };
+        check(&layer_norm(Rows::new(&p.x, columns), p.affine(), false), After::Nothing, 4e-6);
+        check(&layer_norm(x, p.affine(), true), After::Gelu, 4e-6);
         let gates = p.strided(&p.gate);
         let gate = Rows::columns_of(&gates, columns + 3, 2, columns);
-        assert_close(&gated_norm(x, p.affine(), gate), &expected(After::Gate), 8e-6);
+        check(&gated_norm(x, p.affine(), gate), After::Gate, 8e-6);
     }
+    assert_none(&failures);
 }
 
 #[test]
 fn gradients_follow_finite_differences() {
+    let mut failures = Vec::new();
     for columns in COLUMNS {
         let p = Problem::new(5, columns);
         for after in [After::Nothing, After::Gelu, After::Gate] {
+            let mut check = |what: &str, actual: &[f32], expected: &[f64], tolerance: f64| {
+                let name = format!("{what}, {columns} columns, then {after:?}");
+                compare_each(&name, actual, expected, tolerance, &mut failures);
+            };
             let (mut dx, mut dgate) = (Vec::new(), Vec::new());
             let mut parameters = [vec![0.0; columns], vec![0.0; columns]];
             for r in 0..5 {
@@ -133,29 +143,33 @@ fn gradients_follow_finite_differences() {
                     assert!(row[..2] == [9.0; 2] && row[columns + 2..] == [9.0], "other columns changed: {row:?}");
                     inside.extend(&row[2..columns + 2]);
                 }
-                assert_close(&inside, &dgate, 1e-5);
+                check("dgate", &inside, &dgate, 1e-5);
                 gradients
             } else {
                 layer_norm_backward(x, p.affine(), after == After::Gelu, &p.dy)
             };
             // A single column has no variance: its factor is 1/√ε.
             let tolerance = if columns == 1 { 1e-3 } else { 3e-5 };
-            assert_close(&gradients.x, &dx, tolerance);
-            assert_close(&gradients.scale, &parameters[0], 2e-5);
-            assert_close(&gradients.shift, &parameters[1], 2e-5);
+            check("dx", &gradients.x, &dx, tolerance);
+            check("dscale", &gradients.scale, &parameters[0], 2e-5);
+            check("dshift", &gradients.shift, &parameters[1], 2e-5);
         }
     }
+    assert_none(&failures);
 }
 
 #[test]
 fn constant_rows_give_the_shift() {
     let p = Problem::new(1, 40);
+    let mut failures = Vec::new();
     for value in [0.0, 3.0, -1e4] {
         let x = [value; 40];
-        assert_close(&layer_norm(Rows::new(&x, 40), p.affine(), false), &wide(&p.shift), 1e-6);
+        let y = layer_norm(Rows::new(&x, 40), p.affine(), false);
+        compare_each(&format!("rows of {value}"), &y, &wide(&p.shift), 1e-6, &mut failures);
         let gradients = layer_norm_backward(Rows::new(&x, 40), p.affine(), false, &p.dy);
         assert!(gradients.x.iter().chain(&gradients.scale).all(|value| value.is_finite()));
     }
+    assert_none(&failures);
 }
 
 #[test]
@@ -165,7 +179,9 @@ fn a_large_offset_keeps_the_variance() {
     let rows = x.chunks_exact(96);
     let expected: Vec<f64> =
         rows.flat_map(|x| row(&wide(x), &wide(&p.scale), &wide(&p.shift), &[], After::Nothing)).collect();
-    assert_close(&layer_norm(Rows::new(&x, 96), p.affine(), false), &expected, 1e-4);
+    let mut failures = Vec::new();
+    compare_each("results", &layer_norm(Rows::new(&x, 96), p.affine(), false), &expected, 1e-4, &mut failures);
+    assert_none(&failures);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Seeded random problems in f64, and comparison helpers.
+//! Seeded random problems in f64, and the comparison with what is expected.
 
 use burn_rsmamba_kernels::{Directions, OmniInputs, OmniShape, ScanInputs, ScanShape};
 
@@ -6,12 +6,17 @@ use burn_rsmamba_kernels::{Directions, OmniInputs, OmniShape, ScanInputs, ScanSh
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub(crate) fn uniform(&mut self, from: f64, to: f64) -> f64 {
+    /// The next 64 bits.
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let unit = ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64;
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn uniform(&mut self, from: f64, to: f64) -> f64 {
+        let unit = (self.bits() >> 11) as f64 / (1u64 << 53) as f64;
         from + (to - from) * unit
     }
 
@@ -180,20 +185,44 @@ fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&value| value as f32).collect()
 }
 
-/// Collects every element that is off by more than `tolerance` of the largest expected entry.
-pub(crate) fn compare(name: &str, actual: &[f32], expected: &[f64], tolerance: f64, failures: &mut Vec<String>) {
+/// Notes the values that are off by more than `tolerance` of the largest expected one; returns the worst error as a multiple
+/// of that.
+pub(crate) fn compare(name: &str, actual: &[f32], expected: &[f64], tolerance: f64, failures: &mut Vec<String>) -> f64 {
+    let largest = expected.iter().fold(1e-6f64, |max, value| max.max(value.abs()));
+    compare_by(name, actual, expected, |_| tolerance * largest, failures)
+}
+
+/// Notes in one entry how many values are off by more than is `allowed` for what is expected, and the worst of them; returns
+/// the worst error as a multiple of what is allowed.
+pub(crate) fn compare_by(
+    name: &str,
+    actual: &[f32],
+    expected: &[f64],
+    allowed: impl Fn(f64) -> f64,
+    failures: &mut Vec<String>,
+) -> f64 {
     assert_eq!(actual.len(), expected.len(), "{name}: length");
-    let scale = expected.iter().fold(0.0f64, |max, value| max.max(value.abs())).max(1e-6);
-    for (index, (&actual, &expected)) in actual.iter().zip(expected).enumerate() {
+    let error = |(&actual, &expected): (&f32, &f64)| {
+        let error = (f64::from(actual) - expected).abs() / allowed(expected);
         // a NaN must fail too
-        let error = (f64::from(actual) - expected).abs();
-        if error.is_nan() || error > tolerance * scale {
-            failures.push(format!("{name}[{index}]: got {actual}, expected {expected} (scale {scale:.3e})"));
-        }
+        if error.is_nan() { f64::INFINITY } else { error }
+    };
+    let errors: Vec<f64> = actual.iter().zip(expected).map(error).collect();
+    let mut off: Vec<usize> = (0..errors.len()).filter(|&index| errors[index] > 1.0).collect();
+    if !off.is_empty() {
+        off.sort_by(|&one, &other| errors[other].total_cmp(&errors[one]));
+        let line = |&index: &usize| {
+            let (actual, expected, error) = (actual[index], expected[index], errors[index]);
+            format!("[{index}]: got {actual}, expected {expected}, {error:.2} times what is allowed")
+        };
+        let worst: Vec<String> = off.iter().take(5).map(line).collect();
+        let (count, of, worst) = (off.len(), errors.len(), worst.join("\n    "));
+        failures.push(format!("{name}: {count} of {of} values are off, the worst first\n    {worst}"));
     }
+    errors.into_iter().fold(0.0, f64::max)
 }
 
 /// Fails once with everything that was collected.
 pub(crate) fn assert_none(failures: &[String]) {
-    assert!(failures.is_empty(), "{} mismatches:\n{}", failures.len(), failures[..failures.len().min(20)].join("\n"));
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures[..failures.len().min(20)].join("\n"));
 }

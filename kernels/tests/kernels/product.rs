@@ -1,6 +1,9 @@
 //! Matrix products of every layout, against the definition in f64.
 
-use super::close::{Random, assert_close, assert_same_bits, with_threads};
+use super::{
+    close::{assert_same_bits, compare_each, with_threads},
+    problem::{Random, assert_none},
+};
 use burn_rsmamba_kernels::cpu::layers::{Matrix, Start, product, product_then};
 
 /// Rows, inner dimension, columns: around the sides of tiles, bands and tasks, few rows and many.
@@ -26,6 +29,7 @@ fn truth(a: &[f32], b: &[f32], (rows, inner, columns): (usize, usize, usize)) ->
 
 #[test]
 fn products_agree_with_the_definition_in_every_layout() {
+    let mut failures = Vec::new();
     for (seed, shape) in SHAPES.into_iter().enumerate() {
         let (rows, inner, columns) = shape;
         let mut random = Random::new(seed);
@@ -35,13 +39,17 @@ fn products_agree_with_the_definition_in_every_layout() {
         let expected = truth(&a, &b, shape);
         let added: Vec<f64> = expected.iter().zip(&residual).map(|(sum, &start)| sum + f64::from(start)).collect();
         let start = Start::Residual { matrix: &residual, bias: None, scale: None };
-        for a in [Matrix::new(&a, rows, inner), Matrix::new(&a_turned, inner, rows).transposed()] {
-            for b in [Matrix::new(&b, inner, columns), Matrix::new(&b_turned, columns, inner).transposed()] {
-                assert_close(&product(a, b, Start::Zero), &expected, 1e-5);
-                assert_close(&product(a, b, start), &added, 1e-5);
-            }
+        let [a, a_turned] = [Matrix::new(&a, rows, inner), Matrix::new(&a_turned, inner, rows).transposed()];
+        let [b, b_turned] = [Matrix::new(&b, inner, columns), Matrix::new(&b_turned, columns, inner).transposed()];
+        for (layout, a, b) in
+            [("a b", a, b), ("aᵀ b", a_turned, b), ("a bᵀ", a, b_turned), ("aᵀ bᵀ", a_turned, b_turned)]
+        {
+            let name = format!("{layout} of {shape:?}");
+            compare_each(&name, &product(a, b, Start::Zero), &expected, 1e-5, &mut failures);
+            compare_each(&format!("residual + {name}"), &product(a, b, start), &added, 1e-5, &mut failures);
         }
     }
+    assert_none(&failures);
 }
 
 #[test]

@@ -1,9 +1,8 @@
-use super::problem::{ALL_ON, Omni, Plain, omni_shape};
+use super::{
+    close::with_threads,
+    problem::{ALL_ON, Omni, Plain, omni_shape},
+};
 use burn_rsmamba_kernels::{OmniNeeds, ScanNeeds, ScanShape, cpu};
-
-fn with_threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool").install(run)
-}
 
 #[test]
 fn results_are_bit_identical_at_any_thread_count() {

@@ -1,13 +1,11 @@
 //! `erf`: pictures and shares of gradient energy.
 
-use super::fixture::{Fixture, train};
+use super::fixture::trained;
 use serde_json::Value;
 
 #[test]
 fn each_model_is_a_panel_and_a_line() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     let data = ["--data", "seg", "--size", "64", "--count", "2"];
     let report = fixture.json(&[&["erf", "--model", "run", "--out", "one.png"], &data[..]].concat());
     assert_eq!((&report["model"], &report["directions"], &report["crops"]), (&"run".into(), &8.into(), &2.into()));

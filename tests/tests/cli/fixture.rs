@@ -1,12 +1,13 @@
 //! A temporary folder, small datasets in it, and runs of the program.
 
-use burn_rsmamba_datasets::{Pixels, RasterFile};
+use burn_rsmamba_datasets::{GeoReference, GeoTags, Pixels, Raster, RasterFile};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -116,6 +117,53 @@ impl Fixture {
     }
 }
 
+/// A folder with a segmentation dataset in `seg` and a model that was trained on it for one epoch in `run`.
+pub(crate) fn trained() -> Fixture {
+    let fixture = Fixture::new();
+    let data = fixture.segmentation("seg");
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    fixture
+}
+
+/// How long a run may take to come to the moment that a test waits for: a hang is told from a slow machine.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Starts a command and waits until `reached` holds; the child runs on. Where that never comes the test fails, says what was
+/// awaited, and leaves no child behind.
+pub(crate) fn start_until(command: &mut Command, awaited: &str, reached: impl Fn() -> bool) -> Child {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let deadline = Instant::now() + PATIENCE;
+    while !reached() {
+        if child.try_wait().expect("a child").is_some() {
+            // between the last look and its end it may have come there
+            if reached() {
+                break;
+            }
+            let Output { status, stderr, .. } = child.wait_with_output().expect("it ended");
+            panic!("it ended ({status}) before there was {awaited}: {}", String::from_utf8_lossy(&stderr));
+        }
+        if Instant::now() > deadline {
+            child.kill().expect("killed");
+            child.wait().expect("gone");
+            panic!("after {PATIENCE:?} there was not yet {awaited}");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child
+}
+
+/// Starts a command and kills it as soon as `reached` holds.
+pub(crate) fn kill_when(command: &mut Command, awaited: &str, reached: impl Fn() -> bool) {
+    let mut child = start_until(command, awaited, reached);
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+}
+
+/// Whether a file is there and holds at least so many bytes.
+pub(crate) fn holds(file: &Path, bytes: u64) -> bool {
+    fs::metadata(file).is_ok_and(|file| file.len() >= bytes)
+}
+
 /// Flags of a training that takes seconds in an unoptimised build.
 pub(crate) const SMALL: &[&str] = &[
     "--preset",
@@ -175,4 +223,27 @@ pub(crate) fn write(path: &Path, image: &RgbImage) {
 pub(crate) fn write_label(path: &Path, label: &GrayImage) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("made");
     label.save(path).expect("written");
+}
+
+/// Pixels of half a metre from (`x`, 5,900,000) on, in a zone of UTM by its EPSG code.
+pub(crate) fn utm(x: f64, epsg: u16) -> GeoReference {
+    GeoReference {
+        transform: [x, 0.5, 0.0, 5_900_000.0, 0.0, -0.5],
+        keys: vec![1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, epsg],
+        doubles: Vec::new(),
+        ascii: String::new(),
+    }
+}
+
+/// Writes a raster as a GeoTIFF, and the folders above it.
+pub(crate) fn write_raster(path: &Path, raster: &Raster, tags: &GeoTags) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    raster.write_geotiff(fs::File::create(path).expect("made"), tags).expect("written");
+}
+
+/// Writes a picture as a GeoTIFF of bytes, and the folders above it.
+pub(crate) fn write_geotiff(path: &Path, picture: &RgbImage, tags: &GeoTags) {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let pixels = Pixels::U8(picture.as_raw().clone());
+    write_raster(path, &Raster { width, height, bands: 3, pixels }, tags);
 }

@@ -1,20 +1,10 @@
 //! Maps beside labels: the scores of `predict --labels`, the pictures of errors, the minimum mapping unit of `eval`.
 
-use super::fixture::{Fixture, halving_threshold, scene, train, write, write_label};
+use super::fixture::{Fixture, halving_threshold, scene, trained, write, write_geotiff, write_label};
+use burn_rsmamba_datasets::GeoTags;
 use image::{GrayImage, Luma, RgbImage};
 use serde_json::Value;
-use std::{collections::BTreeMap, path::Path};
-use tiff::{
-    encoder::{TiffEncoder, colortype::RGB8},
-    tags::Tag,
-};
-
-fn trained() -> Fixture {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
-    fixture
-}
+use std::collections::BTreeMap;
 
 fn grey(fixture: &Fixture, name: &str) -> GrayImage {
     image::open(fixture.path(name)).expect("a picture").to_luma8()
@@ -112,15 +102,6 @@ fn a_resumed_run_scores_what_was_finished_before() {
     assert_eq!(line(&[&images[..], &["--resume"]].concat()), (1, all));
 }
 
-/// Three bands of bytes with a value for no data, which only the encoder of the `tiff` crate writes here.
-fn write_with_nodata(path: &Path, picture: &RgbImage, nodata: &str) {
-    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-    let mut encoder = TiffEncoder::new(std::fs::File::create(path).expect("made")).expect("an encoder");
-    let mut image = encoder.new_image::<RGB8>(picture.width(), picture.height()).expect("an image");
-    image.encoder().write_tag(Tag::GdalNodata, nodata).expect("written");
-    image.write_data(picture.as_raw()).expect("written");
-}
-
 #[test]
 fn pixels_without_data_count_nowhere() {
     let fixture = trained();
@@ -128,7 +109,8 @@ fn pixels_without_data_count_nowhere() {
     for (x, y) in (0..10).flat_map(|x| (0..12).map(move |y| (x, y))) {
         image.put_pixel(x, y, image::Rgb([7; 3]));
     }
-    write_with_nodata(&fixture.path("holes/test/image/a.tif"), &image, "7");
+    let tags = GeoTags { nodata: Some(7.0), ..GeoTags::default() };
+    write_geotiff(&fixture.path("holes/test/image/a.tif"), &image, &tags);
     write_label(&fixture.path("holes/test/label/a.png"), &label);
     let predict = ["predict", "--model", "run", "--input", "holes/test/image", "--labels", "holes/test/label"];
     let line = fixture.json(&[&predict[..], &["--out", "maps"]].concat());

@@ -1,11 +1,11 @@
 //! Losses, thresholds, ignored pixels and several classes, from training to evaluation; what a run leaves for people.
 
-use super::fixture::{Fixture, scene, train, write, write_label};
+use super::fixture::{Fixture, holds, kill_when, scene, train, trained, write, write_label};
 use burn_rsmamba_datasets::{Pixels, RasterFile};
 use geojson::FeatureCollection;
 use image::{Luma, RgbImage};
 use serde_json::Value;
-use std::{fs, path::PathBuf, process::Stdio, time::Duration};
+use std::{fs, path::PathBuf};
 
 /// Squares of class 2 on ground of class 0, with a stripe of class 1 below; the first columns hold 255 in place of a class.
 fn classes(fixture: &Fixture) -> PathBuf {
@@ -163,14 +163,9 @@ fn classes_are_resumed(fixture: &Fixture) {
     let predict = |out| ["predict", "--model", "run", "--input", "tall.png", "--out", out, "--prob", "--polygons"];
     let whole = fixture.json(&predict("whole"));
     let journal = fixture.path("parts/tall_unfinished");
-    let mut child =
-        fixture.command(&predict("parts")).stderr(Stdio::null()).stdout(Stdio::null()).spawn().expect("starts");
-    while fs::metadata(&journal).map_or(0, |file| file.len()) < 3 * 40 * 64 * 4 {
-        assert!(child.try_wait().expect("a child").is_none(), "it never got to the middle");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    child.kill().expect("killed");
-    child.wait().expect("gone");
+    // a number for each class of each pixel
+    let some_rows = 3 * 40 * 64 * 4;
+    kill_when(&mut fixture.command(&predict("parts")), "a record of some rows", || holds(&journal, some_rows));
     let resumed = fixture.json(&[&predict("parts")[..], &["--resume"]].concat());
     assert_eq!(resumed["classes"], whole["classes"]);
     for name in ["tall_mask.png", "tall_prob.tif", "tall_polygons.geojson"] {
@@ -241,11 +236,9 @@ fn classes_are_mapped(fixture: &Fixture, data: &str, confusion: &Value) {
 
 #[test]
 fn evaluation_writes_a_table_and_maps_of_errors() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    let data = data.to_str().expect("text");
-    fixture.json(&train("ss", data, "run", &["--epochs", "1"]));
-    let eval = ["eval", "--model", "run", "--data", data, "--split", "test", "--csv", "images.csv", "--maps", "errors"];
+    let fixture = trained();
+    let eval =
+        ["eval", "--model", "run", "--data", "seg", "--split", "test", "--csv", "images.csv", "--maps", "errors"];
     let scores = fixture.json(&[&eval[..], &["--overlap", "8"]].concat());
     assert_eq!((&scores["crop"], &scores["overlap"]), (&32.into(), &8.into()));
     let table = fs::read_to_string(fixture.path("images.csv")).expect("a table");

@@ -1,35 +1,19 @@
 //! What `predict` makes of marked pixels: polygons, small objects taken away, pictures, the page about a folder.
 
-use super::fixture::{Fixture, Ran, halving_threshold, scene, train, write};
+use super::fixture::{Fixture, Ran, halving_threshold, scene, trained, utm, write, write_geotiff};
 use super::page;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use burn_rsmamba_datasets::{Pixels, RasterFile};
+use burn_rsmamba_datasets::{GeoTags, Pixels, RasterFile};
 use geojson::FeatureCollection;
 use image::{Rgb, RgbImage, imageops};
 use serde_json::Value;
 use std::fs;
-use tiff::tags::Tag;
-
-/// A folder with a trained model in `run`.
-fn trained() -> Fixture {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
-    fixture
-}
 
 /// A georeferenced scene of 100 × 70 pixels of half a unit.
 fn write_scene(fixture: &Fixture, name: &str) {
     let picture = imageops::resize(&scene(1).0, 100, 70, imageops::FilterType::Nearest);
-    let mut encoder =
-        tiff::encoder::TiffEncoder::new(fs::File::create(fixture.path(name)).expect("made")).expect("an encoder");
-    let mut image = encoder.new_image::<tiff::encoder::colortype::RGB8>(100, 70).expect("an image");
-    let directory = image.encoder();
-    directory.write_tag(Tag::ModelPixelScaleTag, &[0.5, 0.5, 0.0][..]).expect("written");
-    directory.write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, 4e5, 5.9e6, 0.0][..]).expect("written");
-    let keys: [u16; 12] = [1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 32633];
-    directory.write_tag(Tag::GeoKeyDirectoryTag, &keys[..]).expect("written");
-    image.write_data(picture.as_raw()).expect("written");
+    let tags = GeoTags { georeference: Some(utm(400_000.0, 32633)), ..GeoTags::default() };
+    write_geotiff(&fixture.path(name), &picture, &tags);
 }
 
 fn pixels(fixture: &Fixture, name: &str) -> Pixels {

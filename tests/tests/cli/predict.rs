@@ -1,6 +1,6 @@
 //! Masks, probabilities and overlays of images of any size.
 
-use super::fixture::{Fixture, files, scene, train, write, write_label};
+use super::fixture::{Fixture, files, scene, train, trained, utm, write, write_geotiff, write_label, write_raster};
 use burn_rsmamba_datasets::{GeoReference, GeoTags, Pixels, Raster, RasterFile};
 use image::{RgbImage, imageops};
 use serde_json::Value;
@@ -45,9 +45,7 @@ fn a_folder_of_odd_sizes_gives_masks_probabilities_and_overlays_of_the_same_size
 
 #[test]
 fn a_bad_file_in_a_folder_is_listed_and_the_others_are_mapped() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     write(&fixture.path("input/good.png"), &scene(0).0);
     fs::write(fixture.path("input/bad.png"), "no image").expect("written");
     let ran = fixture.run(&["predict", "--model", "run", "--input", "input", "--out", "maps"]);
@@ -55,7 +53,7 @@ fn a_bad_file_in_a_folder_is_listed_and_the_others_are_mapped() {
     assert!(ran.stderr.contains("bad.png") && !ran.stderr.contains("panicked"), "{}", ran.stderr);
     assert!(fixture.path("maps/good_mask.png").exists());
 
-    // one that breaks off in the middle leaves nothing behind either
+    // one that breaks off in the middle leaves nothing behind either (in strips: `Raster::write_geotiff` writes one alone)
     let file = fs::File::create(fixture.path("whole.tif")).expect("made");
     let mut encoder = tiff::encoder::TiffEncoder::new(file).expect("an encoder");
     let mut image = encoder.new_image::<tiff::encoder::colortype::RGB8>(64, 64).expect("an image");
@@ -102,28 +100,10 @@ fn a_geotiff_gives_maps_that_lie_where_it_lies() {
     let fixture = Fixture::new();
     let data = fixture.change("change");
     fixture.json(&train("cd", data.to_str().expect("text"), "run", &["--epochs", "1", "--threshold", "0.5"]));
-    let georeference = |x: f64| GeoReference {
-        transform: [x, 0.5, 0.0, 5_900_000.0, 0.0, -0.5],
-        keys: vec![1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 32633],
-        doubles: Vec::new(),
-        ascii: String::new(),
-    };
-    // three bands, which only the encoder of the `tiff` crate writes here
-    let write = |name: &str, x: f64| {
-        let file = fs::File::create(fixture.path(name)).expect("made");
-        let mut encoder = tiff::encoder::TiffEncoder::new(file).expect("an encoder");
-        let mut image = encoder.new_image::<tiff::encoder::colortype::RGB8>(64, 64).expect("an image");
-        let GeoReference { transform, keys, .. } = georeference(x);
-        let directory = image.encoder();
-        directory.write_tag(Tag::ModelPixelScaleTag, &[transform[1], -transform[5], 0.0][..]).expect("written");
-        let tie = [0.0, 0.0, 0.0, transform[0], transform[3], 0.0];
-        directory.write_tag(Tag::ModelTiepointTag, &tie[..]).expect("written");
-        directory.write_tag(Tag::GeoKeyDirectoryTag, &keys[..]).expect("written");
-        image.write_data(scene(1).0.as_raw()).expect("written");
-    };
-    write("before.tif", 400_000.0);
-    write("after.tif", 400_000.0);
-    write("elsewhere.tif", 400_010.0);
+    for (name, x) in [("before.tif", 400_000.0), ("after.tif", 400_000.0), ("elsewhere.tif", 400_010.0)] {
+        let tags = GeoTags { georeference: Some(utm(x, 32633)), ..GeoTags::default() };
+        write_geotiff(&fixture.path(name), &scene(1).0, &tags);
+    }
     let predict = |second: &'static str| {
         ["predict", "--model", "run", "--input", "before.tif", "--input2", second, "--out", "maps", "--prob"]
     };
@@ -134,7 +114,7 @@ fn a_geotiff_gives_maps_that_lie_where_it_lies() {
     let mut values = Vec::new();
     for name in ["before_mask.tif", "before_prob.tif"] {
         let mut file = RasterFile::open(&fixture.path("maps").join(name)).expect("a map");
-        assert_eq!(file.georeference(), Some(&georeference(400_000.0)), "{name}");
+        assert_eq!(file.georeference(), Some(&utm(400_000.0, 32633)), "{name}");
         values.push(file.window(0, 0, 64, 64).expect("its pixels").pixels);
     }
     let [Pixels::U8(mask), Pixels::F32(probability)] = &values[..] else { panic!("bytes and floats") };
@@ -143,20 +123,15 @@ fn a_geotiff_gives_maps_that_lie_where_it_lies() {
 
 #[test]
 fn what_has_no_data_stays_without() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     let mut picture = scene(1).0;
     for x in 0..64 {
         picture.put_pixel(x, 40, image::Rgb([9, 9, 9]));
     }
-    let mut encoder = tiff::encoder::TiffEncoder::new(fs::File::create(fixture.path("scene.tif")).expect("made"))
-        .expect("an encoder");
-    let mut image = encoder.new_image::<tiff::encoder::colortype::RGB8>(64, 64).expect("an image");
-    image.encoder().write_tag(Tag::ModelPixelScaleTag, &[1.0, 1.0, 0.0][..]).expect("written");
-    image.encoder().write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, 5.0, 7.0, 0.0][..]).expect("written");
-    image.encoder().write_tag(Tag::GdalNodata, "9").expect("written");
-    image.write_data(picture.as_raw()).expect("written");
+    // a place in no reference system
+    let georeference = Some(GeoReference { keys: Vec::new(), ..utm(5.0, 32633) });
+    let tags = GeoTags { georeference, nodata: Some(9.0), metadata: None };
+    write_geotiff(&fixture.path("scene.tif"), &picture, &tags);
     let ran = fixture.run(&["predict", "--model", "run", "--input", "scene.tif", "--out", "maps", "--prob"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let read = |name: &str| {
@@ -187,9 +162,7 @@ fn with_holes(image: &RgbImage, none: f32) -> Raster {
 }
 
 fn save(path: &std::path::Path, raster: &Raster, nodata: Option<f64>) {
-    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-    let file = fs::File::create(path).expect("made");
-    raster.write_geotiff(file, &GeoTags { nodata, ..GeoTags::default() }).expect("written");
+    write_raster(path, raster, &GeoTags { nodata, ..GeoTags::default() });
 }
 
 #[test]
@@ -280,15 +253,8 @@ fn second_dates_and_alpha_that_may_be_meant_otherwise_are_told() {
     let data = fixture.change("change");
     fixture.json(&train("cd", data.to_str().expect("text"), "run", &["--epochs", "1"]));
     let (before, after) = (scene(0).0, scene(1).0);
-    let georeference = Some(GeoReference {
-        transform: [5.0, 0.5, 0.0, 7.0, 0.0, -0.5],
-        keys: vec![1, 1, 0, 1, 3072, 0, 1, 32633],
-        doubles: Vec::new(),
-        ascii: String::new(),
-    });
-    let raster = Raster { width: 64, height: 64, bands: 3, pixels: Pixels::U8(before.into_raw()) };
-    let file = fs::File::create(fixture.path("before.tif")).expect("made");
-    raster.write_geotiff(file, &GeoTags { georeference, ..GeoTags::default() }).expect("written");
+    let tags = GeoTags { georeference: Some(utm(5.0, 32633)), ..GeoTags::default() };
+    write_geotiff(&fixture.path("before.tif"), &before, &tags);
     let mut after = image::DynamicImage::from(after).into_rgba8();
     after.get_pixel_mut(60, 3).0[3] = 0;
     after.save(fixture.path("after.png")).expect("written");
@@ -304,9 +270,7 @@ fn second_dates_and_alpha_that_may_be_meant_otherwise_are_told() {
 
 #[test]
 fn pixels_without_data_do_not_count_in_scenes_that_are_made_smaller() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     let (image, label) = scene(1);
     let values = image.as_raw().iter().enumerate().map(|(index, &value)| {
         let (row, column) = (index / 3 / 64, index / 3 % 64);
@@ -326,12 +290,11 @@ fn pixels_without_data_do_not_count_in_scenes_that_are_made_smaller() {
 
 #[test]
 fn labels_and_places_that_say_too_little_are_told() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     let (image, label) = scene(0);
     let raster = Raster { width: 64, height: 64, bands: 1, pixels: Pixels::U8(label.into_raw()) };
     save(&fixture.path("a_label.tif"), &raster, Some(255.0));
+    // keys without a transform: `Raster::write_geotiff` has no such georeference to write
     let file = fs::File::create(fixture.path("a.tif")).expect("made");
     let mut encoder = tiff::encoder::TiffEncoder::new(file).expect("an encoder");
     let mut picture = encoder.new_image::<tiff::encoder::colortype::RGB8>(64, 64).expect("an image");

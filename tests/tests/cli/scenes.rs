@@ -1,15 +1,16 @@
 //! Scenes: interrupted and resumed, of several files, aligned, within a limit of memory.
 
-use super::fixture::{Fixture, files, halving_threshold, scene, train, write, write_label};
-use burn_rsmamba_datasets::{GeoReference, Pixels, RasterFile};
-use image::{GrayImage, RgbImage};
-use std::{
-    fs,
-    path::Path,
-    process::Stdio,
-    time::{Duration, Instant},
+use super::fixture::{
+    Fixture, files, halving_threshold, holds, kill_when, scene, start_until, train, trained, utm, write, write_geotiff,
+    write_label,
 };
-use tiff::tags::Tag;
+use burn_rsmamba_datasets::{GeoReference, GeoTags, Pixels, RasterFile};
+use burn_rsmamba_tests::fixtures::python_with_rasterio;
+use image::{GrayImage, RgbImage};
+use std::{fs, path::Path};
+
+/// Bytes of the record of `tall` once 40 of its rows are finished.
+const SOME_ROWS: u64 = 40 * 64 * 4;
 
 /// A picture of many rows of windows of 32.
 fn tall() -> RgbImage {
@@ -26,9 +27,7 @@ fn same_files(left: &Path, right: &Path, names: &[&str]) {
 
 #[test]
 fn a_killed_run_goes_on_and_leaves_the_same_bytes() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     write(&fixture.path("input/tall.png"), &tall());
     write(&fixture.path("input/a.png"), &scene(0).0);
     fixture.json(&["predict", "--model", "run", "--input", "input", "--out", "first", "--prob"]);
@@ -39,25 +38,13 @@ fn a_killed_run_goes_on_and_leaves_the_same_bytes() {
         let objects = ["--polygons", "--min-area", "9", "--fill-holes"];
         [&base[..], &["--prob", "--overlay", "--html"], &objects, more].concat()
     };
-    let begun = Instant::now();
     let whole = fixture.json(&predict("whole", &[]));
-    let took = begun.elapsed();
     assert!(whole["objects"].as_u64() > Some(0), "{whole}");
 
     // killed as soon as some rows of the second scene are finished
     let journal = fixture.path("maps/tall_unfinished");
-    let mut child =
-        fixture.command(&predict("maps", &[])).stderr(Stdio::null()).stdout(Stdio::null()).spawn().expect("starts");
-    let deadline = Instant::now() + took * 20 + Duration::from_secs(10);
-    while fs::metadata(&journal).map_or(0, |file| file.len()) < 40 * 64 * 4 {
-        assert!(
-            Instant::now() < deadline && child.try_wait().expect("a child").is_none(),
-            "it never got to the middle"
-        );
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    child.kill().expect("killed");
-    child.wait().expect("gone");
+    let mut command = fixture.command(&predict("maps", &[]));
+    kill_when(&mut command, "a record of some rows", || holds(&journal, SOME_ROWS));
     assert!(
         outputs.iter().all(|name| !fixture.path("maps").join(name).exists()),
         "outputs appear when they are complete"
@@ -105,18 +92,12 @@ fn a_killed_run_goes_on_and_leaves_the_same_bytes() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_in_the_middle_of_a_scene_leaves_it_to_resume() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     write(&fixture.path("tall.png"), &tall());
     let predict = |out| ["predict", "--model", "run", "--input", "tall.png", "--out", out, "--prob"];
     fixture.json(&predict("whole"));
-    let mut child =
-        fixture.command(&predict("maps")).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("starts");
-    while fs::metadata(fixture.path("maps/tall_unfinished")).map_or(0, |file| file.len()) < 40 * 64 * 4 {
-        assert!(child.try_wait().expect("a child").is_none(), "it never got to the middle");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    let (mut command, journal) = (fixture.command(&predict("maps")), fixture.path("maps/tall_unfinished"));
+    let child = start_until(&mut command, "a record of some rows", || holds(&journal, SOME_ROWS));
     let status = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
     assert!(status.success());
     let output = child.wait_with_output().expect("it ends");
@@ -132,9 +113,7 @@ fn ctrl_c_in_the_middle_of_a_scene_leaves_it_to_resume() {
 
 #[test]
 fn pictures_that_a_killed_run_did_not_finish_are_made_by_the_next() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     write(&fixture.path("tall.png"), &tall());
     let label = |y: u32| image::Luma([if (y / 20).is_multiple_of(2) { 255 } else { 0 }]);
     write_label(&fixture.path("label.png"), &GrayImage::from_fn(64, 1600, |_, y| label(y)));
@@ -159,41 +138,31 @@ fn pictures_that_a_killed_run_did_not_finish_are_made_by_the_next() {
 
 #[test]
 fn a_journal_of_other_images_or_weights_is_refused() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    let data = data.to_str().expect("text");
-    fixture.json(&train("ss", data, "run", &["--epochs", "1"]));
+    let fixture = trained();
+    let (data, journal) = (fixture.path("seg"), fixture.path("maps/tall_unfinished"));
     write(&fixture.path("tall.png"), &tall());
     let predict = ["predict", "--model", "run", "--input", "tall.png", "--out", "maps", "--resume"];
     let begin = [&predict[..predict.len() - 1], &["--force"]].concat();
     let interrupt = || {
-        let mut child = fixture.command(&begin).stderr(Stdio::null()).stdout(Stdio::null()).spawn().expect("starts");
-        while fs::metadata(fixture.path("maps/tall_unfinished")).map_or(0, |file| file.len()) < 40 * 64 * 4 {
-            assert!(child.try_wait().expect("a child").is_none(), "it never got to the middle");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        child.kill().expect("killed");
-        child.wait().expect("gone");
+        kill_when(&mut fixture.command(&begin), "a record of some rows", || holds(&journal, SOME_ROWS));
     };
     interrupt();
     write(&fixture.path("tall.png"), &tall());
     let error = fixture.error(1, &predict);
     assert!(error.contains("tall.png") && error.contains("--force"), "{error}");
 
-    fs::remove_file(fixture.path("maps/tall_unfinished")).expect("there");
+    fs::remove_file(&journal).expect("there");
     interrupt();
-    fixture.json(&train("ss", data, "run", &["--epochs", "1", "--force"]));
+    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1", "--force"]));
     let error = fixture.error(1, &predict);
     assert!(error.contains("best.safetensors"), "{error}");
     assert_eq!(fixture.run(&begin).code, 0);
-    assert!(!fixture.path("maps/tall_unfinished").exists());
+    assert!(!journal.exists());
 }
 
 #[test]
 fn several_files_are_mapped_past_a_bad_one_with_the_windows_said() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     write(&fixture.path("a.png"), &scene(0).0);
     write(&fixture.path("c.png"), &scene(1).0);
     fs::write(fixture.path("b.png"), "no image").expect("written");
@@ -215,9 +184,7 @@ fn several_files_are_mapped_past_a_bad_one_with_the_windows_said() {
 /// `--resume` takes a map for done only where the record says that it was made of this image and in this way.
 #[test]
 fn maps_that_were_made_in_another_way_are_never_taken_for_done() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     for (name, index) in [("a", 0), ("b", 1), ("c", 2)] {
         write(&fixture.path("input").join(format!("{name}.png")), &scene(index).0);
     }
@@ -275,9 +242,7 @@ fn maps_that_were_made_in_another_way_are_never_taken_for_done() {
 
 #[test]
 fn what_is_read_is_not_written() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     write(&fixture.path("scenes/s.png"), &scene(0).0);
     write_label(&fixture.path("scenes/s_mask.png"), &scene(0).1);
     let label = fs::read(fixture.path("scenes/s_mask.png")).expect("a label");
@@ -310,9 +275,7 @@ fn what_is_read_is_not_written() {
 #[cfg(unix)]
 #[test]
 fn a_folder_that_cannot_be_written_is_told_before_anything_is_mapped() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     // a folder in the place of the record: root may write anywhere else
     fs::create_dir_all(fixture.path("maps/.burn-rsmamba-predict.jsonl")).expect("made");
     write(&fixture.path("a.png"), &scene(0).0);
@@ -323,9 +286,7 @@ fn a_folder_that_cannot_be_written_is_told_before_anything_is_mapped() {
 
 #[test]
 fn scenes_of_any_shape_are_mapped() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     for (width, height) in [(1, 1), (1, 70), (70, 1), (33, 2)] {
         let name = format!("shapes/{width}x{height}.png");
         write(&fixture.path(&name), &RgbImage::from_fn(width, height, |x, y| *scene(0).0.get_pixel(x % 64, y % 64)));
@@ -340,9 +301,7 @@ fn scenes_of_any_shape_are_mapped() {
 
 #[test]
 fn a_limit_of_memory_chooses_the_window() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     write(&fixture.path("tall.png"), &tall());
     let predict =
         |amount| ["predict", "--model", "run", "--input", "tall.png", "--out", "maps", "--max-memory", amount];
@@ -360,48 +319,27 @@ fn a_limit_of_memory_chooses_the_window() {
     assert!(ran.stderr.contains("1 of 2") && ran.stderr.contains("windows of 1600 pixels"), "{}", ran.stderr);
 }
 
-/// Three bands with a georeference, which only the encoder of the `tiff` crate writes here.
-fn write_geotiff(path: &Path, picture: &RgbImage, x: f64, pixel: f64, epsg: u16) {
-    write_with_keys(path, picture, x, pixel, [1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, epsg]);
-}
-
-/// The same with other keys; 9 stands for no data.
-fn write_with_keys(path: &Path, picture: &RgbImage, x: f64, pixel: f64, keys: [u16; 12]) {
-    let mut encoder = tiff::encoder::TiffEncoder::new(fs::File::create(path).expect("made")).expect("an encoder");
-    let (width, height) = picture.dimensions();
-    let mut image = encoder.new_image::<tiff::encoder::colortype::RGB8>(width, height).expect("an image");
-    let directory = image.encoder();
-    directory.write_tag(Tag::ModelPixelScaleTag, &[pixel, pixel, 0.0][..]).expect("written");
-    directory.write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, x, 5_900_000.0, 0.0][..]).expect("written");
-    directory.write_tag(Tag::GdalNodata, "9").expect("written");
-    directory.write_tag(Tag::GeoKeyDirectoryTag, &keys[..]).expect("written");
-    image.write_data(picture.as_raw()).expect("written");
+/// Writes a picture that lies somewhere; 9 stands for no data.
+fn write_placed(path: &Path, picture: &RgbImage, georeference: GeoReference) {
+    write_geotiff(path, picture, &GeoTags { georeference: Some(georeference), nodata: Some(9.0), metadata: None });
 }
 
 /// GDAL is the judge, where Python has rasterio.
 #[test]
 fn gdal_finds_the_maps_where_the_scene_is() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
+    let fixture = trained();
     let mut picture = tall();
     for (x, y) in (0..64).flat_map(|x| (700..900).map(move |y| (x, y))) {
         picture.put_pixel(x, y, image::Rgb([9, 9, 9]));
     }
-    write_geotiff(&fixture.path("scene.tif"), &picture, 399_960.0, 0.5, 32633);
+    write_placed(&fixture.path("scene.tif"), &picture, utm(399_960.0, 32633));
     let predict = ["predict", "--model", "run", "--input", "scene.tif", "--prob", "--polygons", "--out"];
     fixture.json(&[&predict[..], &["first"]].concat());
     let threshold = halving_threshold(&fixture.path("first/scene_prob.tif"));
     let report = fixture.json(&[&predict[..], &["maps", "--threshold", &threshold]].concat());
     let maps =
         ["mask.tif", "prob.tif", "polygons.geojson"].map(|name| fixture.path("maps").join(format!("scene_{name}")));
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
-    let has_rasterio = std::process::Command::new(&python).args(["-c", "import rasterio"]).output();
-    if !has_rasterio.is_ok_and(|output| output.status.success()) {
-        use std::io::Write;
-        std::io::stderr().write_all(b"skipped: Python has no rasterio, GDAL is not asked\n").expect("stderr");
-        return;
-    }
+    let Some(python) = python_with_rasterio() else { return };
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/judge_maps.py");
     let mut judge = std::process::Command::new(&python);
     let output = judge.arg(tool).arg(fixture.path("scene.tif")).args(maps).arg(&threshold).output().expect("it runs");
@@ -411,11 +349,14 @@ fn gdal_finds_the_maps_where_the_scene_is() {
 
 #[test]
 fn an_area_in_degrees_is_refused() {
-    let fixture = Fixture::new();
-    let data = fixture.segmentation("seg");
-    fixture.json(&train("ss", data.to_str().expect("text"), "run", &["--epochs", "1"]));
-    let keys = [1, 1, 0, 2, 1024, 0, 1, 2, 2048, 0, 1, 4326];
-    write_with_keys(&fixture.path("degrees.tif"), &scene(0).0, 11.0, 1e-5, keys);
+    let fixture = trained();
+    let degrees = GeoReference {
+        transform: [11.0, 1e-5, 0.0, 50.0, 0.0, -1e-5],
+        keys: vec![1, 1, 0, 2, 1024, 0, 1, 2, 2048, 0, 1, 4326],
+        doubles: Vec::new(),
+        ascii: String::new(),
+    };
+    write_placed(&fixture.path("degrees.tif"), &scene(0).0, degrees);
     let predict = ["predict", "--model", "run", "--input", "degrees.tif", "--out", "maps", "--min-area"];
     let error = fixture.error(1, &[&predict[..], &["25u2"]].concat());
     assert!(error.contains("degrees.tif are degrees") && error.contains("in pixels"), "{error}");
@@ -431,11 +372,11 @@ fn a_second_date_on_another_grid_is_resampled_when_asked_for() {
     // the same picture in a frame of ten pixels at the left, and without its last ten columns
     let framed =
         RgbImage::from_fn(64, 64, |x, y| if x < 10 { *after.get_pixel(0, y) } else { *after.get_pixel(x - 10, y) });
-    write_geotiff(&fixture.path("before.tif"), &before, 400_000.0, 0.5, 32633);
-    write_geotiff(&fixture.path("after.tif"), &after, 400_000.0, 0.5, 32633);
-    write_geotiff(&fixture.path("framed.tif"), &framed, 399_995.0, 0.5, 32633);
-    write_geotiff(&fixture.path("elsewhere.tif"), &after, 500_000.0, 0.5, 32633);
-    write_geotiff(&fixture.path("zone.tif"), &after, 400_000.0, 0.5, 32634);
+    write_placed(&fixture.path("before.tif"), &before, utm(400_000.0, 32633));
+    write_placed(&fixture.path("after.tif"), &after, utm(400_000.0, 32633));
+    write_placed(&fixture.path("framed.tif"), &framed, utm(399_995.0, 32633));
+    write_placed(&fixture.path("elsewhere.tif"), &after, utm(500_000.0, 32633));
+    write_placed(&fixture.path("zone.tif"), &after, utm(400_000.0, 32634));
     let predict = |second, out, more: &[&'static str]| {
         let fixed = [
             "predict",

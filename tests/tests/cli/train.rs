@@ -1,6 +1,6 @@
 //! Training: run folder, repeatability, resume, interruption.
 
-use super::fixture::{Fixture, scene, train, write, write_label};
+use super::fixture::{Fixture, scene, start_until, train, write, write_label};
 use burn_rsmamba_datasets::{GeoTags, Pixels, Raster};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::Value;
@@ -82,18 +82,9 @@ fn ctrl_c_keeps_the_last_checkpoint_and_the_run_goes_on_from_it() {
     let fixture = Fixture::new();
     let data = fixture.segmentation("seg");
     let arguments = train("ss", data.to_str().expect("text"), "run", &["--epochs", "100000"]);
-    let child = fixture
-        .command(&arguments)
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("the program starts");
     let run = fixture.path("run");
-    let started = std::time::Instant::now();
-    while !run.join("metrics.jsonl").exists() {
-        assert!(started.elapsed() < Duration::from_mins(2), "no epoch in two minutes");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let has_epoch = || run.join("metrics.jsonl").exists();
+    let child = start_until(&mut fixture.command(&arguments), "an epoch", has_epoch);
     let status = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
     assert!(status.success());
     let output = child.wait_with_output().expect("it ends");

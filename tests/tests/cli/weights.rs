@@ -1,6 +1,6 @@
 //! `import` and `info` on weights files, and wrong checkpoints.
 
-use super::fixture::{Fixture, train};
+use super::fixture::{Fixture, train, trained};
 use burn_rsmamba_tests::fixtures::golden_path;
 use std::fs;
 
@@ -69,10 +69,8 @@ fn a_model_is_exported_for_the_official_code() {
 
 #[test]
 fn a_wrong_checkpoint_is_refused_by_name() {
-    let fixture = Fixture::new();
-    fixture.segmentation("seg");
+    let fixture = trained();
     fixture.change("change");
-    fixture.json(&train("ss", "seg", "run", &["--epochs", "1"]));
     let official = golden_path("rsm_cd_micro.pth");
     let official = official.to_str().expect("text");
 
@@ -105,10 +103,8 @@ fn a_wrong_checkpoint_is_refused_by_name() {
 
 #[test]
 fn weights_for_other_bands_classes_or_task_are_taken_as_far_as_they_go() {
-    let fixture = Fixture::new();
-    fixture.segmentation("seg");
+    let fixture = trained();
     fixture.change("change");
-    fixture.json(&train("ss", "seg", "run", &["--epochs", "1"]));
     // the encoder serves the other task
     let ran = fixture.run(&train("cd", "change", "cd", &["--init-from", "run", "--epochs", "1"]));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
@@ -184,9 +180,7 @@ fn grey(root: &std::path::Path) {
 
 #[test]
 fn weights_that_changed_on_the_disk_are_refused() {
-    let fixture = Fixture::new();
-    fixture.segmentation("seg");
-    fixture.json(&train("ss", "seg", "run", &["--epochs", "1"]));
+    let fixture = trained();
     let path = fixture.path("run/best.safetensors");
     let mut bytes = fs::read(&path).expect("weights");
     let middle = bytes.len() - 1001;

@@ -18,7 +18,8 @@ fn counted_parameters_are_those_of_a_model_that_was_made() {
 
 #[test]
 fn cost_of_the_papers_segmentation_model() {
-    // FACTS: 11.5 GMAC and 4.98 GFLOP of scan at 256x256
+    // From a closed form over the layers of the official code, the scan as its `flops_selective_scan_fn` counts it (9 operations
+    // a pixel, channel and state, in every direction): 11.5 GMAC and 4.98 GFLOP of scan at 256x256.
     let cost = complexity(&ModelConfig::preset(Task::Ss, "tiny").expect("a preset"), 256, 256);
     assert!((cost.macs as f64 / 1e9 - 11.5).abs() < 0.1, "{} MAC", cost.macs);
     assert!((cost.scan_flops as f64 / 1e9 - 4.98).abs() < 0.01, "{} FLOP", cost.scan_flops);

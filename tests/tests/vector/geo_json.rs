@@ -4,6 +4,7 @@ use super::mask::Mask;
 use super::polygons::polygons;
 use burn_rsmamba::vector::Class;
 use burn_rsmamba_datasets::{GeoJson, GeoReference, GeoTiff};
+use burn_rsmamba_tests::fixtures::python_with_rasterio;
 use geojson::{Feature, FeatureCollection, GeometryValue};
 use std::fs::File;
 use std::path::Path;
@@ -85,14 +86,8 @@ fn the_reference_system_is_named_unless_it_is_the_default() {
 /// GDAL is the judge, where Python has rasterio.
 #[test]
 fn gdal_rasterises_the_polygons_back_to_the_mask() {
+    let Some(python) = python_with_rasterio() else { return };
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/rasterise_polygons.py");
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
-    let has_rasterio = Command::new(&python).args(["-c", "import rasterio"]).output();
-    if !has_rasterio.is_ok_and(|output| output.status.success()) {
-        use std::io::Write;
-        std::io::stderr().write_all(b"skipped: Python has no rasterio, GDAL is not asked\n").expect("stderr");
-        return;
-    }
     let folder = tempfile::tempdir().expect("a folder");
     let north_up = utm([399_960.0, 0.5, 0.0, 5_900_040.0, 0.0, -0.5]);
     let fine = utm([399_960.1, 0.3, 0.0, 5_900_040.7, 0.0, -0.3]);
