@@ -57,7 +57,7 @@ pub use crops::{CropOptions, Crops, Sample, Tile};
 pub use error::DatasetError;
 pub use geo_json::GeoJson;
 pub use grid::{Edge, Window};
-pub use layout::{DatasetFolder, list_images, open};
+pub use layout::{DatasetFolder, list_images, open, open_folders};
 #[cfg(feature = "loader")]
 pub use loader::TensorLoader;
 pub use loader::{Loader, LoaderOptions, Ordered};
@@ -69,7 +69,7 @@ pub use raster::{
 };
 pub use reader::SceneReader;
 pub use sampler::{Draw, Purpose, Sampler, Turn, seed};
-pub use scene::{Dates, LoadedScene, Scene, SceneSet, SceneSource, Split};
+pub use scene::{Dates, LoadedScene, Scene, SceneOrigin, SceneSet, Split};
 pub use statistics::{Statistics, statistics};
 pub use store::Storage;
 pub use survey::Survey;

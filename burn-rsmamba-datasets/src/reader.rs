@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::mask::mask_of;
 use crate::scene::Size;
-use crate::{DatasetError, LabelRule, LoadedScene, Mask, Pixels, Raster, RasterFile, Scene, SceneSource, Window};
+use crate::{DatasetError, LabelRule, LoadedScene, Mask, Pixels, Raster, RasterFile, Scene, SceneOrigin, Window};
 
 /// Decoded blocks that are kept of each file. Two rows of tiles of 256 pixels, 32507 pixels wide and of three bands, are
 /// 50 MB.
@@ -36,13 +36,13 @@ impl SceneReader {
         open: impl Fn(&Path) -> Result<RasterFile, DatasetError>,
     ) -> Result<Self, DatasetError> {
         let (source, region) = match &scene.source {
-            SceneSource::Files { images, label, rule, region } => {
+            SceneOrigin::Files { images, label, rule, region } => {
                 let images = images.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
                 let label = label.as_ref().map(|path| open(path)).transpose()?;
                 let label = label.map(|file| LabelFile { file, rule: rule.clone() });
                 (Source::Files { images, label }, *region)
             }
-            SceneSource::Memory { images, label } => {
+            SceneOrigin::Memory { images, label } => {
                 (Source::Memory { images: images.clone(), label: label.clone() }, None)
             }
         };

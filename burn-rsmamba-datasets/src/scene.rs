@@ -99,7 +99,7 @@ impl SceneSet {
     #[must_use]
     pub fn with_label_rule(mut self, by: &LabelRule) -> Self {
         for scene in &mut self.scenes {
-            if let SceneSource::Files { rule, .. } = &mut scene.source {
+            if let SceneOrigin::Files { rule, .. } = &mut scene.source {
                 by.clone_into(rule);
             }
         }
@@ -113,12 +113,12 @@ pub struct Scene {
     /// The file name without extension.
     pub name: String,
     /// Where the pixels are.
-    pub source: SceneSource,
+    pub source: SceneOrigin,
 }
 
 /// Where the pixels of a scene are.
 #[derive(Clone, Debug)]
-pub enum SceneSource {
+pub enum SceneOrigin {
     /// In files that are decoded on [`Scene::load`] or window by window through [`Scene::reader`].
     Files {
         /// One file a date.
@@ -159,7 +159,7 @@ impl Scene {
     pub fn load(&self) -> Result<LoadedScene, DatasetError> {
         // Every block is needed once, so none is kept.
         let mut reader = SceneReader::open(self, |path| RasterFile::with_cache(path, 0))?;
-        if let SceneSource::Memory { images, label } = &self.source {
+        if let SceneOrigin::Memory { images, label } = &self.source {
             let (images, label) = (images.clone(), Some(label.clone()));
             return Ok(LoadedScene { name: self.name.clone(), images, label });
         }
@@ -175,17 +175,17 @@ impl Scene {
     /// The number of images.
     pub fn dates(&self) -> usize {
         match &self.source {
-            SceneSource::Files { images, .. } => images.len(),
-            SceneSource::Memory { images, .. } => images.len(),
+            SceneOrigin::Files { images, .. } => images.len(),
+            SceneOrigin::Memory { images, .. } => images.len(),
         }
     }
 
     /// The file of an image (by date) or of the label (`None`), or the scene's name when it has none.
     pub(crate) fn path(&self, date: Option<usize>) -> PathBuf {
         match (&self.source, date) {
-            (SceneSource::Files { images, .. }, Some(date)) => images.get(date).cloned(),
-            (SceneSource::Files { label, .. }, None) => label.clone(),
-            (SceneSource::Memory { .. }, _) => None,
+            (SceneOrigin::Files { images, .. }, Some(date)) => images.get(date).cloned(),
+            (SceneOrigin::Files { label, .. }, None) => label.clone(),
+            (SceneOrigin::Memory { .. }, _) => None,
         }
         .unwrap_or_else(|| Path::new(&self.name).to_path_buf())
     }

@@ -9,7 +9,7 @@ use crate::reader::{CACHE_BYTES, SceneReader, ignore};
 use crate::recent::Recent;
 use crate::scene::Size;
 use crate::sync::locked;
-use crate::{DatasetError, LoadedScene, Mask, Raster, RasterFile, Scene, SceneSource, Window};
+use crate::{DatasetError, LoadedScene, Mask, Raster, RasterFile, Scene, SceneOrigin, Window};
 
 /// Of no more files are scenes open, each of which a reader has open once more; some systems allow 256 in all.
 const MOST_FILES: usize = 96;
@@ -118,7 +118,7 @@ impl Store {
     /// All pixels of a scene.
     pub(crate) fn load(&self, scene: usize) -> Result<LoadedScene, DatasetError> {
         let name = self.scenes[scene].name.clone();
-        if let (SceneSource::Memory { images, label }, 1) = (&self.scenes[scene].source, self.ratio) {
+        if let (SceneOrigin::Memory { images, label }, 1) = (&self.scenes[scene].source, self.ratio) {
             return Ok(LoadedScene { name, images: images.clone(), label: Some(label.clone()) });
         }
         let Size { width, height, bands } = self.size(scene)?;
@@ -132,7 +132,7 @@ impl Store {
     /// all of it again.
     pub(crate) fn settle_labels(&mut self) {
         for scene in &mut self.scenes {
-            if let SceneSource::Files { rule, .. } = &mut scene.source
+            if let SceneOrigin::Files { rule, .. } = &mut scene.source
                 && let Some(settled) = rule.settled()
             {
                 *rule = settled;
@@ -208,7 +208,7 @@ mod tests {
             let file = File::create(path(name)).unwrap();
             GeoTiff { width, height, georeference: None, nodata: None }.write(file, rows).unwrap();
         }
-        let source = SceneSource::Files {
+        let source = SceneOrigin::Files {
             images: vec![path("image.tif")],
             label: Some(path("label.tif")),
             rule: LabelRule::NonZero,

@@ -126,7 +126,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{Mask, SceneSource, Statistics, statistics};
+    use crate::{Mask, SceneOrigin, Statistics, statistics};
 
     #[test]
     fn strips_of_any_height_find_what_the_whole_scene_holds() {
@@ -136,7 +136,7 @@ mod tests {
         };
         let data = (0..77).map(|index| [0, 1, Mask::IGNORED][index % 3]).collect();
         let label = Arc::new(Mask { width: 7, height: 11, data });
-        let source = SceneSource::Memory { images: vec![image(613), image(877)], label };
+        let source = SceneOrigin::Memory { images: vec![image(613), image(877)], label };
         let scene = Scene { name: "s".into(), source };
         let expected = statistics(&[scene.load().unwrap()]);
         for strip_values in [0, 14, 50, 1000] {
@@ -155,7 +155,7 @@ mod tests {
         let survey = |label: &Raster| {
             let image = Arc::new(Raster { width: 1, height: 1, bands: 1, pixels: Pixels::U8(vec![1]) });
             let mask = Arc::new(Mask { width: 1, height: 1, data: vec![0] });
-            let scene = Scene { name: "s".into(), source: SceneSource::Memory { images: vec![image], label: mask } };
+            let scene = Scene { name: "s".into(), source: SceneOrigin::Memory { images: vec![image], label: mask } };
             let mut found = Survey { values: BTreeMap::new(), ..scene.survey().unwrap() };
             found.count_values(label);
             found.values

@@ -1,6 +1,6 @@
 //! Any bytes as an image file: windows, the whole, and labels by every rule end in pixels or in an error.
 //!
-//! `cargo +nightly fuzz run raster ../tests/corpus -- -max_len=65536 -rss_limit_mb=4096 -timeout=10`
+//! From `burn-rsmamba-datasets`: `cargo +nightly fuzz run raster fuzz/corpus/raster tests/corpus -- -max_len=65536 -rss_limit_mb=4096 -timeout=10`
 
 #![no_main]
 

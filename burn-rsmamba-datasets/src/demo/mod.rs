@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use self::dice::Dice;
 use self::look::Look;
 use self::plan::{Building, Plan};
-use crate::{Dates, Scene, SceneSet, SceneSource, Split};
+use crate::{Dates, Scene, SceneOrigin, SceneSet, Split};
 
 /// How many scenes are drawn, and how large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,5 +71,5 @@ fn scene(dice: &mut Dice, name: String, dates: Dates, size: usize) -> Scene {
         Dates::Two => |building| building.changed(),
     };
     let label = Arc::new(render::footprints(plan.buildings.iter().filter(is_target), size));
-    Scene { name, source: SceneSource::Memory { images, label } }
+    Scene { name, source: SceneOrigin::Memory { images, label } }
 }

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::pair::Gathered;
-use crate::{DatasetError, DatasetWarning, Dates, LabelRule, Names, Scene, SceneSource, Unpaired};
+use crate::{DatasetError, DatasetWarning, Dates, LabelRule, Names, Scene, SceneOrigin, Unpaired};
 
 /// No list is larger.
 const LARGEST_BYTES: u64 = 64 << 20;
@@ -79,7 +79,7 @@ pub(super) fn scenes(list: &Path, dates: Dates, allow_unpaired: bool) -> Result<
         let label = paths.pop();
         let name = unused(&names, &paths[0], number);
         names.insert(name.clone());
-        let source = SceneSource::Files { images: paths, label, rule: LabelRule::Auto, region: None };
+        let source = SceneOrigin::Files { images: paths, label, rule: LabelRule::Auto, region: None };
         scenes.push(Scene { name, source });
     }
     scenes.sort_by(|first, second| first.name.cmp(&second.name));

@@ -62,6 +62,22 @@ pub fn open(root: &Path, dates: Dates, split: Split) -> Result<SceneSet, Dataset
     DatasetFolder::detect(root, dates).open(split)
 }
 
+/// The scenes of folders of no dataset: one of images a date, and one of labels. Files of one name, but for their extensions, belong
+/// together.
+///
+/// # Errors
+/// A folder that is missing or has no images; files without partners, unless they are allowed.
+pub fn open_folders(
+    images: &[PathBuf],
+    labels: &Path,
+    split: Split,
+    allow_unpaired: bool,
+) -> Result<SceneSet, DatasetError> {
+    images.iter().map(PathBuf::as_path).chain([labels]).try_for_each(expect_folder)?;
+    let Gathered { scenes, warnings } = pair::pair(images, labels, None, allow_unpaired)?;
+    Ok(SceneSet { layout: "folders", split, scenes, warnings })
+}
+
 /// Lists the images of a folder, sorted by name; a file is a list of one.
 ///
 /// # Errors
@@ -73,6 +89,14 @@ pub fn list_images(input: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     Ok(Folder::read(input)?.images()?.into_values().collect())
 }
 
+fn expect_folder(path: &Path) -> Result<(), DatasetError> {
+    match path {
+        path if path.is_dir() => Ok(()),
+        path if path.exists() => Err(DatasetError::NotAFolder { path: path.into() }),
+        path => Err(DatasetError::Missing { path: path.into() }),
+    }
+}
+
 /// The scenes of a split in the first of these layouts that has it.
 fn find(
     root: &Path,
@@ -81,11 +105,7 @@ fn find(
     split: Split,
     allow_unpaired: bool,
 ) -> Result<SceneSet, DatasetError> {
-    match root {
-        root if root.is_dir() => {}
-        root if root.exists() => return Err(DatasetError::NotAFolder { path: root.into() }),
-        root => return Err(DatasetError::Missing { path: root.into() }),
-    }
+    expect_folder(root)?;
     for layout in layouts.iter().filter(|layout| layout.dates == dates) {
         let Gathered { scenes, mut warnings } = match layout.find(root, split)? {
             Some(Found::Folders { images, label, list }) => {

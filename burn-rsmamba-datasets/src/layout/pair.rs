@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::Folder;
 use super::list;
-use crate::{DatasetError, DatasetWarning, LabelRule, Names, Scene, SceneSource, Unpaired};
+use crate::{DatasetError, DatasetWarning, LabelRule, Names, Scene, SceneOrigin, Unpaired};
 
 /// The scenes of a split, sorted by name, and what a user should know of them.
 pub(super) struct Gathered {
@@ -48,7 +48,7 @@ pub(super) fn pair(
         let paths = places.iter().map(|place| place.files.get(name).cloned());
         let mut images = paths.collect::<Option<Vec<PathBuf>>>()?;
         let label = images.pop();
-        let source = SceneSource::Files { images, label, rule: LabelRule::Auto, region: None };
+        let source = SceneOrigin::Files { images, label, rule: LabelRule::Auto, region: None };
         Some(Scene { name: name.clone(), source })
     });
     let scenes: Vec<Scene> = scenes.collect();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::pair::Gathered;
-use crate::{DatasetError, LabelRule, RasterFile, Scene, SceneSource, Window};
+use crate::{DatasetError, LabelRule, RasterFile, Scene, SceneOrigin, Window};
 
 /// The part of a scene between two percentages of its columns.
 pub(super) fn scene(images: Vec<PathBuf>, label: PathBuf, columns: [usize; 2]) -> Result<Gathered, DatasetError> {
@@ -16,6 +16,6 @@ pub(super) fn scene(images: Vec<PathBuf>, label: PathBuf, columns: [usize; 2]) -
         let [left, right] = columns.map(|percent| file.width() * percent / 100);
         Some(Window { top: 0, left, bottom: file.height(), right })
     };
-    let source = SceneSource::Files { images, label: Some(label), rule: LabelRule::Auto, region };
+    let source = SceneOrigin::Files { images, label: Some(label), rule: LabelRule::Auto, region };
     Ok(Gathered { scenes: vec![Scene { name, source }], warnings: Vec::new() })
 }

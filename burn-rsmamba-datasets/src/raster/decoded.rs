@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::{Pixels, Raster, RasterFile};
 use crate::DatasetError;
@@ -160,15 +160,47 @@ fn name(image: &Path) -> String {
     format!("{}-{:016x}.pixels", image.file_stem().unwrap_or_default().to_string_lossy(), hasher.finish())
 }
 
+/// A file that nobody has written to for so long belongs to a run that was killed.
+const ABANDONED: Duration = Duration::from_hours(1);
+
+/// Removes what runs that were killed left of files in this folder.
+fn remove_abandoned(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let idle = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        if is_part(&entry.file_name().to_string_lossy()) && idle().is_some_and(|idle| idle > ABANDONED) {
+            // Another run may have been quicker.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Where a file is written before it is complete, by this thread.
+fn part(path: &Path) -> PathBuf {
+    let thread = format!("{:?}", std::thread::current().id());
+    let thread: String = thread.chars().filter(char::is_ascii_digit).collect();
+    path.with_extension(format!("{}-{thread}.part", std::process::id()))
+}
+
+/// Whether this is the name of a [`part`]: other programs call unfinished files alike.
+fn is_part(name: &str) -> bool {
+    let parts = || {
+        let (file, writer) = name.strip_suffix(".part")?.rsplit_once('.')?;
+        Some((file.rsplit_once('-')?.1, writer.split_once('-')?))
+    };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    parts().is_some_and(|(hash, (process, thread))| {
+        hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) && is_number(process) && is_number(thread)
+    })
+}
+
 /// Writes aside and renames, so that a file is whole or not there.
 fn write(path: &Path, stamp: [u64; 3], image: RasterFile) -> Result<(), DatasetError> {
     let cannot = |path: &Path, cause| DatasetError::CannotWrite { path: path.into(), cause };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|cause| cannot(folder, cause))?;
+        remove_abandoned(folder);
     }
-    let thread = format!("{:?}", std::thread::current().id());
-    let digits: String = thread.chars().filter(char::is_ascii_digit).collect();
-    let aside = path.with_extension(format!("{}-{digits}.part", std::process::id()));
+    let aside = part(path);
     let written =
         write_pixels(&aside, stamp, image).and_then(|()| fs::rename(&aside, path).map_err(|cause| cannot(path, cause)));
     if written.is_err() {
@@ -206,4 +238,28 @@ fn write_pixels(path: &Path, stamp: [u64; 3], mut image: RasterFile) -> Result<(
         out.write_all(&flags.into_iter().map(u8::from).collect::<Vec<_>>()).map_err(cannot)?;
     }
     out.flush().map_err(cannot)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn only_abandoned_parts_of_our_own_are_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let own = part(&root.path().join(name(Path::new("town.tif"))));
+        let [fresh, theirs, pixels] = ["b-0123456789abcdef.7-1.part", "film.mkv.part", "a-0123456789abcdef.pixels"]
+            .map(|name| root.path().join(name));
+        for path in [&own, &fresh, &theirs, &pixels] {
+            fs::write(path, "bytes").unwrap();
+            if path != &fresh {
+                let long_ago = SystemTime::now() - 2 * ABANDONED;
+                File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
+            }
+        }
+        remove_abandoned(root.path());
+        assert_eq!([&own, &fresh, &theirs, &pixels].map(|path| path.exists()), [false, true, true, true]);
+    }
 }

@@ -15,8 +15,12 @@ impl Raster {
     /// for [`GeoTiff`](super::GeoTiff).
     ///
     /// # Errors
-    /// What the destination says; a file of more than 4 GB.
-    pub fn write_geotiff(&self, destination: impl Write + Seek, tags: &GeoTags) -> Result<(), TiffError> {
+    /// What the destination says, which is flushed; a file of more than 4 GB.
+    ///
+    /// # Panics
+    /// When the raster has no bands.
+    pub fn write_geotiff(&self, mut destination: impl Write + Seek, tags: &GeoTags) -> Result<(), TiffError> {
+        assert!(self.bands > 0, "a raster without bands cannot be written");
         let (bytes, bits, format): (Vec<u8>, u16, _) = match &self.pixels {
             Pixels::U8(values) => (values.clone(), 8, SampleFormat::Uint),
             Pixels::U16(values) => (values.iter().flat_map(|v| v.to_ne_bytes()).collect(), 16, SampleFormat::Uint),
@@ -26,7 +30,7 @@ impl Raster {
         strip.write_all(&bytes)?;
         let strip = strip.finish()?;
 
-        let mut encoder = TiffEncoder::new(destination)?;
+        let mut encoder = TiffEncoder::new(&mut destination)?;
         let mut directory = encoder.image_directory()?;
         let offset = u32::try_from(directory.write_data(&strip[..])?)?;
         // Readers take the three samples of a colour for all there are, and a fourth for alpha.
@@ -54,6 +58,6 @@ impl Raster {
             directory.write_tag(Tag::Unknown(GDAL_METADATA), &metadata[..])?;
         }
         directory.finish()?;
-        Ok(())
+        Ok(destination.flush()?)
     }
 }

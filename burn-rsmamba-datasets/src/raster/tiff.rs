@@ -319,7 +319,8 @@ impl TiffBlocks {
         kept.get(index, row.saturating_mul(rows).saturating_mul(*bytes), || {
             // GDAL leaves out blocks of nothing but no data.
             if place == Some((0, 0)) {
-                return Ok(filled(row * rows, *bytes, nodata.unwrap_or(0.0)));
+                let count = row.checked_mul(rows).filter(|count| count.saturating_mul(*bytes) <= LARGEST_BLOCK);
+                return Ok(filled(count.ok_or(TiffError::LimitsExceeded)?, *bytes, nodata.unwrap_or(0.0)));
             }
             let decoded = match place {
                 Some((offset, count)) if alone => {

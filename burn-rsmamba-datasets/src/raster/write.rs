@@ -57,7 +57,7 @@ pub struct GeoTiff {
 
 impl GeoTiff {
     /// Writes the file; `rows(top, count)` gives the values of `count` rows from `top` on, `count * width` of them, and is
-    /// called from top to bottom, so that no more than one row of tiles need be in memory.
+    /// called from top to bottom, so that no more than one row of tiles need be in memory. The destination is flushed.
     ///
     /// # Errors
     /// What `rows` returns; what the destination says.
@@ -76,15 +76,18 @@ impl GeoTiff {
     fn write_up_to<T: GeoSample, E: From<tiff::TiffError>>(
         &self,
         classic_bytes: u64,
-        destination: impl Write + Seek,
+        mut destination: impl Write + Seek,
         rows: impl FnMut(usize, usize) -> Result<Vec<T>, E>,
     ) -> Result<(), E> {
         let bytes = self.width as u64 * self.height as u64 * T::BYTES as u64;
         if bytes > classic_bytes {
-            self.write_to(&mut TiffEncoder::new_big(destination)?, rows)
+            self.write_to(&mut TiffEncoder::new_big(&mut destination)?, rows)?;
         } else {
-            self.write_to(&mut TiffEncoder::new(destination)?, rows)
+            self.write_to(&mut TiffEncoder::new(&mut destination)?, rows)?;
         }
+        // Where it is dropped, nobody would be told that the last bytes found no room.
+        destination.flush().map_err(tiff::TiffError::from)?;
+        Ok(())
     }
 
     fn write_to<T: GeoSample, E: From<tiff::TiffError>, W: Write + Seek, K: TiffKind>(

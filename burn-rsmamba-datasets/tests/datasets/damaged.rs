@@ -1,6 +1,6 @@
 use std::fs;
 
-use burn_rsmamba_datasets::{Dates, Split, open, read_raster};
+use burn_rsmamba_datasets::{Dates, RasterFile, Split, open, read_raster};
 use image::ImageFormat;
 
 use super::support::{at, fill, folder, message, pattern};
@@ -84,4 +84,35 @@ fn jpeg_reads() {
     pattern(64, 48).save_with_format(&path, ImageFormat::Jpeg).unwrap();
     let raster = read_raster(&path).unwrap();
     assert_eq!((raster.width, raster.height, raster.bands), (64, 48, 3));
+}
+
+#[test]
+fn a_strip_that_is_left_out_may_not_be_larger_than_one_that_is_there() {
+    // The only strip of 60000 rows has no bytes, as GDAL writes what holds nothing but no data.
+    const SIDE: u32 = 60_000;
+    let (short, long) = (3_u16, 4_u16);
+    let entries = [
+        (256, long, SIDE),
+        (257, long, SIDE),
+        (258, short, 8),
+        (259, short, 1),
+        (262, short, 1),
+        (273, long, 0),
+        (277, short, 1),
+        (278, long, SIDE),
+        (279, long, 0),
+    ];
+    let mut bytes = b"II*\0\x08\0\0\0".to_vec();
+    bytes.extend((entries.len() as u16).to_le_bytes());
+    for (tag, kind, value) in entries {
+        bytes.extend([tag, kind].iter().flat_map(|word: &u16| word.to_le_bytes()));
+        bytes.extend([1, value].iter().flat_map(|word: &u32| word.to_le_bytes()));
+    }
+    bytes.extend([0; 4]);
+    let root = folder();
+    let path = at(&root, "sparse.tif");
+    fs::write(&path, bytes).unwrap();
+    let mut file = RasterFile::open(&path).unwrap();
+    let text = message(file.window(0, 0, 1, 1), &path);
+    assert!(text.starts_with("PATH is too large"), "{text}");
 }
