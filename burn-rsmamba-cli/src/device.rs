@@ -104,7 +104,7 @@ pub(crate) fn available() -> Vec<Entry> {
     entries
 }
 
-/// The device of that name: `cpu` (or `flex`), or another as its kind or `KIND:INDEX`.
+/// The device of that name: `cpu`, or another as its kind or `KIND:INDEX`.
 ///
 /// Any but `cpu` has computed something when this returns, so that a driver that is only half there is found out before any work.
 ///
@@ -112,7 +112,7 @@ pub(crate) fn available() -> Vec<Entry> {
 ///
 /// A usage error for a name that this build does not know or a device that this machine does not have.
 pub(crate) fn named(name: &str) -> Result<Device, Failure> {
-    if matches!(name, DEFAULT | "flex") {
+    if name == DEFAULT {
         return Ok(Device::flex());
     }
     let refuse = |why: String| Failure::usage(format!("--device {name}: {why}"));

@@ -1,15 +1,13 @@
 //! What a run ran on.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use burn::tensor::Device;
 use burn_rsmamba::Precision;
 use serde::Serialize;
 
 use crate::config::Change;
+use crate::model_file;
 use crate::training::checkpoint::State;
 
 /// The file of weights that a run began with, as it was then.
@@ -27,18 +25,8 @@ impl InitialWeights {
     ///
     /// When it cannot be read.
     pub(crate) fn of(path: &Path) -> anyhow::Result<Self> {
-        let cannot = || format!("cannot read {}", path.display());
-        let mut file = File::open(path).with_context(cannot)?;
-        let (mut sum, mut bytes, mut part) = (crc32fast::Hasher::new(), 0, vec![0; 1 << 20]);
-        loop {
-            let count = file.read(&mut part).with_context(cannot)?;
-            if count == 0 {
-                break;
-            }
-            sum.update(&part[..count]);
-            bytes += count as u64;
-        }
-        Ok(Self { file: std::path::absolute(path)?, bytes, crc32: format!("{:08x}", sum.finalize()) })
+        let (bytes, crc32) = model_file::checksum(path)?;
+        Ok(Self { file: std::path::absolute(path)?, bytes, crc32: format!("{crc32:08x}") })
     }
 }
 

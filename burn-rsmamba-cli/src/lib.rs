@@ -24,8 +24,8 @@ mod model_file;
 mod output;
 mod pictures;
 mod progress;
-mod report;
 mod run_folder;
+mod scores;
 mod scoring;
 mod training;
 

@@ -54,9 +54,27 @@ impl Coding {
 /// The end of a mask's name, before the extension.
 pub(crate) const SUFFIX: &str = "_mask";
 
-/// The file of a mask: a GeoTIFF where the scene is georeferenced, else a PNG.
-pub(crate) fn name(stem: &str, georeferenced: bool) -> String {
-    format!("{stem}{SUFFIX}.{}", if georeferenced { "tif" } else { "png" })
+/// How a mask is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Opens everywhere, but is only read whole.
+    Png,
+    /// With the georeference of the scene, or for a scene that is too large for the other.
+    GeoTiff,
+}
+
+/// The file of a mask.
+pub(crate) fn name(stem: &str, format: Format) -> String {
+    let extension = match format {
+        Format::Png => "png",
+        Format::GeoTiff => "tif",
+    };
+    format!("{stem}{SUFFIX}.{extension}")
+}
+
+/// The picture of a mask's errors.
+pub(crate) fn errors(stem: &str) -> String {
+    format!("{stem}_errors.png")
 }
 
 /// What the pixels of a file say, part by part: [`MARKED`] or, in masks of other programs, 1 is marked.
@@ -131,6 +149,7 @@ mod tests {
 
     #[test]
     fn names_end_alike() {
-        assert_eq!([name("a", false), name("a", true)], ["a_mask.png", "a_mask.tif"]);
+        assert_eq!([Format::Png, Format::GeoTiff].map(|format| name("a", format)), ["a_mask.png", "a_mask.tif"]);
+        assert_eq!(errors("a"), "a_errors.png");
     }
 }

@@ -18,8 +18,9 @@ pub(crate) fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: `mallopt` has no other conditions than known parameters; it is called before any thread is started.
     unsafe {
-        // The largest threshold that glibc takes: blocks above it are mapped one by one.
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+        // Blocks above a threshold of at most 32 MiB are mapped one by one, and given back one by one: a map of a 2048² image
+        // has 200 MiB. None are.
+        libc::mallopt(libc::M_MMAP_MAX, 0);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
         libc::mallopt(libc::M_TOP_PAD, 64 << 20);
     }

@@ -1,7 +1,10 @@
 //! Weights by what the user calls them: a file, or a run folder.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use burn::tensor::Device;
 use burn_rsmamba::weights::{self, WeightsError};
 use burn_rsmamba::{ModelMeta, RsmModel, Task};
@@ -28,6 +31,25 @@ pub(crate) fn load(path: &Path, device: &Device) -> Result<(RsmModel, ModelMeta)
         }
         other => other.into(),
     })
+}
+
+/// The bytes of a file, and the checksum of all of them.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub(crate) fn checksum(path: &Path) -> anyhow::Result<(u64, u32)> {
+    let cannot = || format!("cannot read {}", path.display());
+    let mut file = File::open(path).with_context(cannot)?;
+    let (mut sum, mut bytes, mut part) = (crc32fast::Hasher::new(), 0, vec![0; 1 << 20]);
+    loop {
+        let count = file.read(&mut part).with_context(cannot)?;
+        if count == 0 {
+            return Ok((bytes, sum.finalize()));
+        }
+        sum.update(&part[..count]);
+        bytes += count as u64;
+    }
 }
 
 /// Refuses a model of another task than the data is for.

@@ -4,13 +4,13 @@ use anyhow::Context;
 use burn_dataset::Dataset;
 use burn_rsmamba::inference::{Area, Patch, SceneSize, SceneSource, Step};
 use burn_rsmamba::vector::sieved;
-use burn_rsmamba_datasets::{Crops, DatasetError, Mask, Scene, SceneReader, SceneSource as Pixels, Window};
+use burn_rsmamba_datasets::{Crops, DatasetError, Mask, Scene, SceneOrigin, SceneReader, Window};
 
 use crate::interrupt;
 use crate::mapping::Mapper;
 use crate::mask_file::Coding;
 use crate::progress::Progress;
-use crate::report::Counts;
+use crate::scores::Counts;
 
 /// Rows of a label that are read at a time.
 const ROWS: usize = 256;
@@ -80,7 +80,7 @@ fn open(crops: &Crops, index: usize) -> Result<SceneReader, DatasetError> {
         Err(DatasetError::Downsampled { scene, .. }) => {
             let loaded = crops.scene(index)?;
             let label = loaded.label.ok_or_else(|| DatasetError::NoLabel { scene: scene.display().to_string() })?;
-            Scene { name: loaded.name, source: Pixels::Memory { images: loaded.images, label } }.reader()
+            Scene { name: loaded.name, source: SceneOrigin::Memory { images: loaded.images, label } }.reader()
         }
         opened => opened,
     }

@@ -15,7 +15,7 @@ use burn_dataset::Dataset;
 use burn_dataset::transform::{Mapper, MapperDataset};
 use burn_rsmamba::{RsmSsConfig, losses::bce_dice};
 use burn_rsmamba_datasets::{
-    CropOptions, Crops, LabelRule, Mask, Pixels, Raster, Sample, Scene, SceneSet, SceneSource, Split, Statistics,
+    CropOptions, Crops, LabelRule, Mask, Pixels, Raster, Sample, Scene, SceneOrigin, SceneSet, Split, Statistics,
     list_images,
 };
 
@@ -61,7 +61,7 @@ fn pairs(folder: &Path) -> Result<Vec<Scene>, Box<dyn Error>> {
         let name = image.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let label = Some(folder.join(format!("{name}_mask.png")));
         let rule = LabelRule::Threshold(128.0);
-        Scene { name, source: SceneSource::Files { images: vec![image], label, rule, region: None } }
+        Scene { name, source: SceneOrigin::Files { images: vec![image], label, rule, region: None } }
     };
     Ok(images.map(scene).collect())
 }
@@ -78,7 +78,7 @@ fn discs(index: usize) -> Scene {
         Mask { width: size, height: size, data: (0..size * size).map(|pixel| u8::from(inside(pixel))).collect() };
     Scene {
         name: format!("disc-{index}"),
-        source: SceneSource::Memory { images: vec![Arc::new(image)], label: Arc::new(label) },
+        source: SceneOrigin::Memory { images: vec![Arc::new(image)], label: Arc::new(label) },
     }
 }
 

@@ -75,10 +75,13 @@ fn read(path: &Path, device: &Device) -> Result<(RsmModel, ModelMeta), Box<dyn E
 /// Images `[B, bands, H, W]` as the model was trained on them, and labels `[B, 1, H, W]`.
 fn batch(samples: &[Sample], normalisation: &Normalisation, device: &Device) -> (Tensor<4>, Tensor<4>) {
     let Sample { height, width, bands, .. } = samples[0];
-    let bandwise = |values: &[f32]| Tensor::<1>::from_floats(values, device).reshape([1, bands, 1, 1]);
-    let values: Vec<f32> = samples.iter().flat_map(|sample| sample.images[0].iter().copied()).collect();
+    let mut values = Vec::with_capacity(samples.len() * bands * height * width);
+    for sample in samples {
+        let mut image = sample.images[0].clone();
+        normalisation.apply(&mut image);
+        values.extend(image);
+    }
     let images = Tensor::<4>::from_data(TensorData::new(values, [samples.len(), bands, height, width]), device);
-    let images = (images - bandwise(&normalisation.mean)) / bandwise(&normalisation.std);
     let labels: Vec<f32> =
         samples.iter().flat_map(|sample| sample.label.iter().map(|&value| f32::from(value))).collect();
     (images, Tensor::from_data(TensorData::new(labels, [samples.len(), 1, height, width]), device))

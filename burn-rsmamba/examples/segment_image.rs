@@ -30,7 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     // white where something is marked; of several classes their indices
     let mut mask = predictor.classes(&probabilities, meta.threshold);
     if model.classes() == 1 {
-        mask.iter_mut().for_each(|pixel| *pixel *= 255);
+        for pixel in &mut mask {
+            *pixel *= 255;
+        }
     }
     image::GrayImage::from_raw(width as u32, height as u32, mask).expect("a value a pixel").save(output)?;
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor};
 use burn_dataset::Dataset;
 use burn_rsmamba::receptive_field::ReceptiveField;
-use burn_rsmamba::{ModelMeta, RsmModel, weights};
+use burn_rsmamba::{ModelMeta, RsmModel};
 use burn_rsmamba_datasets::{CropOptions, Crops, LabelRule, Storage};
 use image::{Rgb, RgbImage};
 use serde::Serialize;
@@ -71,7 +71,7 @@ pub(super) fn run(args: &ErfArgs, progress: &mut Progress) -> Outcome {
 /// The models with their names and descriptions.
 fn subjects(args: &ErfArgs, device: &Device) -> Result<Vec<(String, RsmModel, ModelMeta)>, Failure> {
     let loaded = args.model.iter().map(|path| {
-        let (model, meta) = weights::load(&model_file::find(path)?, device)?;
+        let (model, meta) = model_file::load(path, device)?;
         Ok((path.display().to_string(), model, meta))
     });
     let fresh = args.directions.iter().filter(|_| args.model.is_empty()).map(|&directions| {

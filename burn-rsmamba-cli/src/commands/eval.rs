@@ -11,9 +11,9 @@ use crate::error::{Failure, Outcome};
 use crate::mapping::Mapper;
 use crate::output::{print_json, write_json};
 use crate::progress::Progress;
-use crate::report::{EvalReport, ImageScores, Scoring, write_csv};
+use crate::scores::{EvalReport, ImageScores, Scoring, write_csv};
 use crate::scoring::score_scenes;
-use crate::{data, device, model_file, pictures};
+use crate::{data, device, mask_file, model_file, pictures};
 
 /// Prints the scores as one JSON line.
 pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
@@ -55,7 +55,7 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
         let name = scored.name;
         images.push(ImageScores { image: name.to_owned(), counts: scored.counts.clone() });
         match &args.maps {
-            Some(folder) => pictures::write_errors(&folder.join(format!("{name}_errors.png")), scored),
+            Some(folder) => pictures::write_errors(&folder.join(mask_file::errors(name)), scored),
             None => Ok(()),
         }
     })?;

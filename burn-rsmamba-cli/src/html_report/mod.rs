@@ -13,8 +13,8 @@ use anyhow::Context;
 use serde_json::{Map, Value};
 
 use crate::aside::write_atomically;
-use crate::report::ImageScores;
 use crate::run_folder::RunFolder;
+use crate::scores::ImageScores;
 
 pub(crate) use pictures::COUNT as PICTURES;
 
@@ -80,7 +80,7 @@ fn lines(path: &Path) -> anyhow::Result<Vec<Map<String, Value>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Counts;
+    use crate::scores::Counts;
     use burn_rsmamba::metrics::Confusion;
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::Run;
 use super::pictures::{Picture, Pictures};
-use crate::report::{ImageScores, Scores};
+use crate::scores::{ImageScores, Scores};
 
 const STYLE: &str = "
 :root { color-scheme: light dark }

@@ -7,8 +7,8 @@ use anyhow::Context;
 use image::ImageFormat;
 
 use crate::html;
-use crate::report::ImageScores;
 use crate::run_folder::RunFolder;
+use crate::scores::ImageScores;
 
 /// Pictures of each kind.
 pub(crate) const COUNT: usize = 4;

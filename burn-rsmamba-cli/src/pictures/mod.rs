@@ -143,7 +143,7 @@ fn save<E: Into<anyhow::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Counts;
+    use crate::scores::Counts;
 
     #[test]
     fn every_kind_of_pixel_has_its_colour() {

@@ -233,7 +233,7 @@ fn stretched(values: &[f32], bands: usize, width: usize, bytes: bool) -> RgbImag
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn_rsmamba_datasets::{Scene, SceneSource};
+    use burn_rsmamba_datasets::{Scene, SceneOrigin};
     use std::sync::Arc;
 
     #[test]
@@ -265,7 +265,7 @@ mod tests {
         let mut data = vec![0; 16];
         (data[0], data[1], data[15]) = (1, 1, Mask::IGNORED);
         let label = Arc::new(Mask { width: 4, height: 4, data });
-        let source = SceneSource::Memory { images: vec![image.clone(), image], label };
+        let source = SceneOrigin::Memory { images: vec![image.clone(), image], label };
         let mut reader = Scene { name: "s".to_owned(), source }.reader().unwrap();
         let (images, label) = scene(&mut reader, 2).unwrap();
         for image in images {

@@ -72,7 +72,7 @@ pub(crate) fn write_csv(path: &Path, images: &[ImageScores], scoring: &Scoring) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::SCORING;
+    use crate::scores::tests::SCORING;
     use burn_rsmamba::metrics::Confusion;
 
     #[test]

@@ -30,8 +30,7 @@ pub(crate) fn steps(
 /// Normalises every image of these samples.
 pub(crate) fn normalise_samples(samples: &mut [Sample], normalisation: &Normalisation) {
     for sample in samples {
-        let area = sample.height * sample.width;
-        sample.images.iter_mut().for_each(|image| normalise(image, normalisation, area));
+        sample.images.iter_mut().for_each(|image| normalisation.apply(image));
     }
 }
 
@@ -48,28 +47,5 @@ impl Batch {
         let dates = (0..first.images.len()).map(|date| tensor(values(date), first.bands)).collect();
         let labels = samples.iter().flat_map(|sample| sample.label.iter().map(|&value| f32::from(value))).collect();
         Self { dates, labels: tensor(labels, 1) }
-    }
-}
-
-/// Normalises the planes of an image, each of `area` values.
-fn normalise(planes: &mut [f32], normalisation: &Normalisation, area: usize) {
-    let bands = normalisation.mean.iter().zip(&normalisation.std);
-    for (plane, (mean, std)) in planes.chunks_exact_mut(area).zip(bands) {
-        for value in plane {
-            *value = (*value - mean) / std;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_band_is_normalised_by_its_own_numbers() {
-        let normalisation = Normalisation { mean: vec![0.5, 1.0], std: vec![0.5, 2.0] };
-        let mut values = [0.5, 1.0, 1.0, 3.0];
-        normalise(&mut values, &normalisation, 2);
-        assert_eq!(values.map(f32::to_bits), [0.0f32, 1.0, 0.0, 1.0].map(f32::to_bits));
     }
 }

@@ -11,7 +11,7 @@ use super::tally::Tally;
 use crate::config::{Objective, RunConfig};
 use crate::interrupt;
 use crate::progress::Progress;
-use crate::report::Scores;
+use crate::scores::Scores;
 
 /// What a validation found.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use burn_rsmamba::metrics::{Confusion, ConfusionMatrix, ThresholdSweep};
 use burn_rsmamba_datasets::{Mask, Sample};
 
 use crate::config::Threshold;
-use crate::report::Scores;
+use crate::scores::Scores;
 
 /// Counts of pixels, by what is asked of them.
 #[derive(Debug)]

@@ -18,8 +18,8 @@ use super::evaluate::{self, Validation, ValidationSettings};
 use super::schedule::Schedule;
 use crate::config::{NonFinite, Objective, RunConfig};
 use crate::progress::{EpochPoint, Progress, spell};
-use crate::report::Scores;
 use crate::run_folder::{Moment, RunFolder};
+use crate::scores::Scores;
 use crate::{fault, interrupt};
 
 /// Why training ended.

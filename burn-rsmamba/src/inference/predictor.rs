@@ -240,19 +240,13 @@ impl<'a> Predictor<'a> {
 
     /// What the model says of one window, `[classes, height, width]`.
     fn window(&self, images: Vec<Patch>, bands: usize, area: Area) -> Result<Vec<f32>, InferenceError> {
-        let Normalisation { mean, std } = self.normalisation;
         let Area { top, left, height, width } = area;
         let mut inputs = Vec::with_capacity(images.len());
         for Patch { mut values, nodata } in images {
             if values.len() != bands * height * width || ![0, height * width].contains(&nodata.len()) {
                 return Err(InferenceError::Values { bands, height, width, actual: values.len() });
             }
-            let planes = values.chunks_exact_mut(height * width);
-            for (plane, (mean, std)) in planes.zip(mean.iter().zip(std)) {
-                for value in plane {
-                    *value = (*value - mean) / std;
-                }
-            }
+            self.normalisation.apply(&mut values);
             // Checked here: an activation may make a number of what is none.
             if !values.iter().all(|value| value.is_finite()) {
                 return Err(InferenceError::NotFinite { top, left, input: true });

@@ -8,7 +8,7 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     /// The file cannot be opened or read.
-    #[error("cannot read weights {}: {source}", path.display())]
+    #[error("cannot read weights {}: {source}; check the path and who may read it", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -16,7 +16,7 @@ pub enum WeightsError {
         source: std::io::Error,
     },
     /// The file cannot be written.
-    #[error("cannot write weights {}: {source}", path.display())]
+    #[error("cannot write weights {}: {source}; what was there is untouched, make room or name another place", path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum WeightsError {
         reason: String,
     },
     /// The file is for the other task.
-    #[error("{} is a checkpoint for task {found}, not {expected}", path.display())]
+    #[error("{} is a checkpoint for task {found}, not {expected}; load it as what it is", path.display())]
     OtherTask {
         /// The file.
         path: PathBuf,

@@ -23,6 +23,30 @@ impl Normalisation {
         };
         Self { mean: fill([0.485, 0.456, 0.406], 0.5), std: fill([0.229, 0.224, 0.225], 0.25) }
     }
+
+    /// Makes of an image `[bands, height, width]` of values scaled to 0..1 what a model takes: `(value - mean) / std` of its band.
+    ///
+    /// # Panics
+    ///
+    /// When the image has not as many bands as there are means.
+    pub fn apply(&self, image: &mut [f32]) {
+        let Self { mean, std } = self;
+        let bands = mean.len();
+        assert!(
+            bands > 0 && image.len().is_multiple_of(bands),
+            "{} values are no image of {bands} bands, as the model was trained on",
+            image.len()
+        );
+        let area = image.len() / bands;
+        if area == 0 {
+            return;
+        }
+        for (plane, (mean, std)) in image.chunks_exact_mut(area).zip(mean.iter().zip(std)) {
+            for value in plane {
+                *value = (*value - mean) / std;
+            }
+        }
+    }
 }
 
 /// What a weights file says about its model: all that mapping an image needs beside the values. A field that is added later
@@ -104,5 +128,24 @@ impl ModelMeta {
             return Err(format!("its crops or windows of {side} pixels a side are more than {LARGEST_SIDE}"));
         }
         self.windows().check().map_err(|error| format!("its windows are not usable: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_band_is_normalised_by_its_own_numbers() {
+        let normalisation = Normalisation { mean: vec![0.5, 1.0], std: vec![0.5, 2.0] };
+        let mut values = [0.5, 1.0, 1.0, 3.0];
+        normalisation.apply(&mut values);
+        assert_eq!(values.map(f32::to_bits), [0.0f32, 1.0, 0.0, 1.0].map(f32::to_bits));
+    }
+
+    #[test]
+    #[should_panic(expected = "3 values are no image of 2 bands")]
+    fn images_of_other_bands_panic() {
+        Normalisation::imagenet(2).apply(&mut [0.0; 3]);
     }
 }

@@ -157,7 +157,10 @@ fn a_checkpoint_of_the_other_task_or_other_widths_is_refused() {
     let micro = |task| ModelConfig::preset(task, "micro").expect("a preset");
     let error =
         weights::load_into(micro(Task::Cd).init(&device()), &golden_path("rsm_ss_micro.pth")).expect_err("task");
-    assert!(one_line(&error, "rsm_ss_micro.pth").ends_with("is a checkpoint for task ss, not cd"), "{error}");
+    assert!(
+        one_line(&error, "rsm_ss_micro.pth").ends_with("is a checkpoint for task ss, not cd; load it as what it is"),
+        "{error}"
+    );
     let nano = ModelConfig::preset(Task::Ss, "nano").expect("a preset").init(&device());
     let error = weights::load_into(nano, &golden_path("rsm_ss_micro.pth")).expect_err("widths");
     let text = one_line(&error, "rsm_ss_micro.pth");

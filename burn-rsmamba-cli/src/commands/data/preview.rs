@@ -1,7 +1,7 @@
 //! `data preview`: a contact sheet of scenes with their labels.
 
 use anyhow::Context;
-use burn_rsmamba_datasets::{DatasetError, Purpose, Scene, SceneSource, seed};
+use burn_rsmamba_datasets::{DatasetError, Purpose, Scene, SceneOrigin, seed};
 use image::imageops::{replace, thumbnail};
 use image::{ImageFormat, Rgb, RgbImage};
 use rand::SeedableRng;
@@ -86,8 +86,8 @@ fn panels(scene: &Scene, side: u32) -> Result<Vec<RgbImage>, DatasetError> {
 /// How many pictures a scene has: its images, and its label.
 fn panel_count(scene: &Scene) -> usize {
     match &scene.source {
-        SceneSource::Files { images, label, .. } => images.len() + usize::from(label.is_some()),
-        SceneSource::Memory { images, .. } => images.len() + 1,
+        SceneOrigin::Files { images, label, .. } => images.len() + usize::from(label.is_some()),
+        SceneOrigin::Memory { images, .. } => images.len() + 1,
     }
 }
 

@@ -1,13 +1,9 @@
 //! The scenes that a tool works on: the splits of a dataset, or folders that are not split yet.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use burn_rsmamba::Task;
-use burn_rsmamba_datasets::{
-    DatasetError, DatasetWarning, Dates, LabelRule, Names, Scene, SceneSet, SceneSource, Split, Unpaired, list_images,
-};
+use burn_rsmamba_datasets::{DatasetError, Dates, Scene, SceneOrigin, SceneSet, Split, open_folders};
 
 use crate::cli::SourceArgs;
 use crate::data;
@@ -50,7 +46,7 @@ pub(super) fn image_folders(dates: Dates) -> &'static [&'static str] {
 ///
 /// When the scene has no files of its own.
 pub(super) fn copies(scene: &Scene) -> Result<Vec<(&Path, PathBuf)>, Failure> {
-    let SceneSource::Files { images, label, region, .. } = &scene.source else {
+    let SceneOrigin::Files { images, label, region, .. } = &scene.source else {
         return Err(Failure::usage("the demo has no files; name a dataset folder"));
     };
     if region.is_some() {
@@ -120,39 +116,10 @@ fn of_dataset(data: &str, task: Task, allow_unpaired: bool) -> Result<Vec<Part>,
 }
 
 fn of_folders(images: &Path, images2: Option<&Path>, labels: &Path, allow_unpaired: bool) -> Result<Part, Failure> {
-    let places: Vec<(&Path, &str)> =
-        std::iter::once(images).chain(images2).map(|folder| (folder, "image")).chain([(labels, "label")]).collect();
-    let files = places.iter().map(|(folder, _)| by_name(folder)).collect::<Result<Vec<_>, _>>()?;
-    let names: BTreeSet<&String> = files.iter().flat_map(BTreeMap::keys).collect();
-    let unpaired: Vec<Unpaired> = places
-        .iter()
-        .zip(&files)
-        .filter_map(|(&(folder, what), files)| {
-            let names: Names = names.iter().copied().filter(|name| !files.contains_key(*name)).cloned().collect();
-            (!names.0.is_empty()).then(|| Unpaired { place: folder.into(), what, names })
-        })
-        .collect();
-    if !(unpaired.is_empty() || allow_unpaired) {
-        return Err(DatasetError::Unpaired(unpaired).into());
-    }
-    let scenes = names.into_iter().filter_map(|name| {
-        let mut images = files.iter().map(|files| files.get(name).cloned()).collect::<Option<Vec<_>>>()?;
-        let label = images.pop();
-        let source = SceneSource::Files { images, label, rule: LabelRule::Auto, region: None };
-        Some(Scene { name: name.clone(), source })
-    });
-    let scenes = scenes.collect();
-    let warnings = unpaired.into_iter().map(DatasetWarning::Unpaired).collect();
-    Ok(Part { split: None, set: SceneSet { layout: "folders", split: Split::Train, scenes, warnings } })
-}
-
-/// The images of a folder by their names without extension.
-fn by_name(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Failure> {
-    let files = list_images(folder)?.into_iter().map(|path| {
-        let stem = path.file_stem().context("a file without a name")?.to_string_lossy().into_owned();
-        Ok((stem, path))
-    });
-    Ok(files.collect::<anyhow::Result<_>>()?)
+    let images: Vec<PathBuf> = std::iter::once(images).chain(images2).map(Path::to_path_buf).collect();
+    // They have no splits, and none is told.
+    let set = open_folders(&images, labels, Split::Train, allow_unpaired)?;
+    Ok(Part { split: None, set })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use burn_dataset::Dataset;
 use burn_rsmamba_datasets::{
-    CropOptions, Crops, GeoTags, Pixels, Raster, RasterFile, Scene, SceneSource, Storage, Tile,
+    CropOptions, Crops, GeoTags, Pixels, Raster, RasterFile, Scene, SceneOrigin, Storage, Tile,
 };
 use image::{ExtendedColorType, ImageFormat};
 use rayon::prelude::*;
@@ -92,7 +92,7 @@ fn settings(args: &TileArgs, stride: usize) -> String {
 
 /// What the files of a scene say of their pixels, a date each.
 fn tags(scene: &Scene, progress: &Progress) -> Result<Vec<GeoTags>, Failure> {
-    let SceneSource::Files { images, region, .. } = &scene.source else {
+    let SceneOrigin::Files { images, region, .. } = &scene.source else {
         return Ok(vec![GeoTags::default(); scene.dates()]);
     };
     let (left, top) = region.map_or((0, 0), |region| (region.left, region.top));

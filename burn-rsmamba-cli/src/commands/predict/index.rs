@@ -8,7 +8,7 @@ use image::codecs::jpeg::JpegEncoder;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::Job;
+use super::{Job, names};
 use crate::aside::write_with;
 use crate::cli::PredictArgs;
 use crate::error::Failure;
@@ -16,7 +16,7 @@ use crate::html::{data_address, page};
 use crate::mapping::Mapper;
 use crate::mask_file::Coding;
 use crate::pictures::{self, palette, quicklook};
-use crate::report::Scores;
+use crate::scores::Scores;
 
 /// The longest side of a picture on the page.
 const SIDE: usize = 384;
@@ -24,7 +24,7 @@ const JPEG_QUALITY: u8 = 85;
 
 /// Where the page goes, unless one is there already; one of a resumed run is written anew.
 pub(super) fn path(args: &PredictArgs) -> Result<PathBuf, Failure> {
-    let path = args.out.join("index.html");
+    let path = args.out.join(names::PAGE);
     if path.exists() && !args.force && !args.resume {
         return Err(Failure::usage(format!(
             "{} exists already: overwrite it with --force, or name another --out",

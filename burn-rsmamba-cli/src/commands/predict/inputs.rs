@@ -5,12 +5,9 @@ use std::path::{Path, PathBuf};
 
 use burn_rsmamba_datasets::{has_image_extension, list_images};
 
+use super::names;
 use crate::cli::PredictArgs;
 use crate::error::Failure;
-use crate::mask_file;
-
-/// What the name of an output ends with, before its extension, behind that of its place.
-const ENDS: [&str; 4] = [mask_file::SUFFIX, "_prob", "_overlay", "_errors"];
 
 /// The images of these files, folders and patterns, in order and once each, but for the maps that this program wrote of others of them.
 ///
@@ -28,9 +25,8 @@ pub(super) fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut seen = BTreeSet::new();
     images.retain(|path| seen.insert(path.clone()));
     let is_map = |path: &PathBuf| {
-        let own = stem(path);
-        let of = ENDS.iter().find_map(|end| own.strip_suffix(end));
-        of.is_some_and(|of| seen.iter().any(|other| other.parent() == path.parent() && stem(other) == of))
+        names::place_of(path)
+            .is_some_and(|of| seen.iter().any(|other| other.parent() == path.parent() && stem(other) == of))
     };
     Ok(images.iter().filter(|path| !is_map(path)).cloned().collect())
 }

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use burn_rsmamba_datasets::{LabelRule, Mask, Pixels, RasterFile, Scene, SceneSource};
+use burn_rsmamba_datasets::{LabelRule, Mask, Pixels, RasterFile, Scene, SceneOrigin};
 
 use super::Job;
 use crate::mask_file::Coding;
 use crate::pictures::errors::{Agreement, ErrorMap};
-use crate::report::Counts;
+use crate::scores::Counts;
 
 /// Rows that are compared at a time.
 const ROWS: usize = 256;
@@ -25,7 +25,7 @@ pub(super) struct Label {
 impl Label {
     /// A scene of this label with an image of its size.
     fn scene(&self, image: &Path) -> Scene {
-        let source = SceneSource::Files {
+        let source = SceneOrigin::Files {
             images: vec![image.to_owned()],
             label: Some(self.path.clone()),
             rule: self.rule.clone(),

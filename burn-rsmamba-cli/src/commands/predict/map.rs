@@ -20,7 +20,7 @@ use crate::memory;
 use crate::model_file;
 use crate::pictures;
 use crate::progress::Progress;
-use crate::report::Scored;
+use crate::scores::Scored;
 use crate::{fault, interrupt};
 
 /// Maps a place and writes what was asked for; files appear when they are complete.

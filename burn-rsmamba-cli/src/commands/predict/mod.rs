@@ -6,6 +6,7 @@ mod inputs;
 mod journal;
 mod labels;
 mod map;
+mod names;
 mod outputs;
 mod record;
 mod source;
@@ -27,10 +28,11 @@ use crate::cli::PredictArgs;
 use crate::config::label_rule_of;
 use crate::error::{Failure, Outcome};
 use crate::mapping::Mapper;
+use crate::mask_file::{self, Format};
 use crate::output::print_json;
 use crate::progress::Progress;
-use crate::report::{Counts, Scored, Scores};
-use crate::{device, interrupt, lock, mask_file, model_file};
+use crate::scores::{Counts, Scored, Scores};
+use crate::{device, interrupt, lock, model_file};
 
 /// One place to map: an image a date, where it lies, and what is written.
 struct Job {
@@ -39,6 +41,7 @@ struct Job {
     images: Vec<PathBuf>,
     georeference: Option<GeoReference>,
     mask: PathBuf,
+    format: Format,
     prob: Option<PathBuf>,
     polygons: Option<PathBuf>,
     overlay: Option<PathBuf>,
@@ -219,20 +222,23 @@ fn jobs(args: &PredictArgs, model: &RsmModel, meta: &ModelMeta) -> Result<Vec<Jo
     let mut jobs = Vec::with_capacity(images.len());
     for (images, label) in images.into_iter().zip(labels) {
         let stem = stem(&images[0]);
-        let output = |kind: &str| args.out.join(format!("{stem}_{kind}"));
+        let output = |kind: &str| names::path(&args.out, &stem, kind);
         let georeference = georeference(&images);
+        let as_tiff = georeference.is_some() || is_giant(&images[0]);
+        let format = if as_tiff { Format::GeoTiff } else { Format::Png };
         let job = Job {
-            mask: args.out.join(mask_file::name(&stem, georeference.is_some() || is_giant(&images[0]))),
-            prob: args.prob.then(|| output("prob.tif")),
-            polygons: args.polygons.then(|| output("polygons.geojson")),
-            overlay: args.overlay.then(|| output("overlay.png")),
+            mask: args.out.join(mask_file::name(&stem, format)),
+            format,
+            prob: args.prob.then(|| output(names::PROBABILITY)),
+            polygons: args.polygons.then(|| output(names::POLYGONS)),
+            overlay: args.overlay.then(|| output(names::OVERLAY)),
             label: label.map(|path| Label {
                 path,
                 rule: rule.clone(),
                 classes: model.classes(),
-                errors: output("errors.png"),
+                errors: args.out.join(mask_file::errors(&stem)),
             }),
-            journal: output("unfinished"),
+            journal: output(names::UNFINISHED),
             images,
             georeference,
             stem: stem.clone(),

@@ -1,7 +1,7 @@
 //! The files of one place: small objects are taken away, then each file is written by a thread of its own.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::thread::Scope;
 
@@ -9,9 +9,9 @@ use anyhow::Context;
 use burn_rsmamba::vector::{Class, Run, Sieve, runs};
 use burn_rsmamba_datasets::GeoTiff;
 
-use super::Job;
 use super::writer::{Writer, partial, write_geotiff, write_polygons};
-use crate::mask_file::Coding;
+use super::{Job, names};
+use crate::mask_file::{Coding, Format};
 use crate::pictures;
 
 /// The outputs of a job.
@@ -70,7 +70,7 @@ impl<'a> Outputs<'a> {
         sieve: Option<Sieve>,
     ) -> Writers<'scope> {
         let mask = partial(&self.job.mask);
-        let mask = if self.job.georeference.is_some() {
+        let mask = if self.job.format == Format::GeoTiff {
             let raster = self.raster(Coding::of(self.classes).nodata().to_string());
             Writer::spawn(scope, move |rows| write_geotiff(&mask, &raster, rows))
         } else {
@@ -109,8 +109,8 @@ impl<'a> Outputs<'a> {
 
     /// Takes away what an earlier run left of files that this one did not write.
     pub(super) fn forget_leftovers(&self) {
-        for kind in ["mask.png", "mask.tif", "prob.tif", "polygons.geojson"] {
-            let path = self.job.mask.with_file_name(format!("{}_{kind}", self.job.stem));
+        let folder = self.job.mask.parent().unwrap_or(Path::new(""));
+        for path in names::all(folder, &self.job.stem) {
             // There is none but after a run that was killed.
             let _ = std::fs::remove_file(partial(&path));
         }
@@ -207,5 +207,46 @@ fn value(class: Class) -> u8 {
         Class::NoData => Coding::Mask.nodata(),
         Class::Marked => Coding::Mask.value(1),
         Class::Background => Coding::Mask.value(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::mask_file;
+
+    #[test]
+    fn masks_are_what_their_names_say() {
+        let folder = std::env::temp_dir().join(format!("burn-rsmamba-cli-formats-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        // That of a giant picture is a TIFF without a georeference.
+        for (format, magic) in [(Format::Png, &b"\x89PNG"[..]), (Format::GeoTiff, b"II*\0")] {
+            let job = Job {
+                stem: "town".into(),
+                images: vec![folder.join("town.png")],
+                georeference: None,
+                mask: folder.join(mask_file::name("town", format)),
+                format,
+                prob: None,
+                polygons: None,
+                overlay: None,
+                label: None,
+                journal: folder.join("town_unfinished"),
+            };
+            let outputs = Outputs::new(&job, 1, (2, 3), false);
+            let tally = std::thread::scope(|scope| {
+                let mut writers = outputs.start(scope, None);
+                writers.send(Cow::Owned(vec![0.9; 6]), &[1, 0, 0, 1, 1, 0], &[false; 6]).unwrap();
+                writers.finish().unwrap()
+            });
+            assert_eq!(tally.pixels, [3, 3]);
+            outputs.publish().unwrap();
+            assert!(std::fs::read(&job.mask).unwrap().starts_with(magic), "{}", job.mask.display());
+            let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            assert!(left.iter().all(|name| !Path::new(name).to_string_lossy().ends_with(".part")), "{left:?}");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -33,12 +33,12 @@ pub(super) struct Settings(BTreeMap<String, String>);
 impl Settings {
     pub(super) fn of(args: &PredictArgs, mapper: &Mapper<'_>) -> Result<Self, Failure> {
         let model = model_file::find(&args.model)?;
-        let bytes = fs::read(&model).with_context(|| format!("cannot read {}", model.display()))?;
+        let (_, crc32) = model_file::checksum(&model)?;
         let name = model.file_name().unwrap_or_default().to_string_lossy();
         let none = || "none".to_owned();
         let settings = [
             ("program", env!("CARGO_PKG_VERSION").to_owned()),
-            ("model", format!("{name} ({:08x})", crc32fast::hash(&bytes))),
+            ("model", format!("{name} ({crc32:08x})")),
             ("windows", mapper.windows.to_string()),
             ("--tta", mapper.augmented.to_string()),
             ("threshold", mapper.threshold.to_string()),

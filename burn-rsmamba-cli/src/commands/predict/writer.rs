@@ -1,7 +1,7 @@
 //! A file that a thread of its own writes while the model works.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
@@ -64,12 +64,7 @@ pub(super) fn write_geotiff<T: GeoSample>(
         }
         Ok(waiting.drain(..count * raster.width).collect())
     };
-    let write = || -> anyhow::Result<()> {
-        let mut file = BufWriter::new(File::create(path)?);
-        raster.write(&mut file, rows)?;
-        Ok(file.flush()?)
-    };
-    let written = write();
+    let written = File::create(path).map_err(Into::into).and_then(|file| raster.write(BufWriter::new(file), rows));
     // Where mapping failed, its own error is what counts.
     if ended { Ok(()) } else { written.with_context(|| format!("cannot write {}", path.display())) }
 }

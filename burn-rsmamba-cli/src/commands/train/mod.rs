@@ -12,7 +12,7 @@ use burn_dataset::Dataset;
 use burn_rsmamba::inference::Windows;
 use burn_rsmamba::{ModelMeta, Normalisation, RsmModel, Task, weights};
 use burn_rsmamba_datasets::{
-    CropOptions, Crops, DatasetError, Draw, Loader, LoaderOptions, Sampler, Split, Statistics, Storage,
+    CropOptions, Crops, DatasetError, Draw, Loader, LoaderOptions, Names, Sampler, Split, Statistics, Storage,
 };
 
 use crate::cli::TrainArgs;
@@ -21,8 +21,8 @@ use crate::environment::{Environment, InitialWeights};
 use crate::error::{Failure, Outcome};
 use crate::output::{print_json, print_line};
 use crate::progress::Progress;
-use crate::report::Stopped;
 use crate::run_folder::{Existing, RunFolder};
+use crate::scores::Stopped;
 use crate::training::checkpoint::{self, State};
 use crate::training::{Ending, Learner, Trainer, optimizer};
 use crate::{data, device, html_report, interrupt, model_file};
@@ -349,18 +349,10 @@ fn transferred(model: RsmModel, meta: &ModelMeta, path: &Path, progress: &Progre
             "{}: {} entries start from initial values: {}",
             path.display(),
             told.initial.len(),
-            shortened(&told.initial)
+            Names(told.initial)
         ));
     }
     Ok(model)
-}
-
-/// The first few names.
-fn shortened(names: &[String]) -> String {
-    const SHOWN: usize = 4;
-    let more = names.len().saturating_sub(SHOWN);
-    let shown = names[..names.len() - more].join(", ");
-    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 fn report_interruption(run: &RunFolder, state: &State, progress: &Progress) -> Outcome {
