@@ -12,6 +12,9 @@ fn help_of_the_program_and_of_every_verb() {
     for verb in ["train", "eval", "predict", "report", "import", "export", "info", "erf", "bench", "data", "devices"] {
         insta::assert_snapshot!(format!("help_{verb}"), stdout(&[verb, "--help"]));
     }
+    for tool in ["check", "compare", "preview", "sample", "split", "stats", "tile"] {
+        insta::assert_snapshot!(format!("help_data_{tool}"), stdout(&["data", tool, "--help"]));
+    }
 }
 
 #[test]
