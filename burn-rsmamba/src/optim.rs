@@ -49,10 +49,10 @@ impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(grad) = self.grads.get::<D>(param.id) {
             let squares = grad.clone() * grad;
-            let (size, width) = (squares.shape().num_elements(), squares.dims()[D - 1]);
-            // One sum of so many on Flex adds in an order that depends on the threads.
+            let (size, rows) = (squares.shape().num_elements(), squares.dims()[0]);
+            // One sum of so many on Flex adds in an order that depends on the threads; rows are added by one each, and there are few.
             let squares =
-                if size < LARGE { squares.sum() } else { squares.reshape([size / width, width]).sum_dim(1).sum() };
+                if size < LARGE { squares.sum() } else { squares.reshape([rows, size / rows]).sum_dim(1).sum() };
             self.sums.push(squares);
         }
     }

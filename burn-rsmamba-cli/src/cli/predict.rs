@@ -98,7 +98,7 @@ pub(crate) struct PredictArgs {
     pub(crate) force: bool,
 
     /// Go on where an interrupted run stopped: places whose files are all there are left out, and finished rows of the one it was
-    /// at are kept.
+    /// at are kept. Files that were made of other images or with other settings, or of which no record tells, are refused.
     #[arg(long, conflicts_with = "force")]
     pub(crate) resume: bool,
 }

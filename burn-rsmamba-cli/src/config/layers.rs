@@ -64,7 +64,7 @@ pub(super) fn overlay(base: &mut Table, top: Table) {
 }
 
 /// What unsets a key: TOML has no such value.
-const NONE: &str = "none";
+pub(super) const NONE: &str = "none";
 
 /// Sets `a.b` to a TOML value; what is not TOML is taken as text, and `none` takes away what was set.
 pub(super) fn assign(table: &mut Table, key: &str, value: &str) -> Result<(), Failure> {

@@ -26,7 +26,7 @@ use crate::error::Failure;
 pub(crate) use changes::Change;
 pub(crate) use flags::Flags;
 pub(crate) use layers::ConfigFile;
-use layers::{assign, overlay};
+use layers::{NONE, assign, overlay};
 use model::ModelSection;
 pub(crate) use model::preset;
 pub(crate) use objective::{LossName, Objective, label_rule_of};
@@ -290,8 +290,18 @@ impl RunConfig {
             overlay(&mut table, demo_settings());
         }
         overlay(&mut table, wanted);
-        let config: Self =
-            table.try_into().map_err(|error: toml::de::Error| Failure::usage(format!("{origin}: {error}")))?;
+        let of = |table: Table| -> Result<Self, toml::de::Error> { table.try_into() };
+        for (key, _) in assignments.iter().filter(|(_, value)| value == NONE) {
+            // A key that nobody knows cannot be unset either: it is misspelt.
+            let mut probe = table.clone();
+            assign(&mut probe, key, "?")?;
+            if let Err(error) = of(probe)
+                && error.message().starts_with("unknown field")
+            {
+                return Err(Failure::usage(format!("--set {key}={NONE}: {}", error.message())));
+            }
+        }
+        let config = of(table).map_err(|error| Failure::usage(format!("{origin}: {error}")))?;
         config.check()?;
         Ok(config)
     }

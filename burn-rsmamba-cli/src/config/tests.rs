@@ -82,6 +82,14 @@ fn none_takes_away_what_was_set() {
 }
 
 #[test]
+fn only_what_is_a_setting_is_taken_away() {
+    for key in ["max_minuts", "model.direction", "nothing"] {
+        let message = usage(RunConfig::resolve(None, &[(key.into(), "none".into())], &flags("demo")));
+        assert!(message.starts_with(&format!("--set {key}=none: unknown field")), "{message}");
+    }
+}
+
+#[test]
 fn a_preset_is_told_where_the_model_is_another() {
     let file = file("task = 'ss'\ndata = 'd'\npreset = 'micro'\n[model]\ndims = [24, 48, 96, 192]\n");
     let config = RunConfig::resolve(Some(&file), &[], &Flags::default()).unwrap();

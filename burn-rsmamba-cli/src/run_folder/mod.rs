@@ -4,6 +4,7 @@
 mod tests;
 mod weights;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ const SCORES: &str = "scores.json";
 const CURVES: &str = "curves.svg";
 const REPORT: &str = "report.html";
 const PREDICTIONS: &str = "predictions";
+/// In that folder, which of the files are the run's own: a line of JSON each.
+const OWN_PICTURES: &str = ".pictures.jsonl";
 /// All of them, files first.
 const FILES: [&str; 13] = [
     CONFIG,
@@ -335,7 +338,7 @@ impl RunFolder {
         FILES.iter().any(|name| self.root.join(name).exists()) || self.has_weights()
     }
 
-    /// Removes the files of a run, and nothing else: of the pictures in its folder all PNGs.
+    /// Removes the files of a run, and nothing else.
     ///
     /// # Errors
     ///
@@ -366,13 +369,33 @@ impl RunFolder {
         FILES.iter().any(|name| inside == Path::new(name)) || Self::is_kept_weights(inside)
     }
 
-    /// Takes the pictures of predictions away.
+    /// Where the picture of a scene's prediction goes; that it is the run's own is written down before.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written down.
+    pub(crate) fn picture(&self, scene: &str) -> anyhow::Result<PathBuf> {
+        let path = self.predictions()?.join(picture_name(scene));
+        let list = self.root.join(PREDICTIONS).join(OWN_PICTURES);
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&list)
+            .and_then(|mut file| file.write_all((serde_json::to_string(&picture_name(scene))? + "\n").as_bytes()))
+            .with_context(|| format!("cannot write {}", list.display()))?;
+        Ok(path)
+    }
+
+    /// Takes the pictures of predictions away that a run has written, and nothing else.
     ///
     /// # Errors
     ///
     /// When one cannot be removed.
     pub(crate) fn forget_predictions(&self) -> anyhow::Result<()> {
-        self.remove_from(PREDICTIONS, |name| Path::new(name).extension().is_some_and(|extension| extension == "png"))
+        let list = fs::read_to_string(self.root.join(PREDICTIONS).join(OWN_PICTURES)).unwrap_or_default();
+        let own: BTreeSet<String> = list.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        self.remove_from(PREDICTIONS, |name| own.contains(name))?;
+        self.remove_from(PREDICTIONS, |name| name == OWN_PICTURES)
     }
 
     /// Removes the files of a folder, if it is there, whose names are these.
@@ -389,6 +412,10 @@ impl RunFolder {
         }
         Ok(())
     }
+}
+
+fn picture_name(scene: &str) -> String {
+    format!("{scene}.png")
 }
 
 /// Fails where files cannot be made.

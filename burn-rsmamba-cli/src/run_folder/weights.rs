@@ -75,6 +75,26 @@ impl RunFolder {
         self.remove_from(WEIGHTS, |name| is_ours(name) && !kept.iter().any(|kept| kept == name))
     }
 
+    /// Gives the weights of other moments than these names that no run removes; the new names.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be renamed.
+    pub(crate) fn set_weights_aside(&self, but: &[Moment]) -> anyhow::Result<Vec<PathBuf>> {
+        let kept: Vec<String> = but.iter().map(|moment| moment.file()).collect();
+        let mut aside = Vec::new();
+        for entry in fs::read_dir(self.root.join(WEIGHTS)).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if is_ours(&name) && name.ends_with(".safetensors") && !kept.contains(&name) {
+                let path = entry.path().with_file_name(format!("later-{name}"));
+                fs::rename(entry.path(), &path).with_context(|| format!("cannot rename {}", entry.path().display()))?;
+                aside.push(path);
+            }
+        }
+        aside.sort();
+        Ok(aside)
+    }
+
     /// Whether a path in the run folder is one of [`weights_of`](Self::weights_of).
     pub(super) fn is_kept_weights(inside: &Path) -> bool {
         let name = inside.strip_prefix(WEIGHTS).ok().and_then(Path::to_str);

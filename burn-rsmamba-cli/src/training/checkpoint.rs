@@ -161,9 +161,19 @@ impl State {
         }
     }
 
+    /// The validations whose weights are kept.
+    fn kept(&self) -> impl Iterator<Item = &Validated> {
+        self.best.iter().chain(&self.lowest_loss).chain(&self.early)
+    }
+
     /// The moments whose weights this state names.
     pub(crate) fn named(&self) -> Vec<Moment> {
-        self.best.iter().chain(&self.lowest_loss).chain(&self.early).map(|kept| kept.moment).collect()
+        self.kept().map(|kept| kept.moment).collect()
+    }
+
+    /// Whether the weights of this very validation are kept: an epoch that began anew may come to a moment twice.
+    pub(crate) fn keeps(&self, found: &Validated) -> bool {
+        self.kept().any(|kept| kept == found)
     }
 
     /// The mean loss of the samples so far; nothing where every step was left out.
@@ -212,11 +222,12 @@ pub(crate) fn name_weights(run: &RunFolder, state: &State) -> anyhow::Result<Vec
 }
 
 /// Reads the newest state that is whole into a model and an optimiser of the same settings; damaged ones are named and set
-/// aside.
+/// aside, as are the weights that only they named.
 ///
 /// # Errors
 ///
-/// When no state is whole, or it is of a model of other settings; the message names the file.
+/// When no state is whole, one cannot be read or is of another version of this program, or it is of a model of other settings; the
+/// message names the file.
 pub(crate) fn load(
     run: &RunFolder,
     model: &RsmModel,
@@ -237,14 +248,27 @@ pub(crate) fn load(
                         aside.display(),
                         path.display()
                     ));
+                    let (state, ..) = &loaded;
+                    for weights in run.set_weights_aside(&[state.named(), state.named_before.clone()].concat())? {
+                        progress.warn(format!("weights of later epochs are kept as {}", weights.display()));
+                    }
                 }
                 return Ok(loaded);
             }
-            Err(cause) => damage.push((path, cause)),
+            Err(Unusable::Damaged(cause)) => damage.push((path, cause)),
+            // A file that cannot be read now may be sound.
+            Err(Unusable::Otherwise(cause)) => return Err(cause),
         }
     }
     let causes: Vec<String> = damage.iter().map(|(_, cause)| format!("{cause:#}")).collect();
     bail!("{}; start the run again with --force, or from its weights with --init-from", causes.join("; "))
+}
+
+/// Why a state file is not gone on from.
+enum Unusable {
+    Damaged(anyhow::Error),
+    /// It cannot be read, or only by another program.
+    Otherwise(anyhow::Error),
 }
 
 /// The parts of a state file, checked and decoded.
@@ -255,16 +279,23 @@ struct Parts {
 }
 
 impl Parts {
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        if bytes.starts_with(FAMILY) && !bytes.starts_with(MAGIC) {
-            bail!(
-                "{} was written by another version of burn-rsmamba-cli, and this one cannot go on from it",
+    fn read(path: &Path) -> Result<Self, Unusable> {
+        let read = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+        let bytes = read.map_err(Unusable::Otherwise)?;
+        let version = bytes.get(FAMILY.len()..MAGIC.len()).filter(|_| bytes.starts_with(FAMILY));
+        if version.is_some_and(|version| version.iter().all(u8::is_ascii_digit)) && !bytes.starts_with(MAGIC) {
+            return Err(Unusable::Otherwise(anyhow!(
+                "{} was written by another version of burn-rsmamba-cli; go on with that one, start the run again with --force, or \
+                 begin another from its weights with --init-from",
                 path.display()
-            );
+            )));
         }
+        Self::unpack(path, &bytes).map_err(Unusable::Damaged)
+    }
+
+    fn unpack(path: &Path, bytes: &[u8]) -> anyhow::Result<Self> {
         let damaged = || format!("{} is damaged", path.display());
-        let [state, weights, optimizer] = unpack(&bytes).with_context(damaged)?;
+        let [state, weights, optimizer] = unpack(bytes).with_context(damaged)?;
         let part = |bytes: &[u8]| Bytes::from_bytes_vec(bytes.to_vec());
         Ok(Self {
             state: serde_json::from_slice(state).with_context(damaged)?,
@@ -382,6 +413,15 @@ mod tests {
         assert!(state.observe(found(3, 0, 0.5), 1));
         assert_eq!(state.best(), Some(&found(3, 0, 0.5)));
         assert!(!state.observe_early(found(4, 1, 0.45)));
+    }
+
+    #[test]
+    fn the_weights_of_a_moment_that_came_twice_are_those_that_are_named() {
+        let mut state = State::start();
+        let found = |f1| Validated { moment: Moment { epoch: 1, steps: 3 }, f1, loss: 0.5 };
+        assert!(state.observe_early(found(0.3)) && state.keeps(&found(0.3)));
+        assert!(!state.observe_early(found(0.1)));
+        assert!(state.keeps(&found(0.3)) && !state.keeps(&found(0.1)), "worse weights do not go over the better ones");
     }
 
     #[test]

@@ -292,7 +292,7 @@ impl Trainer<'_> {
             if best {
                 note = ", best so far";
             }
-            if state.named().contains(&moment) {
+            if state.keeps(&found) {
                 self.write_weights(model, state, &self.run.weights_of(moment)?)?;
             }
             if counts && schedule.observe(&mut state.position, found.f1) {

@@ -17,6 +17,9 @@ use crate::DatasetError;
 /// The key `GTRasterTypeGeoKey`, and its value for pixels that are points.
 const RASTER_TYPE: u16 = 1025;
 const PIXEL_IS_POINT: u16 = 2;
+/// The keys of the reference systems, geographic and projected.
+const GEOGRAPHIC: u16 = 2048;
+const PROJECTED: u16 = 3072;
 
 /// The georeference of a GeoTIFF (OGC 19-008r4): an affine transform and the keys of its coordinate reference system.
 ///
@@ -55,7 +58,8 @@ impl GeoReference {
         let extension = path.extension()?.to_string_lossy().into_owned();
         let short: String = extension.chars().next().into_iter().chain(extension.chars().last()).collect();
         let names = [format!("{short}w"), format!("{extension}w"), "wld".into()];
-        names.iter().map(|name| path.with_extension(name)).find(|path| path.is_file())
+        let spellings = names.iter().flat_map(|name| [name.clone(), name.to_lowercase(), name.to_uppercase()]);
+        spellings.map(|name| path.with_extension(name)).find(|path| path.is_file())
     }
 
     /// The transform of pixel corners, as GDAL gives it, whatever the keys say of pixels.
@@ -136,8 +140,6 @@ impl GeoReference {
 
     /// The EPSG code of the projected, else of the geographic reference system.
     pub fn epsg(&self) -> Option<u16> {
-        const PROJECTED: u16 = 3072;
-        const GEOGRAPHIC: u16 = 2048;
         const USER_DEFINED: u16 = 32767;
         self.key(PROJECTED).or_else(|| self.key(GEOGRAPHIC)).filter(|&code| code != USER_DEFINED)
     }
@@ -146,7 +148,9 @@ impl GeoReference {
     pub fn is_geographic(&self) -> bool {
         const MODEL_TYPE: u16 = 1024;
         const GEOGRAPHIC_MODEL: u16 = 2;
-        self.key(MODEL_TYPE) == Some(GEOGRAPHIC_MODEL)
+        // Some writers leave the type out.
+        let only_geographic = || self.key(GEOGRAPHIC).is_some() && self.key(PROJECTED).is_none();
+        self.key(MODEL_TYPE).map_or_else(only_geographic, |model| model == GEOGRAPHIC_MODEL)
     }
 
     /// The name of the reference system as GDAL writes it into GeoJSON: `urn:ogc:def:crs:EPSG::32633`.
@@ -206,5 +210,47 @@ pub(super) fn text<R: BufRead + Seek>(decoder: &mut Decoder<R>, tag: Tag) -> Tif
         Ok(text) => Ok(Some(text.trim_end_matches('\0').to_owned())),
         Err(TiffError::FormatError(_)) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn degrees_are_known_with_and_without_the_type_of_the_model() {
+        let of = |keys: &[[u16; 2]]| {
+            let keys =
+                [[1, 1, 0, keys.len() as u16]].into_iter().chain(keys.iter().map(|&[key, value]| [key, 0, 1, value]));
+            GeoReference {
+                transform: [0.0, 1.0, 0.0, 0.0, 0.0, -1.0],
+                keys: keys.flatten().collect(),
+                doubles: vec![],
+                ascii: String::new(),
+            }
+        };
+        for (keys, geographic) in [
+            (&[[1024, 2], [2048, 4326]][..], true),
+            (&[[2048, 4326]], true),
+            (&[[1024, 1], [2048, 4326], [3072, 32633]], false),
+            (&[[2048, 4326], [3072, 32633]], false),
+            (&[[3072, 32633]], false),
+            (&[], false),
+        ] {
+            assert_eq!(of(keys).is_geographic(), geographic, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn world_files_are_found_in_either_case() {
+        let root = tempfile::tempdir().unwrap();
+        for (image, world) in
+            [("a.tif", "a.tfw"), ("B.TIF", "B.TFW"), ("C.TIF", "C.tfw"), ("d.jpg", "d.jgw"), ("e.tif", "e.wld")]
+        {
+            let world = root.path().join(world);
+            std::fs::write(&world, "").unwrap();
+            assert_eq!(GeoReference::world_file_beside(&root.path().join(image)), Some(world), "{image}");
+        }
+        assert_eq!(GeoReference::world_file_beside(&root.path().join("f.tif")), None);
     }
 }

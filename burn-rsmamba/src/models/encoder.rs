@@ -1,4 +1,4 @@
-use super::EncoderConfig;
+use super::{EncoderConfig, STRIDE};
 use crate::modules::{Downsample, DownsampleConfig, Draws, OssBlock, PatchEmbed, PatchEmbedConfig};
 use burn::{Tensor, module::Module, tensor::Device};
 
@@ -45,6 +45,11 @@ impl Encoder {
     ///
     /// When the image has another number of bands, or sides that are not.
     pub fn forward(&self, image: Tensor<4>) -> [Tensor<4>; 4] {
+        let [_, _, height, width] = image.dims();
+        assert!(
+            height.is_multiple_of(STRIDE) && width.is_multiple_of(STRIDE),
+            "Encoder: sides of {height} and {width} pixels are no multiples of {STRIDE}; pad the image, or use the whole model"
+        );
         let mut x = self.patch_embed.forward(image);
         let mut maps = Vec::with_capacity(4);
         for stage in &self.stages {

@@ -60,7 +60,18 @@ impl ConvNormRelu {
     /// The same of two maps put together, `[B, H, W, C_1]` and `[B, H, W, C_2]` with `C_1 + C_2 = C_in`; the kernel is 1×1.
     ///
     /// A first map of half the size, `[B, H / 2, W / 2, C_1]`, is doubled by repeating its pixels.
+    ///
+    /// # Panics
+    ///
+    /// When the first map has neither the size of the second nor half of it, or another batch.
     pub fn fuse(&self, first: Tensor<4>, second: Tensor<4>) -> Tensor<4> {
+        let ([one, height, width, _], [batch, rows, columns, _]) = (first.dims(), second.dims());
+        assert!(
+            one == batch && [[height, width], [2 * height, 2 * width]].contains(&[rows, columns]),
+            "ConvNormRelu::fuse: a map {:?} has neither the size of {:?} nor half of it",
+            first.dims(),
+            second.dims()
+        );
         #[cfg(feature = "flex")]
         if self.conv.bias.is_none() && takes_native(&second, &self.conv.weight) {
             return self.norm_relu(layers::fuse(&first, &second, &self.conv.weight.val()));

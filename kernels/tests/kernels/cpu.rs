@@ -1,5 +1,5 @@
 use super::problem::{ALL_ON, Omni, Options, Plain, assert_none, compare, every_option, omni_shape};
-use burn_rsmamba_kernels::{Directions, OmniNeeds, OmniShape, ScanNeeds, ScanShape, cpu, reference};
+use burn_rsmamba_kernels::{Directions, OmniGradients, OmniNeeds, OmniShape, ScanNeeds, ScanShape, cpu, reference};
 
 const TOLERANCE: f64 = 1e-5;
 
@@ -160,6 +160,30 @@ fn only_the_wanted_gradients_are_returned() {
     let only_u = run(ScanNeeds { u: true, ..none });
     assert_eq!(only_u.u, all.u);
     assert!(only_u.c.is_none() && only_u.skip.is_none() && only_u.delta_bias.is_none());
+}
+
+/// What is not wanted is left out, and what is wanted is the same bit for bit, whatever is left out beside it.
+#[test]
+fn only_the_wanted_omnidirectional_gradients_are_returned() {
+    // few channels, so that the directions are shared out over maps of their own, and many
+    for channels in [9, 100] {
+        let problem = Omni::random(omni_shape(2, 5, 7, channels, 4), ALL_ON, 5).to_f32();
+        let run = |needs| {
+            let found = cpu::omni_selective_scan_backward(problem.shape, &problem.inputs(), &problem.dy, needs);
+            let OmniGradients { u, projection, dt_weight, a, skip, delta_bias } = found.expect("fits");
+            [u, projection, dt_weight, a, skip, delta_bias]
+        };
+        let all = run(OmniNeeds::ALL);
+        for wanted in 0..1 << all.len() {
+            let is = |index: usize| wanted >> index & 1 == 1;
+            let needs =
+                OmniNeeds { u: is(0), projection: is(1), dt_weight: is(2), a: is(3), skip: is(4), delta_bias: is(5) };
+            for (index, (found, all)) in run(needs).iter().zip(&all).enumerate() {
+                let expected = all.as_ref().filter(|_| is(index));
+                assert!(found.as_ref() == expected, "{channels} channels, {needs:?}: gradient {index}");
+            }
+        }
+    }
 }
 
 #[test]

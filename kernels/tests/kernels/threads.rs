@@ -8,8 +8,13 @@ use burn_rsmamba_kernels::{OmniNeeds, ScanNeeds, ScanShape, cpu};
 fn results_are_bit_identical_at_any_thread_count() {
     let shape = ScanShape { batch: 2, groups: 2, channels: 40, states: 8, length: 100 };
     let plain = Plain::random(shape, ALL_ON, 1).to_f32();
-    // many channels; so few that the directions are shared out over two and four maps
-    let maps = [omni_shape(2, 9, 12, 40, 8), omni_shape(2, 9, 12, 100, 8), omni_shape(1, 7, 5, 9, 4)];
+    // many channels; so few that the directions are shared out over two and four maps; so many that their parameters are too
+    let maps = [
+        omni_shape(2, 9, 12, 40, 8),
+        omni_shape(2, 9, 12, 100, 8),
+        omni_shape(1, 7, 5, 9, 4),
+        omni_shape(2, 1, 1, 1024, 16),
+    ];
     let omnis = maps.map(|map| Omni::random(map, ALL_ON, 2).to_f32());
     let run = |threads| {
         with_threads(threads, || {

@@ -26,6 +26,20 @@ pub(crate) fn halving_threshold(map: &Path) -> String {
     values[values.len() / 2].to_string()
 }
 
+/// A picture of many rows of windows of 32.
+pub(crate) fn tall() -> RgbImage {
+    let scenes: Vec<RgbImage> = (0..4).map(|index| scene(index).0).collect();
+    RgbImage::from_fn(64, 1600, |x, y| *scenes[y as usize / 64 % 4].get_pixel(x, y % 64))
+}
+
+/// Files of two folders that have to be alike.
+pub(crate) fn same_files(left: &Path, right: &Path, names: &[&str]) {
+    for name in names {
+        let read = |folder: &Path| fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(read(left) == read(right), "{name} differs");
+    }
+}
+
 /// The files of a folder but for the hidden record, in order.
 pub(crate) fn files(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("there").map(|entry| entry.expect("readable").file_name());

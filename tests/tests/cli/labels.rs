@@ -98,8 +98,12 @@ fn a_resumed_run_scores_what_was_finished_before() {
     };
     let (count, all) = line(&images);
     assert_eq!(count, 2);
-    std::fs::remove_file(fixture.path("m/s1_errors.png")).expect("there");
-    assert_eq!(line(&[&images[..], &["--resume"]].concat()), (1, all));
+    let (mask, errors) = (fixture.path("m/s1_mask.png"), fixture.path("m/s1_errors.png"));
+    for (lost, mapped) in [(&errors, 0), (&mask, 1)] {
+        std::fs::remove_file(lost).expect("there");
+        assert_eq!(line(&[&images[..], &["--resume"]].concat()), (mapped, all.clone()));
+        assert!(mask.is_file() && errors.is_file(), "a picture of errors needs no mapping");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod objects;
 mod page;
 mod predict;
 mod real_data;
+mod resume;
 mod scenes;
 mod survival;
 mod train;

@@ -171,6 +171,42 @@ fn a_damaged_state_is_named_and_the_one_before_it_used() {
     assert!(error.contains("last.state") && error.contains("previous.state") && error.contains("--force"), "{error}");
 }
 
+/// Weights that only the damaged state named are not lost to the run that goes on from an older one.
+#[test]
+fn weights_that_a_damaged_state_named_are_kept() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    let keep_all = [OPEN, &["--epochs", "3", "--keep-best", "9"]].concat();
+    fixture.json(&start("run", &keep_all));
+    let weights = fixture.path("run/weights/epoch-0003.safetensors");
+    let bytes = fs::read(&weights).expect("weights");
+    let state = fixture.path("run/last.state");
+    let good = fs::read(&state).expect("a state");
+    fs::write(&state, &good[..good.len() - 1]).expect("written");
+    let ran = fixture.run(&["train", "--out", "run", "--resume", "--max-minutes", "1e-9"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("later-epoch-0003.safetensors"), "{}", ran.stderr);
+    assert!(fs::read(fixture.path("run/weights/later-epoch-0003.safetensors")).expect("kept") == bytes);
+}
+
+/// What another version wrote, or cannot be read now, is not damaged: it stays, and nothing older takes its place.
+#[test]
+fn a_state_of_another_version_stays_where_it_is() {
+    let fixture = Fixture::new();
+    fixture.segmentation("seg");
+    fixture.json(&open("run", "2"));
+    let state = fixture.path("run/last.state");
+    let good = fs::read(&state).expect("a state");
+    let mut other = good.clone();
+    other[7] = b'9';
+    fs::write(&state, &other).expect("written");
+    let error = fixture.error(1, &["train", "--out", "run", "--resume", "--epochs", "3"]);
+    assert!(error.contains("last.state was written by another version"), "{error}");
+    assert!(fs::read(&state).expect("a state") == other && !fixture.path("run/damaged.state").exists());
+    fs::write(&state, &good).expect("written");
+    fixture.json(&["train", "--out", "run", "--resume", "--epochs", "3"]);
+}
+
 /// The damaged state must not become the one before the next: a process that ends between the two would leave nothing.
 #[cfg(unix)]
 #[test]

@@ -1,6 +1,6 @@
 //! Training: run folder, repeatability, resume, interruption.
 
-use super::fixture::{Fixture, scene, start_until, train, write, write_label};
+use super::fixture::{Fixture, files, scene, start_until, train, write, write_label};
 use burn_rsmamba_datasets::{GeoTags, Pixels, Raster};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::Value;
@@ -34,8 +34,8 @@ fn a_run_leaves_everything_that_is_promised_and_repeats_exactly() {
         for file in ["config.toml", "metrics.jsonl", "best.safetensors", "last.safetensors", "last.state"] {
             assert!(run.join(file).metadata().is_ok_and(|file| file.len() > 0), "{task}: {file}");
         }
-        let pictures = fs::read_dir(run.join("predictions")).expect("pictures").count();
-        assert_eq!(pictures, 2, "{task}: one picture a test scene");
+        let pictures = files(&run.join("predictions"));
+        assert_eq!(pictures, [".pictures.jsonl", "s0.png", "s1.png"], "{task}: one picture a test scene");
         let rows = metrics(&run);
         assert_eq!(rows.len(), 2);
         for key in ["epoch", "train_loss", "valid_loss", "lr", "seconds", "f1"] {
@@ -167,14 +167,29 @@ fn files_of_others_in_a_run_folder_stay() {
         fs::create_dir_all(fixture.path(folder)).expect("made");
         fs::write(fixture.path(folder).join("notes.txt"), "mine").expect("written");
     }
+    // as of somebody who maps into the folder of a run
+    fs::write(fixture.path("run/predictions/a_mask.png"), "mine").expect("written");
     fs::copy(fixture.path("first/best.safetensors"), fixture.path("run/weights/start.safetensors")).expect("copied");
     let start = ["--epochs", "1", "--init-from", "run/weights/start.safetensors"];
     for force in [&[][..], &["--force"]] {
         fixture.json(&train("ss", "seg", "run", &[&start[..], force].concat()));
-        for name in ["weights/start.safetensors", "weights/notes.txt", "predictions/notes.txt"] {
+        for name in
+            ["weights/start.safetensors", "weights/notes.txt", "predictions/notes.txt", "predictions/a_mask.png"]
+        {
             assert!(fixture.path("run").join(name).is_file(), "{name}");
         }
     }
+    // pictures of scenes that the split has no more do not stay beside those of the others
+    assert!(fixture.path("run/predictions/s1.png").is_file());
+    for folder in ["image", "label"] {
+        fs::remove_file(fixture.path("seg/test").join(folder).join("s1.png")).expect("there");
+    }
+    let again = train("ss", "seg", "run", &[&start[..2], &["--resume"], &start[2..]].concat());
+    fixture.json(&again);
+    assert!(!fixture.path("run/predictions/s1.png").exists() && fixture.path("run/predictions/s0.png").exists());
+    // one's own command goes on, whatever the working folder makes of its paths
+    let ran = fixture.run(&train("ss", "seg", "run", &[&start[2..], &["--epochs", "2", "--resume"]].concat()));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
     // nor is what the run begins with removed before it is read
     let own = ["run", "run/best.safetensors", "run/weights/epoch-0001.safetensors"];
     for from in own {

@@ -8,27 +8,35 @@ use burn_rsmamba_datasets::{has_image_extension, list_images};
 use super::names;
 use crate::cli::PredictArgs;
 use crate::error::Failure;
+use crate::progress::Progress;
 
-/// The images of these files, folders and patterns, in order and once each, but for the maps that this program wrote of others of them.
+/// The images of these files, folders and patterns, in order and once each; of folders and patterns without the maps that this program
+/// wrote of others of them, which is told.
 ///
 /// # Errors
 ///
 /// A path that is not there, a folder without images, a pattern that nothing matches.
-pub(super) fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    let mut images = Vec::new();
+pub(super) fn list(paths: &[PathBuf], progress: &Progress) -> Result<Vec<PathBuf>, Failure> {
+    let (mut images, mut named) = (Vec::new(), BTreeSet::new());
     for path in paths {
         match pattern(path) {
             None => images.extend(list_images(path)?),
             Some(pattern) => images.extend(matches(pattern)?),
         }
+        if path.is_file() {
+            named.insert(path.clone());
+        }
     }
     let mut seen = BTreeSet::new();
     images.retain(|path| seen.insert(path.clone()));
-    let is_map = |path: &PathBuf| {
-        names::place_of(path)
-            .is_some_and(|of| seen.iter().any(|other| other.parent() == path.parent() && stem(other) == of))
-    };
-    Ok(images.iter().filter(|path| !is_map(path)).cloned().collect())
+    let places: BTreeSet<(Option<&Path>, String)> = images.iter().map(|path| (path.parent(), stem(path))).collect();
+    let is_map = |path: &Path| names::place_of(path).is_some_and(|of| places.contains(&(path.parent(), of)));
+    let (maps, images): (Vec<PathBuf>, Vec<PathBuf>) =
+        images.iter().cloned().partition(|path| !named.contains(path) && is_map(path));
+    if let [first, ..] = &maps[..] {
+        progress.info(format!("{} maps beside their images are no images, as {}", maps.len(), first.display()));
+    }
+    Ok(images)
 }
 
 /// A pattern that the shell left to us, as those of Windows do.
@@ -100,11 +108,15 @@ pub(super) fn pairs(
 /// # Errors
 ///
 /// A run error where a place has none.
-pub(super) fn labels(args: &PredictArgs, images: &[Vec<PathBuf>]) -> Result<Vec<Option<PathBuf>>, Failure> {
+pub(super) fn labels(
+    args: &PredictArgs,
+    images: &[Vec<PathBuf>],
+    progress: &Progress,
+) -> Result<Vec<Option<PathBuf>>, Failure> {
     if args.labels.is_empty() {
         return Ok(vec![None; images.len()]);
     }
-    let labels = list(&args.labels)?;
+    let labels = list(&args.labels, progress)?;
     if let ([_], [label]) = (images, &labels[..]) {
         return Ok(vec![Some(label.clone())]);
     }

@@ -36,7 +36,8 @@ pub(super) struct Origin {
 /// A file as it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Stamp {
-    path: PathBuf,
+    /// As text: JSON has no other. Where that is not all of it, with a checksum of the whole.
+    path: String,
     bytes: u64,
     /// Nanoseconds since 1970.
     modified: u128,
@@ -48,6 +49,9 @@ impl Stamp {
             let path = path.canonicalize()?;
             let file = path.metadata()?;
             let modified = file.modified()?.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+            let path = path.into_os_string().into_string().unwrap_or_else(|path| {
+                format!("{} ({:08x})", path.display(), crc32fast::hash(path.as_encoded_bytes()))
+            });
             Ok(Self { path, bytes: file.len(), modified })
         };
         stamp().with_context(|| path.display().to_string())
@@ -58,7 +62,7 @@ impl Origin {
     /// What is not as it was.
     fn difference(&self, now: &Self) -> Option<String> {
         let files = |stamps: &[Stamp]| -> Vec<String> {
-            stamps.iter().map(|stamp| format!("{} ({} bytes)", stamp.path.display(), stamp.bytes)).collect()
+            stamps.iter().map(|stamp| format!("{} ({} bytes)", stamp.path, stamp.bytes)).collect()
         };
         let differ = |what: &str, then: &str, now: &str| Some(format!("{what} then: {then}; now: {now}"));
         let changed = |what: &str, then: &[Stamp], now: &[Stamp]| match (files(then), files(now)) {
@@ -187,6 +191,20 @@ fn record(file: &mut impl Read, width: usize) -> Option<Vec<f32>> {
         return None;
     }
     Some(bytes.chunks_exact(4).map(|value| f32::from_le_bytes([value[0], value[1], value[2], value[3]])).collect())
+}
+
+/// Takes away the journal of a run that is replaced.
+///
+/// # Errors
+///
+/// When it is there and stays.
+pub(super) fn forget(path: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses to begin anew where an interrupted run left rows.

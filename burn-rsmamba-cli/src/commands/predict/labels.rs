@@ -6,6 +6,7 @@ use burn_rsmamba_datasets::{LabelRule, Mask, Pixels, RasterFile, Scene, SceneOri
 
 use super::Job;
 use crate::mask_file::Coding;
+use crate::pictures;
 use crate::pictures::errors::{Agreement, ErrorMap};
 use crate::scores::Counts;
 
@@ -39,6 +40,13 @@ impl Label {
         // A part of a label is only given out once all of it was judged.
         self.scene(&job.images[0]).reader()?.label(0, 0, 1, 1)?;
         Ok(())
+    }
+
+    /// The counts of the finished mask; the picture of its errors is written.
+    pub(super) fn score(&self, mask: &Path) -> anyhow::Result<Counts> {
+        let (counts, picture) = self.compare(mask, pictures::QUICK_LOOK)?;
+        pictures::write_picture(&self.errors, &picture)?;
+        Ok(counts)
     }
 
     /// Compares the finished mask with the label, row by row: its counts, and the picture of its errors, of at most `side` pixels a

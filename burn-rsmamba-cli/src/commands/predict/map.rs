@@ -8,7 +8,6 @@ use burn_rsmamba::vector::Sieve;
 use burn_rsmamba_datasets::{DatasetError, GeoReference};
 
 use super::journal::{Journal, NO_DATA, Origin, Stamp};
-use super::labels::Label;
 use super::outputs::Outputs;
 use super::source::Source;
 use super::{Job, Report};
@@ -96,12 +95,13 @@ pub(super) fn map<'a>(
     if let Some(path) = &job.overlay {
         pictures::write_overlay(path, job.background(args), &job.mask, Coding::of(classes))?;
     }
-    let scores = job.label.as_ref().map(|label| scored(job, label)).transpose()?;
+    let scores = job.label.as_ref().map(|label| label.score(&job.mask)).transpose()?.map(Scored::from);
     fault::point();
     // As long as it is there, `--resume` makes what is missing.
     journal.remove();
     outputs.forget_leftovers();
-    let (image, mask, marked, objects) = (&job.images[0], &job.mask, tally.marked(), tally.objects);
+    let [image, mask] = [&job.images[0], &job.mask].map(|path| path.to_string_lossy());
+    let (marked, objects) = (tally.marked(), tally.objects);
     let classes = (classes > 1).then(|| tally.shares());
     Ok(Report { image, mask, width, height, marked, classes, objects, scores })
 }
@@ -128,13 +128,6 @@ fn is_lasting(error: &DatasetError) -> bool {
             | DatasetError::Unsupported { .. }
             | DatasetError::Compression { .. }
     )
-}
-
-/// The scores of a finished mask; the picture of its errors is written.
-fn scored(job: &Job, label: &Label) -> anyhow::Result<Scored> {
-    let (counts, picture) = label.compare(&job.mask, pictures::QUICK_LOOK)?;
-    pictures::write_picture(&label.errors, &picture)?;
-    Ok(counts.into())
 }
 
 /// What takes away objects that are too small, if anything.

@@ -12,6 +12,7 @@ mod record;
 mod source;
 mod writer;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -51,10 +52,19 @@ struct Job {
 }
 
 impl Job {
+    /// What is made of the images alone.
+    fn maps(&self) -> impl Iterator<Item = &PathBuf> {
+        [Some(&self.mask), self.prob.as_ref(), self.polygons.as_ref(), self.overlay.as_ref()].into_iter().flatten()
+    }
+
     fn outputs(&self) -> impl Iterator<Item = &PathBuf> {
-        let errors = self.label.as_ref().map(|label| &label.errors);
-        let all = [Some(&self.mask), self.prob.as_ref(), self.polygons.as_ref(), self.overlay.as_ref(), errors];
-        all.into_iter().flatten()
+        self.maps().chain(self.label.as_ref().map(|label| &label.errors))
+    }
+
+    /// A file of this place that is there already, whatever it was asked for.
+    fn existing(&self) -> Option<PathBuf> {
+        let folder = self.mask.parent().unwrap_or(Path::new(""));
+        names::all(folder, &self.stem).find(|path| path.exists())
     }
 
     /// The image that shows what was mapped: the latest that is on the grid of the mask.
@@ -67,8 +77,8 @@ impl Job {
 /// A line on stdout.
 #[derive(Serialize)]
 struct Report<'a> {
-    image: &'a Path,
-    mask: &'a Path,
+    image: Cow<'a, str>,
+    mask: Cow<'a, str>,
     width: usize,
     height: usize,
     /// The share of the pixels that are marked: of several classes, those that are not of class 0.
@@ -108,7 +118,7 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
             meta.downsample
         ));
     }
-    let jobs = jobs(args, &model, &meta)?;
+    let jobs = jobs(args, &model, &meta, progress)?;
     let index = args.html.then(|| index::path(args)).transpose()?;
     let windows = windows(args.windows, meta.windows())?;
     std::fs::create_dir_all(&args.out)
@@ -125,9 +135,12 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     };
     let _lock = lock::folder(&args.out, "mapping to")?;
     let mut records = Records::read(&args.out);
+    if !args.force && !args.resume {
+        refuse_existing(&jobs, &records)?;
+    }
     if let Some(most) = args.max_memory {
         // A run that goes on must not choose others because less is left to do, or less memory.
-        mapper.windows = match records.windows(&jobs).filter(|_| args.resume) {
+        mapper.windows = match records.chosen_windows(&jobs, args, &mapper).filter(|_| args.resume) {
             Some(windows) => windows,
             None => budget::windows(most, &jobs, &mapper, args)?,
         };
@@ -147,6 +160,10 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
         progress.info(format!("{} of {} are mapped already", jobs.len() - to_map.len(), jobs.len()));
     }
     records.begin(&to_map, &mapper, &settings)?;
+    if !args.resume {
+        // Rows of a run that this one replaces would stand in the way of its own `--resume`.
+        to_map.iter().try_for_each(|job| journal::forget(&job.journal))?;
+    }
     interrupt::install()?;
     let (mut failed, mut counts) = (Vec::new(), Counts::new(classes));
     for (index, &job) in to_map.iter().enumerate() {
@@ -170,8 +187,8 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     }
     // Of those that were finished before, the files tell.
     for job in jobs.iter().filter(|job| !to_map.iter().any(|other| std::ptr::eq(*job, *other))) {
-        match job.label.as_ref().map(|label| label.compare(&job.mask, 1)) {
-            Some(Ok((of_job, _))) => counts += &of_job,
+        match job.label.as_ref().map(|label| label.score(&job.mask)) {
+            Some(Ok(of_job)) => counts += &of_job,
             Some(Err(error)) => {
                 progress.warn(format!("not scored: {error:#}"));
                 failed.push((job, format!("{error:#}")));
@@ -194,16 +211,16 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
 }
 
 /// What there is to do, checked against what is there already.
-fn jobs(args: &PredictArgs, model: &RsmModel, meta: &ModelMeta) -> Result<Vec<Job>, Failure> {
+fn jobs(args: &PredictArgs, model: &RsmModel, meta: &ModelMeta, progress: &Progress) -> Result<Vec<Job>, Failure> {
     let rule = if args.labels.is_empty() {
         LabelRule::Auto
     } else {
         label_rule_of(&args.model, meta, args.label_rule.as_ref(), args.ignore_index)?
     };
-    let first = inputs::list(&args.input)?;
+    let first = inputs::list(&args.input, progress)?;
     let images: Vec<Vec<PathBuf>> = match (model.task(), &args.input2[..]) {
         (Task::Ss, []) => first.into_iter().map(|image| vec![image]).collect(),
-        (Task::Cd, [_, ..]) => inputs::pairs(args, first, inputs::list(&args.input2)?)?,
+        (Task::Cd, [_, ..]) => inputs::pairs(args, first, inputs::list(&args.input2, progress)?)?,
         (Task::Ss, _) => {
             return Err(Failure::usage(format!(
                 "--input2 is for change detection, but {} is a model of task ss; leave it out",
@@ -217,7 +234,7 @@ fn jobs(args: &PredictArgs, model: &RsmModel, meta: &ModelMeta) -> Result<Vec<Jo
             )));
         }
     };
-    let labels = inputs::labels(args, &images)?;
+    let labels = inputs::labels(args, &images, progress)?;
     let mut taken = BTreeSet::new();
     let mut jobs = Vec::with_capacity(images.len());
     for (images, label) in images.into_iter().zip(labels) {
@@ -253,9 +270,6 @@ fn jobs(args: &PredictArgs, model: &RsmModel, meta: &ModelMeta) -> Result<Vec<Jo
         jobs.push(job);
     }
     refuse_inputs(&jobs)?;
-    if !args.force && !args.resume {
-        refuse_existing(&jobs)?;
-    }
     Ok(jobs)
 }
 
@@ -284,15 +298,15 @@ fn is_giant(image: &Path) -> bool {
 }
 
 /// An interrupted run is told first: it may have finished other places.
-fn refuse_existing(jobs: &[Job]) -> Outcome {
+fn refuse_existing(jobs: &[Job], records: &Records) -> Outcome {
     jobs.iter().try_for_each(|job| journal::refuse_leftover(&job.journal))?;
-    match jobs.iter().flat_map(Job::outputs).find(|path| path.exists()) {
-        Some(existing) => Err(Failure::usage(format!(
-            "{} exists already: overwrite it with --force, map only what is not there with --resume, or name another --out",
-            existing.display()
-        ))),
-        None => Ok(()),
-    }
+    let Some((job, existing)) = jobs.iter().find_map(|job| Some((job, job.existing()?))) else { return Ok(()) };
+    // Of what nothing tells how it was made nothing can be gone on with.
+    let resume = if records.knows(job) { " map only what is not there with --resume," } else { "" };
+    Err(Failure::usage(format!(
+        "{} exists already: overwrite it with --force,{resume} or name another --out",
+        existing.display()
+    )))
 }
 
 /// The georeference of the first date; a file that cannot be opened is reported when it is mapped.

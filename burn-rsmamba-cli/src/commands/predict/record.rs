@@ -39,7 +39,7 @@ impl Settings {
         let settings = [
             ("program", env!("CARGO_PKG_VERSION").to_owned()),
             ("model", format!("{name} ({crc32:08x})")),
-            ("windows", mapper.windows.to_string()),
+            (WINDOWS, windows_asked_for(args, mapper)),
             ("--tta", mapper.augmented.to_string()),
             ("threshold", mapper.threshold.to_string()),
             ("--min-area", args.objects.min_area.map_or_else(none, |area| format!("{area:?}"))),
@@ -51,6 +51,7 @@ impl Settings {
         Ok(Self(settings.map(|(name, value)| (name.to_owned(), value)).into()))
     }
 
+    /// What else one of them was than it is now.
     fn differences(&self, now: &Self) -> Vec<String> {
         let unknown = "unknown".to_owned();
         let differ = now.0.iter().filter_map(|(name, now)| {
@@ -59,6 +60,17 @@ impl Settings {
         });
         differ.collect()
     }
+}
+
+/// The setting that decides on windows.
+const WINDOWS: &str = "windows";
+
+/// The windows, or what they were chosen by: of the same memory another machine, or another minute, has other ones.
+fn windows_asked_for(args: &PredictArgs, mapper: &Mapper<'_>) -> String {
+    let Some(most) = args.max_memory else { return mapper.windows.to_string() };
+    let overlap =
+        args.windows.overlap.map_or_else(|| "the model's share".to_owned(), |pixels| format!("{pixels} pixels"));
+    format!("the largest below {most} bytes, {overlap} shared, blend {}", mapper.windows.blend)
 }
 
 /// A line.
@@ -70,6 +82,9 @@ struct Record {
     images: Vec<Stamp>,
     windows: Windows,
     settings: Settings,
+    /// The names of the maps that were written so, and are not of another run.
+    #[serde(default)]
+    maps: BTreeSet<String>,
 }
 
 /// The records of an output folder.
@@ -97,9 +112,16 @@ impl Records {
         Self { path, places }
     }
 
-    /// The windows that one of these places was begun with.
-    pub(super) fn windows(&self, jobs: &[Job]) -> Option<Windows> {
-        jobs.iter().find_map(|job| self.places.get(&job.stem)).map(|record| record.windows)
+    /// Whether a place has a record.
+    pub(super) fn knows(&self, job: &Job) -> bool {
+        self.places.contains_key(&job.stem)
+    }
+
+    /// The windows that were chosen for one of these places by what is asked for now.
+    pub(super) fn chosen_windows(&self, jobs: &[Job], args: &PredictArgs, mapper: &Mapper<'_>) -> Option<Windows> {
+        let asked = windows_asked_for(args, mapper);
+        let mut records = jobs.iter().filter_map(|job| self.places.get(&job.stem));
+        records.find(|record| record.settings.0.get(WINDOWS) == Some(&asked)).map(|record| record.windows)
     }
 
     /// How a place stands for a run that goes on.
@@ -108,16 +130,19 @@ impl Records {
     ///
     /// When it was begun in another way, or outputs are there of which nothing tells how they were made.
     pub(super) fn standing(&self, job: &Job, settings: &Settings) -> Result<Standing, Failure> {
+        // The journal says itself what its rows are.
+        let unknown = || job.existing().filter(|_| !job.journal.exists());
         let Some(record) = self.places.get(&job.stem) else {
-            // The journal says itself what its rows are.
-            let unknown = job.outputs().find(|path| path.exists()).filter(|_| !job.journal.exists());
-            return unknown.map_or(Ok(Standing::Open), |path| {
+            return unknown().map_or(Ok(Standing::Open), |path| {
                 Err(Failure::run(format!(
                     "nothing tells how {} was made; make it anew with --force, or name another --out",
                     path.display()
                 )))
             });
         };
+        if !job.journal.exists() && job.existing().is_none() {
+            return Ok(Standing::Open);
+        }
         let mut differ = record.settings.differences(settings);
         if differ.is_empty() && record.images != stamps(job).unwrap_or_default() {
             let images: Vec<String> = job.images.iter().map(|path| path.display().to_string()).collect();
@@ -130,7 +155,8 @@ impl Records {
                 differ.join("; ")
             )));
         }
-        let done = record.done && !job.journal.exists() && job.outputs().all(|path| path.exists());
+        let is_there = |path: &PathBuf| path.exists() && record.maps.contains(&file_name(path));
+        let done = record.done && !job.journal.exists() && job.maps().all(is_there);
         Ok(if done { Standing::Done } else { Standing::Open })
     }
 
@@ -140,14 +166,16 @@ impl Records {
     ///
     /// When the folder cannot be written.
     pub(super) fn begin(&mut self, jobs: &[&Job], mapper: &Mapper<'_>, settings: &Settings) -> anyhow::Result<()> {
-        let begun: BTreeSet<&str> = jobs.iter().map(|job| job.stem.as_str()).collect();
-        self.places.retain(|place, _| !begun.contains(place.as_str()));
         for job in jobs {
             let (windows, settings) = (mapper.windows, settings.clone());
             // An image that cannot be looked at is told when it is mapped.
             let images = stamps(job).unwrap_or_default();
-            let record = Record { place: job.stem.clone(), done: false, images, windows, settings };
-            self.places.insert(job.stem.clone(), record);
+            let place = job.stem.clone();
+            let then = self.places.remove(&place);
+            // Maps that were made in this way and are not asked for now stay what they are.
+            let alike = then.filter(|then| then.settings == settings && then.images == images && !images.is_empty());
+            let maps = alike.map(|then| then.maps).unwrap_or_default();
+            self.places.insert(place.clone(), Record { place, done: false, images, windows, settings, maps });
         }
         let lines = self.places.values().map(line).collect::<anyhow::Result<String>>()?;
         write_atomically(&self.path, lines.as_bytes())
@@ -161,12 +189,17 @@ impl Records {
     pub(super) fn finish(&mut self, job: &Job) -> anyhow::Result<()> {
         let Some(record) = self.places.get_mut(&job.stem) else { return Ok(()) };
         record.done = true;
+        record.maps.extend(job.maps().map(|path| file_name(path)));
         OpenOptions::new()
             .append(true)
             .open(&self.path)
             .and_then(|mut file| file.write_all(line(record).map_err(std::io::Error::other)?.as_bytes()))
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn line(record: &Record) -> anyhow::Result<String> {

@@ -59,7 +59,8 @@ pub(super) fn run(args: &TrainArgs, progress: &mut Progress) -> Outcome {
         Some(path) if !(existing == Existing::Resume && RunFolder::has_state_in(out)) => Some(model_file::find(path)?),
         _ => None,
     };
-    if args.resume && begins_with.is_none() && changed.iter().any(|change| change.key == "init_from") {
+    let names_another = config.init_from.is_some() && changed.iter().any(|change| change.key == "init_from");
+    if args.resume && begins_with.is_none() && names_another {
         return Err(Failure::usage(format!(
             "--init-from goes with a new run, and {} goes on with its own weights; leave one of --init-from and --resume out",
             out.display()
@@ -153,7 +154,8 @@ fn settings(args: &TrainArgs) -> Result<(RunConfig, Vec<Change>), Failure> {
     let config = RunConfig::resolve(file.as_ref(), &args.assignments, &args.flags)?;
     let changed = if args.resume && args.config.is_none() {
         let before = RunConfig::resolve(file.as_ref(), &[], &Flags::default())?;
-        config.changes_since(&before)?
+        // Paths in the file of a run are whole.
+        config.anywhere()?.changes_since(&before.anywhere()?)?
     } else {
         Vec::new()
     };

@@ -45,7 +45,6 @@ pub(super) fn run(
     let mut images = Vec::new();
     // Those of scenes that are no longer among the worst would stand beside new scores.
     run.forget_predictions()?;
-    let folder = run.predictions()?;
     let mapper = Mapper {
         model: &model,
         meta: &meta,
@@ -59,7 +58,7 @@ pub(super) fn run(
     let counts = score_scenes(&mapper, &splits.test, progress, |scored| {
         let name = scored.name;
         images.push(ImageScores { image: name.to_owned(), counts: scored.counts.clone() });
-        let path = folder.join(format!("{name}.png"));
+        let path = run.picture(name)?;
         if images.len() > MOST_PICTURES && !worst.takes(scored.counts.wrong(), &path)? {
             return Ok(());
         }
