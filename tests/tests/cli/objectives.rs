@@ -244,8 +244,10 @@ fn evaluation_writes_a_table_and_maps_of_errors() {
     let table = fs::read_to_string(fixture.path("images.csv")).expect("a table");
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(rows[0][..3], ["image", "class", "precision"]);
-    let settings = ["crop", "overlap", "blend", "tta", "min_area", "fill_holes", "downsample", "skip_blank"];
-    assert_eq!(rows[0][13..], settings);
+    let settings =
+        ["threshold", "crop", "overlap", "blend", "tta", "min_area", "fill_holes", "downsample", "skip_blank"];
+    assert_eq!(rows[0][12..], settings);
+    assert!(rows[1][12].parse::<f32>().is_ok_and(|threshold| (0.0..=1.0).contains(&threshold)), "{:?}", rows[1]);
     assert_eq!((rows.len(), rows[1][0], rows[2][0]), (3, "s0", "s1"));
     assert_eq!(rows[1][13..], ["32", "8", "cosine", "false", "", "false", "1", "true"]);
     let errors: u64 =

@@ -133,7 +133,7 @@ fn the_norm_of_a_wide_gradient_depends_on_no_thread() {
     }
     let device = flex();
     let mut config = ModelConfig::preset(Task::Ss, "micro").expect("a preset");
-    (config.encoder.dims, config.encoder.depths) = ([16, 32, 896, 1792], [1, 1, 1, 1]);
+    (config.encoder.dims, config.encoder.depths) = ([224, 448, 896, 1792], [1, 1, 1, 1]);
     (config.encoder.ssm_ratio, config.encoder.mlp_ratio) = (0.5, 0.25);
     let model = config.init(&device);
     let norm = |threads: usize| {
