@@ -13,6 +13,7 @@ pub(crate) use native::{
     upsample_bilinear2x,
 };
 
+#[cfg(feature = "flex")]
 use burn::Tensor;
 use std::cell::Cell;
 
@@ -40,11 +41,4 @@ pub fn composed<R>(run: impl FnOnce() -> R) -> R {
 pub(crate) fn is_native<const D: usize>(x: &Tensor<D>) -> bool {
     use burn::{backend::DispatchDevice, tensor::DType};
     !COMPOSED.get() && x.dtype() == DType::F32 && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
-}
-
-/// Whether native kernels take this map: no backend of this build has any.
-#[cfg(not(feature = "flex"))]
-pub(crate) fn is_native<const D: usize>(_: &Tensor<D>) -> bool {
-    let _ = COMPOSED.get();
-    false
 }

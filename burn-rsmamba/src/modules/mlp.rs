@@ -1,13 +1,9 @@
 use super::{Draws, cast, gelu, linear};
 #[cfg(feature = "flex")]
 use crate::{layers::MlpParameters, modules::layer_norm};
-use burn::{
-    Tensor,
-    config::Config,
-    module::Module,
-    nn::{LayerNorm, Linear},
-    tensor::Device,
-};
+#[cfg(feature = "flex")]
+use burn::nn::LayerNorm;
+use burn::{Tensor, config::Config, module::Module, nn::Linear, tensor::Device};
 
 /// Configuration of [`Mlp`].
 #[derive(Config, Debug)]

@@ -33,6 +33,7 @@ use {
 };
 
 /// Added to the variance by every normalisation of the models.
+#[cfg(feature = "flex")]
 const EPSILON: f64 = 1e-5;
 
 /// The parameters of a normalisation for native layers.
