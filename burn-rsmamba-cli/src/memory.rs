@@ -19,7 +19,7 @@ pub(crate) fn keep_freed_memory() {
     // SAFETY: `mallopt` has no other conditions than known parameters; it is called before any thread is started.
     unsafe {
         // Blocks above a threshold of at most 32 MiB are mapped one by one, and given back one by one: a map of a 2048² image
-        // has 200 MiB. None are.
+        // has 200 MiB. So none are mapped at all.
         libc::mallopt(libc::M_MMAP_MAX, 0);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
         libc::mallopt(libc::M_TOP_PAD, 64 << 20);

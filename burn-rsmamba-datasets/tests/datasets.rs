@@ -10,6 +10,8 @@ mod datasets {
     mod crops;
     mod damaged;
     mod demo;
+    mod gdal;
+    mod georeference;
     mod giant;
     mod labels;
     mod layouts;

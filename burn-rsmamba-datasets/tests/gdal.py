@@ -1,4 +1,4 @@
-"""GDAL's side of `datasets/windows.rs`: judges `ours.tif` in a folder, and writes files of many kinds into `gdal` there."""
+"""GDAL's side of `datasets/gdal.rs`: judges `ours.tif` in a folder, and writes files of many kinds into `gdal` there."""
 
 import itertools
 import sys

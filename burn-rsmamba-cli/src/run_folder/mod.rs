@@ -369,21 +369,20 @@ impl RunFolder {
         FILES.iter().any(|name| inside == Path::new(name)) || Self::is_kept_weights(inside)
     }
 
-    /// Where the picture of a scene's prediction goes; that it is the run's own is written down before.
+    /// Writes down that a picture in the folder of predictions, which is about to be written, is the run's own.
     ///
     /// # Errors
     ///
     /// When it cannot be written down.
-    pub(crate) fn picture(&self, scene: &str) -> anyhow::Result<PathBuf> {
-        let path = self.predictions()?.join(picture_name(scene));
+    pub(crate) fn own_picture(&self, path: &Path) -> anyhow::Result<()> {
         let list = self.root.join(PREDICTIONS).join(OWN_PICTURES);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         OpenOptions::new()
             .create(true)
             .append(true)
             .open(&list)
-            .and_then(|mut file| file.write_all((serde_json::to_string(&picture_name(scene))? + "\n").as_bytes()))
-            .with_context(|| format!("cannot write {}", list.display()))?;
-        Ok(path)
+            .and_then(|mut file| file.write_all((serde_json::to_string(&name)? + "\n").as_bytes()))
+            .with_context(|| format!("cannot write {}", list.display()))
     }
 
     /// Takes the pictures of predictions away that a run has written, and nothing else.
@@ -412,10 +411,6 @@ impl RunFolder {
         }
         Ok(())
     }
-}
-
-fn picture_name(scene: &str) -> String {
-    format!("{scene}.png")
 }
 
 /// Fails where files cannot be made.

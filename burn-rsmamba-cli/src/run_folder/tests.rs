@@ -35,7 +35,14 @@ fn clearing_takes_the_run_and_leaves_the_rest() {
     let scratch = Scratch::new("clear");
     let run = RunFolder::make(&scratch.0).unwrap();
     run.write_config("seed = 1").unwrap();
-    run.predictions().unwrap();
+    let own = run.predictions().unwrap().join("scene.png");
+    run.own_picture(&own).unwrap();
+    fs::write(&own, "the run's").unwrap();
+    let foreign = own.with_file_name("map.png");
+    fs::write(&foreign, "mine").unwrap();
+    run.forget_predictions().unwrap();
+    assert!(foreign.is_file() && !own.exists());
+    fs::remove_file(&foreign).unwrap();
     fs::write(scratch.0.join("notes.txt"), "mine").unwrap();
     run.clear().unwrap();
     let left: Vec<_> = fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();

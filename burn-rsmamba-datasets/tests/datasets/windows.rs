@@ -1,30 +1,15 @@
-//! Windows of files of every layout, and georeferences there and back.
+//! Windows of files of every layout, and files that are refused.
 
 use std::fs::File;
-use std::io::{BufWriter, Cursor};
+use std::io::Cursor;
 use std::path::Path;
-use std::process::Command;
 
-use burn_rsmamba_datasets::{GeoReference, GeoTiff, Pixels, Raster, RasterFile, read_raster};
+use burn_rsmamba_datasets::{GeoTiff, Pixels, Raster, RasterFile, read_raster};
 use tiff::encoder::{Compression, TiffEncoder, TiffKind, colortype};
 use tiff::tags::Tag;
 
-use super::support::{at, folder, message, pattern, skipped};
-
-/// UTM zone 33 north, half-metre pixels.
-fn utm() -> GeoReference {
-    GeoReference {
-        transform: [399_960.0, 0.5, 0.0, 5_900_040.0, 0.0, -0.5],
-        keys: vec![1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32633],
-        doubles: Vec::new(),
-        ascii: String::new(),
-    }
-}
-
-/// To the last bit: a map must not move.
-fn same(left: [f64; 6], right: [f64; 6]) -> bool {
-    left.map(f64::to_bits) == right.map(f64::to_bits)
-}
+use super::georeference::{numbered_floats, write_floats};
+use super::support::{at, folder, message, pattern};
 
 fn windows(height: usize, width: usize) -> [(usize, usize, usize, usize); 5] {
     [
@@ -45,18 +30,6 @@ fn check_windows(path: &Path, whole: &Raster) {
         assert_eq!((window.width, window.height, window.bands), (width, height, whole.bands));
         assert_eq!(window.to_chw_f32(), whole.crop_chw_f32(top, left, height, width), "{top} {left} {height}x{width}");
     }
-}
-
-fn numbered_floats(width: usize, height: usize) -> Raster {
-    Raster { width, height, bands: 1, pixels: Pixels::F32((0..width * height).map(|i| i as f32 * 0.25).collect()) }
-}
-
-fn write_floats(path: &Path, raster: &Raster, geotiff: &GeoTiff) {
-    let Pixels::F32(values) = &raster.pixels else { panic!("floats") };
-    let rows = |top: usize, count: usize| {
-        Ok::<_, tiff::TiffError>(values[top * raster.width..][..count * raster.width].to_vec())
-    };
-    geotiff.write(BufWriter::new(File::create(path).unwrap()), rows).unwrap();
 }
 
 #[test]
@@ -142,88 +115,6 @@ fn windows_in_row_major_order_decode_every_block_once_within_a_bounded_cache() {
         forgetful.window(0, 0, 10, 600).unwrap();
     }
     assert_eq!(forgetful.decoded_blocks(), 6, "nothing is kept");
-}
-
-#[test]
-fn a_georeference_is_written_read_shifted_and_compared() {
-    let root = folder();
-    let path = at(&root, "map.tif");
-    let rotated = GeoReference { transform: [10.0, 2.0, 0.5, 20.0, 0.25, -2.0], ..utm() };
-    let named = GeoReference {
-        keys: vec![1, 1, 0, 2, 1025, 0, 1, 2, 1026, 34737, 6, 0],
-        doubles: vec![6_378_137.0],
-        ascii: "local|".into(),
-        ..utm()
-    };
-    for georeference in [utm(), rotated, named] {
-        let geotiff =
-            GeoTiff { width: 3, height: 2, georeference: Some(georeference.clone()), nodata: Some("nan".into()) };
-        write_floats(&path, &numbered_floats(3, 2), &geotiff);
-        let file = RasterFile::open(&path).unwrap();
-        assert_eq!(file.georeference(), Some(&georeference));
-        assert!(file.nodata().is_some_and(f64::is_nan));
-    }
-    let point = GeoReference { keys: vec![1, 1, 0, 1, 1025, 0, 1, 2], ..utm() };
-    assert!(same(point.corner_transform(), [399_959.75, 0.5, 0.0, 5_900_040.25, 0.0, -0.5]));
-    assert!(same(utm().corner_transform(), utm().transform));
-    assert!(same(utm().shifted(4, 6).transform, [399_962.0, 0.5, 0.0, 5_900_037.0, 0.0, -0.5]));
-    assert_eq!(utm().epsg(), Some(32633));
-}
-
-#[test]
-fn what_does_not_lie_on_one_grid_is_told_with_all_numbers() {
-    let size = (15354, 32507);
-    let difference = |change: fn(&mut GeoReference)| {
-        let mut other = utm();
-        change(&mut other);
-        utm().difference(&other, size)
-    };
-    let differ = |change| difference(change).expect("they differ");
-    assert_eq!(difference(|_| ()), None);
-    assert_eq!(differ(|geo| geo.keys[15] = 32634), "coordinate reference systems EPSG:32633 and EPSG:32634");
-    assert_eq!(differ(|geo| geo.transform[0] += 1.0), "origins (399960, 5900040) and (399961, 5900040)");
-    assert_eq!(
-        differ(|geo| geo.transform[1] = 1.0),
-        "pixel sizes 0.5 x 0.5 and 1 x 0.5, by which corners lie 32507.0 pixels apart"
-    );
-    // a hundredth of a percent, three pixels at the far end
-    assert_eq!(
-        differ(|geo| geo.transform[1] = 0.50005),
-        "pixel sizes 0.5 x 0.5 and 0.50005 x 0.5, by which corners lie 3.3 pixels apart"
-    );
-    let turned = differ(|geo| (geo.transform[2], geo.transform[4]) = (1e-4, 1e-4));
-    assert!(turned.contains("axes turned by 0 and 0.01") && turned.ends_with("lie 7.2 pixels apart"), "{turned}");
-    let all = differ(|geo| {
-        geo.keys[15] = 32634;
-        geo.transform = [0.0, 1.0, 0.0, 0.0, 0.0, -1.0];
-    });
-    assert_eq!(all.split("; ").count(), 3, "{all}");
-    assert_eq!(difference(|geo| geo.transform[0] += 0.02), None, "a twenty-fifth of a pixel");
-    assert_eq!(difference(|geo| geo.transform[1] += 1e-7), None, "the error of a decimal");
-    assert!(difference(|geo| geo.transform[0] = f64::NAN).is_some());
-    // pixels that are points, half a pixel on
-    assert_eq!(
-        difference(|geo| {
-            geo.keys[11] = 2;
-            (geo.transform[0], geo.transform[3]) = (399_960.25, 5_900_039.75);
-        }),
-        None
-    );
-
-    let local = |name: &str, semi_major: f64| GeoReference {
-        keys: vec![1, 1, 0, 2, 1025, 0, 1, 1, 3072, 0, 1, 32767],
-        doubles: vec![semi_major],
-        ascii: format!("{name}|"),
-        ..utm()
-    };
-    let here = local("local", 6_378_137.0);
-    assert_eq!(here.difference(&here, size), None);
-    assert_eq!(
-        here.difference(&local("other", 6_378_137.0), size).unwrap(),
-        "coordinate reference systems `local` without an EPSG code and `other` without an EPSG code"
-    );
-    assert!(here.difference(&local("local", 6_378_249.0), size).is_some());
-    assert!(here.difference(&utm(), size).is_some());
 }
 
 /// A file of so many 8-bit samples a pixel, in one strip, or in a strip a sample.
@@ -396,109 +287,5 @@ fn other_compressions_are_named_with_the_mend() {
         let expected =
             format!("PATH is compressed by {name}, which this build does not read; convert it: gdal_translate -co");
         assert!(text.starts_with(&expected), "{text}");
-    }
-}
-
-/// GDAL is the judge, where Python has rasterio.
-#[test]
-fn gdal_reads_what_is_written_and_its_files_are_read() {
-    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gdal.py");
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
-    let has_rasterio = Command::new(&python).args(["-c", "import rasterio"]).output();
-    if !has_rasterio.is_ok_and(|output| output.status.success()) {
-        return skipped("Python has no rasterio, GDAL is not asked");
-    }
-    let root = folder();
-    let ours = at(&root, "ours.tif");
-    let geotiff = GeoTiff { width: 300, height: 270, georeference: Some(utm()), nodata: Some("-1".into()) };
-    write_floats(&ours, &numbered_floats(300, 270), &geotiff);
-    let output = Command::new(&python)
-        .arg(&tool)
-        .arg(root.path())
-        .args(cfg!(feature = "zstd").then_some("zstd"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    // Each of GDAL's files holds the same numbers, and says where.
-    let mut read = 0;
-    for entry in std::fs::read_dir(root.path().join("gdal")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let mut file = RasterFile::open(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!((file.width(), file.height(), file.bands()), (131, 97, 3), "{name}");
-        let georeference = file.georeference().unwrap_or_else(|| panic!("{name}: a georeference"));
-        assert_eq!(georeference.epsg(), Some(32633), "{name}");
-        assert!(same(georeference.corner_transform(), utm().transform), "{name}: {georeference:?}");
-        assert_eq!(file.nodata(), Some(7.0), "{name}");
-        let window = file.window(40, 50, 30, 60).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let scale = match window.pixels {
-            Pixels::U8(_) => 255.0,
-            Pixels::U16(_) => 65535.0,
-            Pixels::F32(_) => 1.0,
-        };
-        for (index, value) in window.to_chw_f32().into_iter().enumerate() {
-            let (band, row, column) = (index / 1800, 40 + index / 60 % 30, 50 + index % 60);
-            let expected = ((row * 7 + column * 3 + band * 11) % 100) as f32;
-            assert!((value * scale - expected).abs() < 1e-2, "{name}: band {band} at {row}, {column}");
-        }
-        read += 1;
-    }
-    assert!(read >= 42, "{read} files of GDAL");
-    kinds(&root.path().join("kinds"));
-}
-
-/// GDAL's files of other bands and colours.
-fn kinds(folder: &Path) {
-    let path = |name: &str| folder.join(format!("{name}.tif"));
-    let value = |band: usize, row: usize, column: usize| match band {
-        3 => 200 - (row * 7 + column * 3) % 100,
-        band => (row * 7 + column * 3 + band * 11) % 100,
-    };
-    for (name, bands, alpha) in [
-        ("rgba", 3, true),
-        ("rgbn", 4, false),
-        ("rgb-and-one", 4, false),
-        ("rgb-and-one-planar", 4, false),
-        ("grey-alpha", 1, true),
-    ] {
-        let mut file = RasterFile::open(&path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!((file.bands(), file.has_alpha()), (bands, alpha), "{name}");
-        let window = file.window(40, 50, 30, 60).unwrap();
-        let pixels = (40..70).flat_map(|row| (50..110).map(move |column| (row, column)));
-        let expected = pixels.flat_map(|(row, column)| (0..bands).map(move |band| value(band, row, column) as u8));
-        assert_eq!(window.pixels, Pixels::U8(expected.collect()), "{name}");
-        let metadata = file.tags().metadata.expect("descriptions and scales");
-        assert!(metadata.contains("first") && metadata.contains("scale"), "{name}: {metadata}");
-    }
-    for name in ["mask-inside", "mask-beside"] {
-        let mut file = RasterFile::open(&path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(file.has_nodata() && !file.has_alpha(), "{name}");
-        let (window, nodata) = file.window_and_nodata(10, 80, 30, 40).unwrap();
-        let Pixels::U8(values) = window.pixels else { panic!("{name}: bytes") };
-        for (pixel, &nodata) in nodata.iter().enumerate() {
-            let (row, column) = (10 + pixel / 40, 80 + pixel % 40);
-            let expected = if nodata { 0 } else { value(1, row, column) as u8 };
-            assert_eq!((nodata, values[3 * pixel + 1]), (row < 20 && column > 90, expected), "{name}: {row}, {column}");
-        }
-    }
-    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let pairs: Vec<String> = names.filter_map(|name| Some(name.strip_suffix("-decoded.tif")?.to_owned())).collect();
-    assert_eq!(pairs.len(), 101, "{pairs:?}");
-    for name in &pairs {
-        let read = |name: &str| {
-            let raster = read_raster(&path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-            (raster.bands, raster.pixels)
-        };
-        let ((bands, ours), (_, gdal)) = (read(name), read(&format!("{name}-decoded")));
-        if !name.starts_with("jpeg") {
-            assert!(ours == gdal, "{name}: other values");
-            continue;
-        }
-        assert_eq!(bands, 3, "{name}");
-        let (Pixels::U8(ours), Pixels::U8(gdal)) = (ours, gdal) else { panic!("{name}: bytes") };
-        // Decoders round and enlarge the chroma each in their way.
-        let apart: Vec<u64> = ours.iter().zip(&gdal).map(|(&a, &b)| u64::from(a.abs_diff(b))).collect();
-        let (most, mean) = (apart.iter().max(), apart.iter().sum::<u64>() as f64 / apart.len() as f64);
-        assert!(most <= Some(&8) && mean < 0.8, "{name}: {most:?} at most, {mean} in the mean");
     }
 }

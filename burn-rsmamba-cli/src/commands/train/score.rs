@@ -45,6 +45,7 @@ pub(super) fn run(
     let mut images = Vec::new();
     // Those of scenes that are no longer among the worst would stand beside new scores.
     run.forget_predictions()?;
+    let folder = run.predictions()?;
     let mapper = Mapper {
         model: &model,
         meta: &meta,
@@ -58,10 +59,11 @@ pub(super) fn run(
     let counts = score_scenes(&mapper, &splits.test, progress, |scored| {
         let name = scored.name;
         images.push(ImageScores { image: name.to_owned(), counts: scored.counts.clone() });
-        let path = run.picture(name)?;
+        let path = folder.join(format!("{name}.png"));
         if images.len() > MOST_PICTURES && !worst.takes(scored.counts.wrong(), &path)? {
             return Ok(());
         }
+        run.own_picture(&path)?;
         // Of a giant scene the errors alone, reduced.
         if scored.width * scored.height > LARGEST_COMPARISON {
             return pictures::write_errors(&path, scored);
