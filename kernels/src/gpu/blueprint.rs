@@ -27,15 +27,27 @@ const SHORTEST_CHUNK: usize = 32;
 /// Longest sequence that [`ScanStrategy::Auto`] leaves in one piece at any number of units.
 const SHORT_SEQUENCE: usize = 64;
 
-/// Steps of a backward chunk whose states are in local memory at the same time.
-pub(super) const TILE: usize = 8;
-/// Tiles of a backward chunk where the caller forces no length, and the units from which on a chunk is that long: chunks of 64 steps
-/// keep a busy device busy, shorter ones fill it (an H200 takes 7 to 47 % less time by this than in chunks of 64 throughout).
-const TILES: [(usize, usize); 2] = [(8, BUSY_UNITS), (4, BUSY_UNITS / 2)];
-/// Tiles of a backward chunk where there are fewer units.
-const FEWEST_TILES: usize = 2;
-/// Most tiles of a backward chunk: the first state of each lies in local memory.
-const MOST_TILES: usize = 16;
+/// Steps whose rows a cube of the forward kernels keeps in shared memory, where they fit.
+const TILE: usize = 16;
+/// States of some steps that a unit of the gradient kernel keeps in registers, and as many decays.
+const KEPT: usize = 32;
+/// The same where that many are too many: processors have fewer registers, and compile what is unrolled for minutes.
+const KEPT_BY_PROCESSORS: usize = 8;
+/// States of a unit of the gradient kernel, where that makes no more than [`MOST_GROUPS`] units a channel.
+const UNIT_STATES: usize = 4;
+/// Most units of the gradient kernel that share the states of a channel.
+const MOST_GROUPS: usize = 16;
+/// Fewest channels of a cube, and those of the gradient kernel: a plane has as many units, and those without a channel help to fetch.
+const LANES: usize = 32;
+/// Most channels of a cube: enough to hide latency, few enough that narrow groups do not idle.
+const MOST_LANES: usize = 64;
+/// Steps of a backward chunk where the caller forces no length, and the units from which on a chunk is that long: chunks of 64 steps
+/// keep a busy device busy, shorter ones fill it.
+const BACKWARD_CHUNKS: [(usize, usize); 2] = [(64, BUSY_UNITS), (32, BUSY_UNITS / 2)];
+/// Steps of a backward chunk where there are fewer units.
+const SHORTEST_BACKWARD_CHUNK: usize = 16;
+/// Most steps of a backward chunk: states every few of them lie in local memory.
+const LONGEST_BACKWARD_CHUNK: usize = 128;
 /// Most states that loops over states are unrolled for; beyond, code grows faster than speed.
 const UNROLLED_STATES: usize = 32;
 
@@ -53,15 +65,16 @@ impl ScanStrategy {
         }
     }
 
-    /// Tiles of [`TILE`] steps of a backward chunk for `units` channels of all groups and batches and `length` steps.
-    pub(super) fn backward_tiles(self, units: usize, length: usize) -> usize {
-        match self {
+    /// Steps of a backward chunk, a multiple of `tile`, for `units` of all channels, groups and batches and `length` steps.
+    pub(super) fn backward_chunk(self, units: usize, length: usize, tile: usize) -> usize {
+        let chunk = match self {
             Self::Auto | Self::Sequential => {
-                let fills = |&(tiles, least): &(usize, usize)| units * length.div_ceil(tiles * TILE) >= least;
-                TILES.into_iter().find(fills).map_or(FEWEST_TILES, |(tiles, _)| tiles)
+                let fills = |&(chunk, least): &(usize, usize)| units * length.div_ceil(chunk) >= least;
+                BACKWARD_CHUNKS.into_iter().find(fills).map_or(SHORTEST_BACKWARD_CHUNK, |(chunk, _)| chunk)
             }
-            Self::Chunked { length } => length.div_ceil(TILE).clamp(1, MOST_TILES),
-        }
+            Self::Chunked { length } => length.clamp(1, LONGEST_BACKWARD_CHUNK),
+        };
+        chunk.next_multiple_of(tile)
     }
 }
 
@@ -89,6 +102,54 @@ pub(crate) struct Blueprint {
     pub(crate) accumulate: bool,
     /// How decays are computed.
     pub(crate) powers: Powers,
+    /// How the work is cut.
+    pub(crate) cut: UnitCut,
+}
+
+/// How states and channels are shared out among the units of a cube, and how many steps a cube works on at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct UnitCut {
+    /// Channels of a cube: neighbouring units own neighbouring ones.
+    pub(crate) lanes: usize,
+    /// Units that share the states of a channel.
+    pub(crate) groups: usize,
+    /// States of a unit; those of the last group may be fewer.
+    pub(crate) states: usize,
+    /// Steps of a tile.
+    pub(crate) tile: usize,
+}
+
+impl UnitCut {
+    /// Of a kernel whose units own all `states` of one of `channels` channels, for cubes of at most `most_units`.
+    pub(super) fn whole(states: usize, channels: usize, most_units: usize) -> Self {
+        let lanes = if channels > LANES { MOST_LANES } else { LANES };
+        Self { lanes: lanes.min(most_units), groups: 1, states, tile: TILE }
+    }
+
+    /// Of the gradient kernel, likewise, on a `card` or a processor.
+    ///
+    /// A length of chunks that is asked for decides in the card's place: long tiles where it is a multiple of them.
+    pub(super) fn shared_out(states: usize, most_units: usize, strategy: ScanStrategy, card: bool) -> Self {
+        let own = states.div_ceil(MOST_GROUPS.min(most_units)).max(UNIT_STATES.min(states));
+        let groups = states.div_ceil(own);
+        let lanes = LANES.min(most_units / groups);
+        let tile = |kept: usize| 1 << (kept / own).max(1).ilog2();
+        let long = match strategy {
+            ScanStrategy::Chunked { length } => length % tile(KEPT) == 0,
+            ScanStrategy::Auto | ScanStrategy::Sequential => card,
+        };
+        Self { lanes, groups, states: own, tile: tile(if long { KEPT } else { KEPT_BY_PROCESSORS }) }
+    }
+
+    /// Units of a cube.
+    pub(crate) const fn units(&self) -> usize {
+        self.lanes * self.groups
+    }
+
+    /// Most steps of a tile that one unit of a channel has where its units share them out.
+    pub(crate) const fn items(&self) -> usize {
+        self.tile.div_ceil(self.groups)
+    }
 }
 
 /// How `exp(dt * a)` is computed.
@@ -110,9 +171,40 @@ impl Powers {
 }
 
 impl Blueprint {
-    /// Whether loops over states are unrolled.
+    /// Whether loops over the states of a unit are unrolled.
     pub(crate) const fn unroll(&self) -> bool {
-        self.states <= UNROLLED_STATES
+        self.cut.states <= UNROLLED_STATES
+    }
+
+    /// Whether every unit has as many states: no state is made up.
+    pub(crate) const fn even(&self) -> bool {
+        self.states == self.cut.states * self.cut.groups
+    }
+
+    /// Where `b` begins in a row of shared memory, which begins with the low-rank step; fours of floats are loaded as one.
+    pub(crate) const fn b_column(&self) -> usize {
+        self.rank.next_multiple_of(4)
+    }
+
+    /// Where `c` begins in a row of shared memory.
+    pub(crate) const fn c_column(&self) -> usize {
+        self.b_column() + self.padded_states()
+    }
+
+    /// Bytes of shared memory of a kernel whose units own all states of a channel, give or take a few.
+    pub(super) const fn bytes(&self) -> usize {
+        let own = 1 + (self.rank == 0) as usize + self.accumulate as usize;
+        4 * self.cut.tile * (2 + self.pitch() + own * self.cut.lanes)
+    }
+
+    /// Floats of a row of shared memory.
+    pub(crate) const fn pitch(&self) -> usize {
+        self.c_column() + self.padded_states()
+    }
+
+    /// States of all units of a channel, made up ones too, in fours.
+    pub(crate) const fn padded_states(&self) -> usize {
+        (self.cut.states * self.cut.groups).next_multiple_of(4)
     }
 }
 
@@ -120,12 +212,10 @@ impl Blueprint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::struct_excessive_bools, reason = "one flag a kind of gradient")]
 pub(crate) struct GradientBlueprint {
-    /// Units of a cube: sizes the shared memory that sums over channels.
-    pub(crate) units: usize,
-    /// Steps of a tile.
-    pub(crate) tile: usize,
     /// Tiles of a chunk.
     pub(crate) tiles: usize,
+    /// Steps whose terms of the sums over channels are in shared memory at the same time; divides those of a tile.
+    pub(crate) batch: usize,
     /// Whether the gradient of `u` is written.
     pub(crate) input: bool,
     /// Whether the gradient of the ready step is written.
@@ -136,16 +226,63 @@ pub(crate) struct GradientBlueprint {
     pub(crate) parameters: bool,
 }
 
+impl GradientBlueprint {
+    /// Floats in shared memory from a term's lanes to the next term's: fours, of which neighbouring terms lie in different banks.
+    pub(crate) const fn term_pitch(blueprint: &Blueprint) -> usize {
+        blueprint.cut.lanes.next_multiple_of(4) + 4
+    }
+
+    /// Floats of shared memory for the terms of the sums over channels.
+    pub(crate) const fn terms(&self, blueprint: &Blueprint) -> usize {
+        self.batch * 2 * blueprint.padded_states() * Self::term_pitch(blueprint)
+    }
+
+    /// Floats from a lane's weights to the next lane's: odd, so that all lanes lie in different banks.
+    pub(crate) const fn weight_pitch(blueprint: &Blueprint) -> usize {
+        blueprint.rank | 1
+    }
+
+    /// Floats of shared memory for the weights of the low-rank step.
+    pub(crate) const fn weights(blueprint: &Blueprint) -> usize {
+        if blueprint.rank == 0 { 0 } else { blueprint.cut.lanes * Self::weight_pitch(blueprint) }
+    }
+
+    /// Bytes of shared memory of the gradient kernel, give or take a few.
+    pub(super) const fn bytes(&self, blueprint: &Blueprint) -> usize {
+        let UnitCut { lanes, tile, .. } = blueprint.cut;
+        let terms = if self.rows { self.terms(blueprint) } else { 0 };
+        let tile_floats = tile * (2 + blueprint.pitch() + 3 * lanes + 2 * blueprint.cut.units());
+        4 * (tile_floats + terms + Self::weights(blueprint)) + 16
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn backward_chunks_are_as_long_as_the_device_stays_busy() {
-        // The stages of the tiny model at 256², and eight images of the first.
-        let steps = |units, length| TILE * ScanStrategy::Auto.backward_tiles(units, length);
+        // The stages of the tiny model at 256², and eight images of the first; four units a channel.
+        let steps = |channels: usize, length| ScanStrategy::Auto.backward_chunk(4 * channels, length, 8);
         let stages = [steps(1536, 64 * 64), steps(3072, 32 * 32), steps(6144, 16 * 16), steps(12288, 8 * 8)];
-        assert_eq!((stages, steps(8 * 1536, 64 * 64)), ([32, 32, 16, 16], 64));
-        assert_eq!(TILE * ScanStrategy::Chunked { length: 20 }.backward_tiles(1536, 4096), 24);
+        assert_eq!((stages, steps(8 * 1536, 64 * 64)), ([64, 64, 32, 32], 64));
+        assert_eq!(ScanStrategy::Chunked { length: 20 }.backward_chunk(1536, 4096, 8), 24);
+    }
+
+    #[test]
+    fn units_share_states_out_and_keep_as_many_steps_as_registers_hold() {
+        let cut = |states, most_units, strategy, card| {
+            let UnitCut { lanes, groups, states, tile } = UnitCut::shared_out(states, most_units, strategy, card);
+            (lanes, groups, states, tile)
+        };
+        assert_eq!(cut(16, 1024, ScanStrategy::Auto, true), (32, 4, 4, 8));
+        assert_eq!(cut(16, 1024, ScanStrategy::Auto, false), (32, 4, 4, 2));
+        assert_eq!(cut(16, 1024, ScanStrategy::Chunked { length: 24 }, false), (32, 4, 4, 8));
+        assert_eq!(cut(16, 1024, ScanStrategy::Chunked { length: 11 }, true), (32, 4, 4, 2));
+        assert_eq!(cut(3, 1024, ScanStrategy::Auto, true), (32, 1, 3, 8));
+        assert_eq!(cut(1, 1024, ScanStrategy::Auto, true), (32, 1, 1, 32));
+        // Cubes of 256 units have fewer channels where many share one, and no unit has more than a tile of one step.
+        assert_eq!(cut(64, 256, ScanStrategy::Auto, true), (16, 16, 4, 8));
+        assert_eq!(cut(1000, 256, ScanStrategy::Auto, true), (16, 16, 63, 1));
     }
 }

@@ -1,8 +1,11 @@
 //! CubeCL kernels: the scan on a GPU (CUDA, ROCm, Metal, Vulkan, WebGPU), forward and backward.
 //!
 //! One unit owns one channel of one batch and group (a direction, in the omnidirectional form) and walks one chunk of the
-//! sequence with its N states in registers; neighbouring units own neighbouring channels. Both forms share every kernel:
-//! they differ in strides, in the pixel that a position visits, and in whether the step comes ready or at low rank.
+//! sequence with its N states in registers; neighbouring units own neighbouring channels. In the gradient kernel some units
+//! share the states of a channel, so that the states of several steps fit into their registers. What all channels of a cube
+//! read of a step (its pixel, its rows of `b`, `c` and the low-rank step) the cube fetches together, a tile of steps at a time,
+//! into shared memory. Both forms share every kernel: they differ in strides, in the pixel that a position visits, and in
+//! whether the step comes ready or at low rank.
 //!
 //! | launch | a unit | does |
 //! |---|---|---|
@@ -10,7 +13,7 @@
 //! | `carry_states` | (batch, group, state, channel) | hands states from chunk to chunk: a chunk decays what it is given by `exp(a * sum of steps)` |
 //! | `scan_chunks` | (batch, group, chunk, channel) | walks a chunk from the state it is given and writes `y` |
 //! | `reverse_ends` | as `chunk_ends` | walks a chunk backwards from a zero gradient of its last state |
-//! | `scan_gradients` | as `scan_chunks` | walks a chunk backwards from the gradient that it is given and writes all gradients |
+//! | `scan_gradients` | (batch, group, chunk, channel, some states) | walks a chunk backwards from the gradient that it is given and writes all gradients |
 //! | `sum_parts` | an element of the result | adds partial results in a fixed order |
 //!
 //! A sequence that is one chunk needs `scan_chunks` alone ([`ScanStrategy`] says when). The backward pass stores states at

@@ -1,13 +1,15 @@
 use super::{
-    layout::{ScanLayout, Walk, chunk_end, in_row, place, row_extent, state_base},
-    step::{decay_of, load_row, rate_of, raw_step, step_size},
+    layout::{ScanLayout, chunk_end, place},
+    step::decay_of,
+    tile::{Tile, span},
+    unit::{Own, Unit},
 };
 use crate::gpu::blueprint::Blueprint;
 use cubecl::prelude::*;
 
 /// What every chunk does to a zero state, and its sum of steps.
 ///
-/// A unit owns one channel of one chunk; no barrier, no shared memory.
+/// A unit owns one channel of one chunk.
 #[cube(launch_unchecked)]
 pub(crate) fn chunk_ends<F: Float>(
     u: &[F],          // [B, G * D, L]
@@ -25,59 +27,57 @@ pub(crate) fn chunk_ends<F: Float>(
     if CUBE_POS >= layout.cubes {
         terminate!();
     }
-    let (batch, group, chunk, tile) = place(layout);
-    let channel = tile * CUBE_DIM_X as usize + UNIT_POS_X as usize;
-    if channel >= layout.channels {
-        terminate!();
-    }
+    let (batch, group, chunk, channel_tile) = place(layout);
+    let unit = Unit::new(layout, (batch, group, chunk, channel_tile), a, weight, bias, blueprint);
     let states = comptime!(blueprint.states);
-    let rank = comptime!(blueprint.rank);
     let unroll = comptime!(blueprint.unroll());
-    let parameter = group * layout.channels + channel;
-    let weights = load_row(weight, parameter, rank);
-    let mut bias_value = 0.0f32;
-    if blueprint.bias {
-        bias_value = bias[parameter];
-    }
-    let mut decay = Array::<f32>::new(states);
+    let tile_steps = comptime!(blueprint.cut.tile);
+    let start = chunk * layout.chunk;
+    let end = chunk_end(layout, chunk);
+    let mut tile = Tile::new(layout, group, start, blueprint);
+    let mut us = Own::new(true, blueprint);
+    let mut ready = Own::new(comptime!(blueprint.rank == 0), blueprint);
     let mut h = Array::<f32>::new(states);
     #[unroll(unroll)]
     for n in 0..states {
-        decay[n] = rate_of(a[parameter * states + n], blueprint.powers);
         h[n] = 0.0f32;
     }
-    let u_base = batch * layout.u_batch + group * layout.u_group + channel * layout.u_channel;
-    let step_base = batch * layout.step_batch + group * layout.step_group + channel * layout.step_channel;
-    let b_base = batch * layout.row_batch + group * layout.row_group + layout.b_offset;
     let mut sum = 0.0f32;
-    let start = chunk * layout.chunk;
-    let mut walk = Walk::at(layout, group, start);
-    for _ in start..chunk_end(layout, chunk) {
-        let pixel = walk.pixel();
-        walk.forth(blueprint.map);
-        let x = raw_step::<F>(step, step_base + pixel * layout.step_position, &weights, bias_value, rank);
-        let dt = step_size(x, blueprint.softplus);
-        let scaled = dt * f32::cast_from(u[u_base + pixel * layout.u_position]);
-        let b_pixel = b_base + pixel * layout.row_position;
-        let b_row = &b[b_pixel..b_pixel + row_extent(layout, states, blueprint.map)];
-        sum += dt;
-        #[unroll(unroll)]
-        for n in 0..states {
-            let injected = scaled * f32::cast_from(b_row[in_row(layout, n, blueprint.map)]);
-            h[n] = decay_of(dt, decay[n], blueprint.powers) * h[n] + injected;
+    for index in 0..(end - start).div_ceil(tile_steps) {
+        let part = span(start, end, index, tile_steps);
+        tile.turn(blueprint);
+        tile.fetch_step::<F>(step, layout, unit.step_base, part.steps, blueprint);
+        tile.fetch_b::<F>(b, layout, unit.row_base, part.steps, blueprint);
+        us.fetch::<F>(u, unit.u_base, layout.u_position, &unit, &tile, blueprint);
+        if comptime!(blueprint.rank == 0) {
+            ready.fetch::<F>(step, unit.step_base, layout.step_position, &unit, &tile, blueprint);
+        }
+        tile.look_ahead(layout, group, part.first + tile_steps, blueprint);
+        sync_cube();
+        for s in 0..part.steps {
+            let dt = unit.step(&tile, &ready, s, blueprint);
+            let scaled = dt * us.get(&unit, s, blueprint);
+            sum += dt;
+            let b_row = s * comptime!(blueprint.pitch()) + comptime!(blueprint.b_column());
+            #[unroll(unroll)]
+            for n in 0..states {
+                h[n] = decay_of(dt, unit.rates[n], blueprint.powers) * h[n] + scaled * tile.rows[b_row + n];
+            }
         }
     }
-    let base = state_base(layout, batch, group, chunk, channel, states);
-    #[unroll(unroll)]
-    for n in 0..states {
-        ends[base + n * layout.channels] = h[n];
+    if unit.active {
+        #[unroll(unroll)]
+        for n in 0..states {
+            ends[unit.state_base + n * layout.channels] = h[n];
+        }
+        let channel = unit.parameter - group * layout.channels;
+        sums[((batch * layout.groups + group) * layout.chunks + chunk) * layout.channels + channel] = sum;
     }
-    sums[((batch * layout.groups + group) * layout.chunks + chunk) * layout.channels + channel] = sum;
 }
 
 /// What every chunk makes of the gradient of `y` alone: the gradient of its first state where that of its last is zero.
 ///
-/// A unit owns one channel of one chunk; no barrier, no shared memory.
+/// A unit owns one channel of one chunk.
 #[cube(launch_unchecked)]
 pub(crate) fn reverse_ends<F: Float>(
     step: &[F],       // [B, G * D, L] or rows of R
@@ -94,49 +94,51 @@ pub(crate) fn reverse_ends<F: Float>(
     if CUBE_POS >= layout.cubes {
         terminate!();
     }
-    let (batch, group, chunk, tile) = place(layout);
-    let channel = tile * CUBE_DIM_X as usize + UNIT_POS_X as usize;
-    if channel >= layout.channels {
-        terminate!();
-    }
+    let (batch, group, chunk, channel_tile) = place(layout);
+    let unit = Unit::new(layout, (batch, group, chunk, channel_tile), a, weight, bias, blueprint);
     let states = comptime!(blueprint.states);
-    let rank = comptime!(blueprint.rank);
     let unroll = comptime!(blueprint.unroll());
-    let parameter = group * layout.channels + channel;
-    let weights = load_row(weight, parameter, rank);
-    let mut bias_value = 0.0f32;
-    if blueprint.bias {
-        bias_value = bias[parameter];
-    }
-    let mut decay = Array::<f32>::new(states);
+    let tile_steps = comptime!(blueprint.cut.tile);
+    let start = chunk * layout.chunk;
+    let end = chunk_end(layout, chunk);
+    let tiles = (end - start).div_ceil(tile_steps);
+    let mut tile = Tile::new(layout, group, start + (tiles - 1) * tile_steps, blueprint);
+    let mut dys = Own::new(true, blueprint);
+    let mut ready = Own::new(comptime!(blueprint.rank == 0), blueprint);
     let mut carry = Array::<f32>::new(states);
     #[unroll(unroll)]
     for n in 0..states {
-        decay[n] = rate_of(a[parameter * states + n], blueprint.powers);
         carry[n] = 0.0f32;
     }
-    let u_base = batch * layout.u_batch + group * layout.u_group + channel * layout.u_channel;
-    let step_base = batch * layout.step_batch + group * layout.step_group + channel * layout.step_channel;
-    let c_base = batch * layout.row_batch + group * layout.row_group + layout.c_offset;
-    let end = chunk_end(layout, chunk);
-    let mut walk = Walk::at(layout, group, end - 1);
-    for _ in chunk * layout.chunk..end {
-        let pixel = walk.pixel();
-        walk.back(blueprint.map);
-        let x = raw_step::<F>(step, step_base + pixel * layout.step_position, &weights, bias_value, rank);
-        let dt = step_size(x, blueprint.softplus);
-        let dy_value = f32::cast_from(dy[u_base + pixel * layout.u_position]);
-        let c_pixel = c_base + pixel * layout.row_position;
-        let c_row = &c[c_pixel..c_pixel + row_extent(layout, states, blueprint.map)];
-        #[unroll(unroll)]
-        for n in 0..states {
-            let d = carry[n] + dy_value * f32::cast_from(c_row[in_row(layout, n, blueprint.map)]);
-            carry[n] = decay_of(dt, decay[n], blueprint.powers) * d;
+    for walked in 0..tiles {
+        let part = span(start, end, tiles - 1 - walked, tile_steps);
+        tile.turn(blueprint);
+        tile.fetch_step::<F>(step, layout, unit.step_base, part.steps, blueprint);
+        tile.fetch_c::<F>(c, layout, unit.row_base, part.steps, blueprint);
+        dys.fetch::<F>(dy, unit.u_base, layout.u_position, &unit, &tile, blueprint);
+        if comptime!(blueprint.rank == 0) {
+            ready.fetch::<F>(step, unit.step_base, layout.step_position, &unit, &tile, blueprint);
+        }
+        // Before the first tile comes none, whose pixels nobody asks for.
+        tile.look_ahead(layout, group, select::<usize>(part.first > start, part.first - tile_steps, start), blueprint);
+        sync_cube();
+        for back in 0..part.steps {
+            // The remainder tells the compiler that no index overflows, so that it loads fours at once.
+            let s = (part.steps - 1 - back) % tile_steps;
+            let dt = unit.step(&tile, &ready, s, blueprint);
+            let dy_value = dys.get(&unit, s, blueprint);
+            let c_row = s * comptime!(blueprint.pitch()) + comptime!(blueprint.c_column());
+            #[unroll(unroll)]
+            for n in 0..states {
+                let d = carry[n] + dy_value * tile.rows[c_row + n];
+                carry[n] = decay_of(dt, unit.rates[n], blueprint.powers) * d;
+            }
         }
     }
-    let base = state_base(layout, batch, group, chunk, channel, states);
-    #[unroll(unroll)]
-    for n in 0..states {
-        ends[base + n * layout.channels] = carry[n];
+    if unit.active {
+        #[unroll(unroll)]
+        for n in 0..states {
+            ends[unit.state_base + n * layout.channels] = carry[n];
+        }
     }
 }

@@ -1,22 +1,25 @@
 use super::{
-    layout::{ScanLayout, Walk, chunk_end, in_row, place, row_extent, state_base},
-    step::{decay_of, load_row, rate_of, rate_unit, raw_step, step_size, step_slope},
+    layout::{ScanLayout, chunk_end, in_row, place, state_base},
+    step::{decay_of, dot, rate_of, rate_unit, step_size, step_slope, sum_of},
+    tile::{Span, Tile, span},
 };
 use crate::gpu::blueprint::{Blueprint, GradientBlueprint};
 use cubecl::prelude::*;
 
 /// Walks every chunk backwards from the gradient of its last state and writes all gradients.
 ///
-/// A cube owns the channels of one tile of one chunk, a unit one of them. The chunk is first walked forwards, which leaves
-/// the state before each tile of steps; then, last tile first, a tile's states are recomputed into local memory and its
-/// steps are walked backwards.
+/// A cube owns some channels of one chunk, its lanes; a unit owns some states of one of them, so that the states and decays of a
+/// tile of steps stay in its registers. The chunk is first walked forwards, which leaves the state before each tile; then, last
+/// tile first, a tile's states are recomputed and its steps are walked backwards.
 ///
-/// Gradients of `b`, `c` and the low-rank step are sums over channels: at every step each unit puts its `2 N + R` terms in
-/// shared memory (`(2 N + R) * (units + 1)` floats, rows one longer than the cube so that neighbouring rows lie in different
-/// banks) and each row is added up by one unit, channel after channel. Two barriers a step. Units beyond the last channel
-/// compute along with a gradient of zero, so that every unit meets every barrier.
+/// What belongs to a step and channel alone (the step's size and its gradient, the gradient of `u`) is shared out among the units
+/// too, an [`Item`] each, and goes through shared memory, as do the sums over states that it needs.
 ///
-/// Gradients of parameters are sums over steps and stay with the unit until its chunk is done.
+/// Gradients of `b` and `c` are sums over channels: for some steps at a time each unit puts its terms in shared memory, and each sum
+/// is added up by one unit, lane after lane. Units beyond the last channel go along with a gradient of zero, so that every unit
+/// meets every barrier.
+///
+/// Gradients of parameters are sums over steps and stay with a unit until its chunk is done.
 #[cube(launch_unchecked)]
 pub(crate) fn scan_gradients<F: Float, O: Float>(
     u: &[F],                // [B, G * D, L]
@@ -42,213 +45,528 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
     if CUBE_POS >= layout.cubes {
         terminate!();
     }
-    let states = comptime!(blueprint.states);
+    let own = comptime!(blueprint.cut.states);
     let rank = comptime!(blueprint.rank);
+    let lanes = comptime!(blueprint.cut.lanes);
+    let units = comptime!(blueprint.cut.units());
+    let groups = comptime!(blueprint.cut.groups);
+    let tile_steps = comptime!(blueprint.cut.tile);
+    let pitch = comptime!(blueprint.pitch());
     let unroll = comptime!(blueprint.unroll());
-    let unroll_rank = comptime!(blueprint.rank <= 32);
-    let tile_steps = comptime!(gradient.tile);
-    let tiles = comptime!(gradient.tiles);
-    let units = comptime!(gradient.units);
-    let row_terms = comptime!(2 * blueprint.states + blueprint.rank);
-    let pitch = comptime!(gradient.units + 1);
-    let mut terms = Shared::<[f32]>::new_slice(comptime!(if gradient.rows { row_terms * pitch } else { 1usize }));
+    let powers = comptime!(blueprint.powers);
 
     let (batch, part, chunk, channel_tile) = place(layout);
     let group = part * layout.slots + layout.slot;
     let unit = UNIT_POS_X as usize;
-    let wanted = channel_tile * units + unit;
+    let (lane, sub) = (unit % lanes, unit / lanes);
+    let first_state = sub * own;
+    let wanted = channel_tile * lanes + lane;
     let active = wanted < layout.channels;
     let channel = select::<usize>(active, wanted, layout.channels - 1);
-    let mask = select::<f32>(active, f32::new(1.0f32), f32::new(0.0f32));
-
     let parameter = group * layout.channels + channel;
-    let weights = load_row(weight, parameter, rank);
-    let mut bias_value = 0.0f32;
-    if blueprint.bias {
-        bias_value = bias[parameter];
-    }
-    let mut skip_value = 0.0f32;
-    if blueprint.skip {
-        skip_value = skip[parameter];
-    }
-    let u_base = batch * layout.u_batch + group * layout.u_group + channel * layout.u_channel;
-    let step_base = batch * layout.step_batch + group * layout.step_group + channel * layout.step_channel;
     let row_base = batch * layout.row_batch + group * layout.row_group;
     let out_base = batch * layout.out_batch + part * layout.out_part + channel * layout.u_channel;
-    let state_at = state_base(layout, batch, group, chunk, channel, states);
     let start = chunk * layout.chunk;
     let end = chunk_end(layout, chunk);
 
-    let mut decay_rate = Array::<f32>::new(states);
-    let mut h = Array::<f32>::new(states);
-    let mut carry = Array::<f32>::new(states);
-    let mut da = Array::<f32>::new(states);
+    let mut tile = Tile::new(layout, group, start, blueprint);
+    if comptime!(!blueprint.even()) {
+        tile.clear(blueprint);
+    }
+    let mut items = Items::new(layout, batch, group, channel, lane, sub, active, bias, skip, blueprint);
+    items.fetch_weights(weight, layout, group, channel_tile, blueprint);
+    // Of every step and unit, what its states add to the sums over all states of a channel: `d b`, and `d decay before a`.
+    let mut state_sums = Shared::<[f32]>::new_slice(comptime!(2 * blueprint.cut.tile * blueprint.cut.units()));
+    let mut terms = Shared::<[f32]>::new_slice(comptime!(if gradient.rows { gradient.terms(&blueprint) } else { 1 }));
+
+    let state_at = state_base(layout, batch, group, chunk, channel, blueprint.states);
+    let mut rates = Array::<f32>::new(own);
+    let mut h = Array::<f32>::new(own);
+    let mut carry = Array::<f32>::new(own);
+    let mut da = Array::<f32>::new(own);
     #[unroll(unroll)]
-    for n in 0..states {
-        decay_rate[n] = rate_of(a[parameter * states + n], blueprint.powers);
-        h[n] = starts[state_at + n * layout.channels];
-        carry[n] = mask * carries[state_at + n * layout.channels];
-        da[n] = 0.0f32;
+    for i in 0..own {
+        // States that are made up to give every unit as many stay zero.
+        let wanted = first_state + i;
+        let is = comptime!(blueprint.even()) || wanted < comptime!(blueprint.states);
+        let n = select::<usize>(is, wanted, comptime!(blueprint.states - 1).runtime());
+        let at = state_at + n * layout.channels;
+        rates[i] = rate_of(a[parameter * comptime!(blueprint.states) + n], powers);
+        h[i] = select::<f32>(is, starts[at], f32::new(0.0f32));
+        carry[i] = select::<f32>(is && active, carries[at], f32::new(0.0f32));
+        da[i] = 0.0f32;
     }
-    let mut dweight = Array::<f32>::new(comptime!(if blueprint.rank == 0 { 1usize } else { blueprint.rank }));
-    #[unroll(unroll_rank)]
-    for r in 0..rank {
-        dweight[r] = 0.0f32;
-    }
-    let mut dskip = 0.0f32;
-    let mut dbias = 0.0f32;
 
-    // The state before each tile.
-    let mut tile_starts = Array::<f32>::new(comptime!(gradient.tiles * blueprint.states));
-    let mut walk = Walk::at(layout, group, start);
-    for tile in 0..tiles {
+    let tiles = comptime!(gradient.tiles);
+    let mut tile_starts = Array::<f32>::new(comptime!(gradient.tiles * blueprint.cut.states));
+    for index in 0..comptime!(gradient.tiles - 1) {
         #[unroll(unroll)]
-        for n in 0..states {
-            tile_starts[tile * states + n] = h[n];
+        for i in 0..own {
+            tile_starts[index * own + i] = h[i];
         }
-        let first = start + tile * tile_steps;
-        let after_last = select::<usize>(first + tile_steps < end, first + tile_steps, end);
-        for _ in select::<usize>(first < end, first, end)..after_last {
-            let pixel = walk.pixel();
-            walk.forth(blueprint.map);
-            let x = raw_step::<F>(step, step_base + pixel * layout.step_position, &weights, bias_value, rank);
-            let dt = step_size(x, blueprint.softplus);
-            let scaled = dt * f32::cast_from(u[u_base + pixel * layout.u_position]);
-            let b_pixel = row_base + pixel * layout.row_position + layout.b_offset;
-            let b_row = &b[b_pixel..b_pixel + row_extent(layout, states, blueprint.map)];
+        let part = span(start, end, index, tile_steps);
+        tile.turn(blueprint);
+        tile.fetch_step::<F>(step, layout, items.step_base, part.steps, blueprint);
+        tile.fetch_b::<F>(b, layout, row_base, part.steps, blueprint);
+        tile.look_ahead(layout, group, part.first + tile_steps, blueprint);
+        sync_cube();
+        items.prepare::<F>(u, step, layout, &tile, &part, blueprint);
+        sync_cube();
+        for s in 0..tile_steps {
+            let (dt, scaled) = (items.values[s * lanes + lane], items.values[(tile_steps + s) * lanes + lane]);
             #[unroll(unroll)]
-            for n in 0..states {
-                let injected = scaled * f32::cast_from(b_row[in_row(layout, n, blueprint.map)]);
-                h[n] = decay_of(dt, decay_rate[n], blueprint.powers) * h[n] + injected;
+            for i in 0..own {
+                let injected = scaled * tile.rows[s * pitch + comptime!(blueprint.b_column()) + first_state + i];
+                h[i] = decay_of(dt, rates[i], powers) * h[i] + injected;
             }
         }
     }
+    #[unroll(unroll)]
+    for i in 0..own {
+        tile_starts[comptime!((gradient.tiles - 1) * blueprint.cut.states) + i] = h[i];
+    }
 
-    let mut befores = Array::<f32>::new(comptime!(gradient.tile * blueprint.states));
-    for walked_tiles in 0..tiles {
-        let tile = tiles - 1 - walked_tiles;
-        let first = start + tile * tile_steps;
-        let after_last = select::<usize>(first + tile_steps < end, first + tile_steps, end);
-        let steps = select::<usize>(first < end, after_last - first, 0usize);
+    // The state before each step of a tile and its decay, and the state after the step that is looked at.
+    let mut befores = Array::<f32>::new(comptime!(blueprint.cut.tile * blueprint.cut.states));
+    let mut decays = Array::<f32>::new(comptime!(blueprint.cut.tile * blueprint.cut.states));
+    for walked in 0..tiles {
+        let index = tiles - 1 - walked;
+        let part = span(start, end, index, tile_steps);
+        tile.turn(blueprint);
+        tile.fetch_step::<F>(step, layout, items.step_base, part.steps, blueprint);
+        tile.fetch_b::<F>(b, layout, row_base, part.steps, blueprint);
+        tile.fetch_c::<F>(c, layout, row_base, part.steps, blueprint);
+        // Before the first tile comes none, whose pixels nobody asks for.
+        tile.look_ahead(
+            layout,
+            group,
+            select::<usize>(index > 0, start + index * tile_steps - tile_steps, start),
+            blueprint,
+        );
+        sync_cube();
+        items.prepare_all::<F>(u, step, dy, layout, &tile, &part, blueprint);
+        sync_cube();
         #[unroll(unroll)]
-        for n in 0..states {
-            h[n] = tile_starts[tile * states + n];
+        for i in 0..own {
+            h[i] = tile_starts[index * own + i];
         }
-        // The state before each step of the tile.
-        let mut walk = Walk::at(layout, group, first);
-        for s in 0..steps {
-            let pixel = walk.pixel();
-            walk.forth(blueprint.map);
-            let x = raw_step::<F>(step, step_base + pixel * layout.step_position, &weights, bias_value, rank);
-            let dt = step_size(x, blueprint.softplus);
-            let scaled = dt * f32::cast_from(u[u_base + pixel * layout.u_position]);
-            let b_pixel = row_base + pixel * layout.row_position + layout.b_offset;
-            let b_row = &b[b_pixel..b_pixel + row_extent(layout, states, blueprint.map)];
+        #[unroll]
+        for s in 0..tile_steps {
+            let (dt, scaled) = (items.values[s * lanes + lane], items.values[(tile_steps + s) * lanes + lane]);
             #[unroll(unroll)]
-            for n in 0..states {
-                befores[s * states + n] = h[n];
-                let injected = scaled * f32::cast_from(b_row[in_row(layout, n, blueprint.map)]);
-                h[n] = decay_of(dt, decay_rate[n], blueprint.powers) * h[n] + injected;
+            for i in 0..own {
+                let decay = decay_of(dt, rates[i], powers);
+                let injected = scaled * tile.rows[s * pitch + comptime!(blueprint.b_column()) + first_state + i];
+                befores[s * own + i] = h[i];
+                decays[s * own + i] = decay;
+                h[i] = decay * h[i] + injected;
             }
         }
-        for walked in 0..steps {
-            let s = steps - 1 - walked;
-            walk.back(blueprint.map);
-            let pixel = walk.pixel();
-            let step_at = step_base + pixel * layout.step_position;
-            let x = raw_step::<F>(step, step_at, &weights, bias_value, rank);
-            let dt = step_size(x, blueprint.softplus);
-            let u_at = u_base + pixel * layout.u_position;
-            let u_value = f32::cast_from(u[u_at]);
-            let dy_value = mask * f32::cast_from(dy[u_at]);
-            let row = row_base + pixel * layout.row_position;
-            let b_row = &b[row + layout.b_offset..row + layout.b_offset + row_extent(layout, states, blueprint.map)];
-            let c_row = &c[row + layout.c_offset..row + layout.c_offset + row_extent(layout, states, blueprint.map)];
+        #[unroll]
+        for back in 0..tile_steps {
+            let s = tile_steps - 1 - back;
+            let (dt, scaled) = (items.values[s * lanes + lane], items.values[(tile_steps + s) * lanes + lane]);
+            let dy_value = items.values[(2 * tile_steps + s) * lanes + lane];
+            // Loaded together: stores of terms would part the loads.
+            let mut b_values = Array::<f32>::new(own);
+            let mut c_values = Array::<f32>::new(own);
+            #[unroll(unroll)]
+            for i in 0..own {
+                b_values[i] = tile.rows[s * pitch + comptime!(blueprint.b_column()) + first_state + i];
+                c_values[i] = tile.rows[s * pitch + comptime!(blueprint.c_column()) + first_state + i];
+            }
             let mut d_b = 0.0f32;
             let mut decayed_a = 0.0f32;
             #[unroll(unroll)]
-            for n in 0..states {
-                let b_value = f32::cast_from(b_row[in_row(layout, n, blueprint.map)]);
-                let c_value = f32::cast_from(c_row[in_row(layout, n, blueprint.map)]);
-                let before = befores[s * states + n];
-                let decay = decay_of(dt, decay_rate[n], blueprint.powers);
-                let d = carry[n] + dy_value * c_value;
-                let next = d * decay;
+            for i in 0..own {
+                let before = befores[s * own + i];
+                let state = first_state + i;
+                let d = carry[i] + dy_value * c_values[i];
+                let next = d * decays[s * own + i];
                 let decayed = next * before;
-                d_b += d * b_value;
-                decayed_a += decayed * decay_rate[n];
-                da[n] = da[n] + decayed * dt;
-                carry[n] = next;
+                d_b += d * b_values[i];
+                decayed_a += decayed * rates[i];
+                da[i] = da[i] + decayed * dt;
+                carry[i] = next;
                 if gradient.rows {
-                    terms[n * pitch + unit] = d * dt * u_value;
-                    terms[(n + states) * pitch + unit] = dy_value * (decay * before + dt * u_value * b_value);
+                    let padded = comptime!(blueprint.padded_states());
+                    let term = (s % gradient.batch) * comptime!(2 * blueprint.padded_states()) + state;
+                    let term_pitch = comptime!(GradientBlueprint::term_pitch(&blueprint));
+                    terms[term * term_pitch + lane] = d * scaled;
+                    terms[(term + padded) * term_pitch + lane] = dy_value * h[i];
                 }
+                h[i] = before;
             }
-            let dx = (u_value * d_b + decayed_a * rate_unit(blueprint.powers)) * step_slope(x, blueprint.softplus);
-            dskip += dy_value * u_value;
-            dbias += dx;
-            #[unroll(unroll_rank)]
-            for r in 0..rank {
-                dweight[r] = dweight[r] + dx * f32::cast_from(step[step_at + r]);
-                if gradient.rows {
-                    terms[(r + 2 * states) * pitch + unit] = dx * weights[r];
-                }
-            }
-            if active {
-                if gradient.input {
-                    let out = out_base + pixel * layout.u_position;
-                    let mut sum = dt * d_b;
-                    if blueprint.skip {
-                        sum += skip_value * dy_value;
-                    }
-                    if blueprint.accumulate {
-                        sum += f32::cast_from(du[out]);
-                    }
-                    du[out] = O::cast_from(sum);
-                }
-                if gradient.step {
-                    dstep[step_at] = F::cast_from(dx);
-                }
-            }
+            state_sums[s * units + unit] = d_b;
+            state_sums[(tile_steps + s) * units + unit] = decayed_a;
             if gradient.rows {
-                sync_cube();
-                let row_out = channel_tile * layout.rows + row;
-                let mut term = unit;
-                while term < row_terms {
-                    let mut sum = 0.0f32;
-                    for other in 0..units {
-                        sum += terms[term * pitch + other];
-                    }
-                    let mut at = row_out + layout.b_gradient + in_row(layout, term, blueprint.map);
-                    if term >= states {
-                        at = row_out + layout.c_gradient + in_row(layout, term - states, blueprint.map);
-                    }
-                    if term >= 2 * states {
-                        // The low-rank step lies where its row starts.
-                        at = row_out + (term - 2 * states);
-                    }
-                    rows[at] = sum;
-                    term += units;
+                if s % gradient.batch == 0 {
+                    sync_cube();
+                    let row_out = channel_tile * layout.rows + row_base;
+                    sum_terms(&terms, rows, row_out, layout, &tile, s, part.steps, blueprint, gradient);
+                    sync_cube();
                 }
-                sync_cube();
+            }
+        }
+        if comptime!(!gradient.rows) {
+            sync_cube();
+        }
+        items.finish::<F, O>(&state_sums, du, dstep, out_base, layout, &tile, &part, blueprint, gradient);
+        if comptime!(blueprint.rank > 0) {
+            sync_cube();
+            if gradient.rows {
+                items.sum_low_rank(rows, channel_tile * layout.rows + row_base, layout, &tile, part.steps, blueprint);
+            }
+            if gradient.parameters {
+                items.add_weights(&tile, blueprint);
             }
         }
     }
 
     if gradient.parameters {
+        let states = comptime!(blueprint.states);
+        let field = layout.groups * layout.channels;
+        let base =
+            (batch * layout.chunks + chunk) * comptime!(blueprint.states + 2 + blueprint.rank) * field + parameter;
+        sync_cube();
+        state_sums[unit] = items.dskip;
+        state_sums[units + unit] = items.dbias;
+        sync_cube();
         if active {
-            let fields = comptime!(blueprint.states + 2 + blueprint.rank);
-            let field = layout.groups * layout.channels;
-            let base = (batch * layout.chunks + chunk) * fields * field + parameter;
             #[unroll(unroll)]
-            for n in 0..states {
-                parameters[base + n * field] = da[n];
+            for i in 0..own {
+                if comptime!(blueprint.even()) || first_state + i < states {
+                    parameters[base + (first_state + i) * field] = da[i];
+                }
             }
-            parameters[base + states * field] = dskip;
-            parameters[base + (states + 1) * field] = dbias;
-            #[unroll(unroll_rank)]
-            for r in 0..rank {
-                parameters[base + (r + states + 2) * field] = dweight[r];
+            if sub == 0 {
+                let mut dskip = 0.0f32;
+                let mut dbias = 0.0f32;
+                for other in 0..groups {
+                    dskip += state_sums[other * lanes + lane];
+                    dbias += state_sums[units + other * lanes + lane];
+                }
+                parameters[base + states * field] = dskip;
+                parameters[base + (states + 1) * field] = dbias;
+            }
+            #[unroll]
+            for k in 0..comptime!(blueprint.rank.div_ceil(blueprint.cut.groups)) {
+                let r = sub + k * groups;
+                if r < rank {
+                    parameters[base + (states + 2 + r) * field] = items.dweight[k];
+                }
+            }
+        }
+    }
+}
+
+/// Adds up the terms of the gradients of `b` and `c` of some steps, from `first` on, over the lanes of the cube.
+#[cube]
+fn sum_terms(
+    terms: &Shared<[f32]>,
+    rows: &mut [f32],
+    row_out: usize,
+    layout: &ScanLayout,
+    tile: &Tile,
+    first: usize,
+    steps: usize,
+    #[comptime] blueprint: Blueprint,
+    #[comptime] gradient: GradientBlueprint,
+) {
+    let units = comptime!(blueprint.cut.units());
+    let states = comptime!(blueprint.states);
+    let batch = comptime!(gradient.batch);
+    let count = comptime!(2 * blueprint.states * gradient.batch);
+    let mut sum = UNIT_POS_X as usize;
+    while sum < count {
+        // Neighbours in memory are written by neighbouring units: the states of a map's pixel, the positions of the plain form.
+        let step = if comptime!(blueprint.map) { sum / (2 * states) } else { sum % batch };
+        let kind = if comptime!(blueprint.map) { sum % (2 * states) } else { sum / batch };
+        let is_c = kind >= states;
+        let n = select::<usize>(is_c, kind - states, kind);
+        let padded = comptime!(blueprint.padded_states()).runtime();
+        let term = step * comptime!(2 * blueprint.padded_states()) + n + select::<usize>(is_c, padded, 0usize);
+        let base = term * comptime!(GradientBlueprint::term_pitch(&blueprint));
+        let total = sum_of(terms, base, blueprint.cut.lanes);
+        if first + step < steps {
+            let offset = select::<usize>(is_c, layout.c_gradient, layout.b_gradient);
+            let pixel = tile.pixel(first + step);
+            rows[row_out + pixel * layout.row_position + offset + in_row(layout, n, blueprint.map)] = total;
+        }
+        sum += units;
+    }
+}
+
+/// What belongs to a step of the tile and a channel of the cube, whichever the state. Unit (lane, sub) has the steps `sub`, `sub +
+/// groups`, ... of its lane.
+#[derive(CubeType)]
+struct Items {
+    lane: usize,
+    sub: usize,
+    active: bool,
+    bias: f32,
+    skip: f32,
+    u_base: usize,
+    step_base: usize,
+    /// Of every step and lane: the step's size, that times `u`, and `dy`; when the states are done, the gradient of the step before
+    /// softplus in place of its size.
+    values: Shared<[f32]>, // [3, T, lanes]
+    /// The weights of every lane.
+    weights: Shared<[f32]>, // [lanes, R or one more]
+    // Of the unit's own items.
+    u: Array<f32>,
+    dy: Array<f32>,
+    dt: Array<f32>,
+    slope: Array<f32>,
+    // Sums over the unit's own items.
+    dskip: f32,
+    dbias: f32,
+    /// Gradients of the weights `sub`, `sub + groups`, ... of the lane.
+    dweight: Array<f32>,
+}
+
+#[cube]
+impl Items {
+    fn new(
+        layout: &ScanLayout,
+        batch: usize,
+        group: usize,
+        channel: usize,
+        lane: usize,
+        sub: usize,
+        active: bool,
+        bias: &[f32],
+        skip: &[f32],
+        #[comptime] blueprint: Blueprint,
+    ) -> Items {
+        let parameter = group * layout.channels + channel;
+        let mut bias_value = 0.0f32;
+        if blueprint.bias {
+            bias_value = bias[parameter];
+        }
+        let mut skip_value = 0.0f32;
+        if blueprint.skip {
+            skip_value = skip[parameter];
+        }
+        let most = comptime!(blueprint.cut.items());
+        let own_weights = comptime!(blueprint.rank.div_ceil(blueprint.cut.groups).max(1));
+        let mut dweight = Array::<f32>::new(own_weights);
+        #[unroll]
+        for k in 0..own_weights {
+            dweight[k] = 0.0f32;
+        }
+        Items {
+            lane,
+            sub,
+            active,
+            bias: bias_value,
+            skip: skip_value,
+            u_base: batch * layout.u_batch + group * layout.u_group + channel * layout.u_channel,
+            step_base: batch * layout.step_batch + group * layout.step_group + channel * layout.step_channel,
+            values: Shared::<[f32]>::new_slice(comptime!(3 * blueprint.cut.tile * blueprint.cut.lanes)),
+            weights: Shared::<[f32]>::new_slice(comptime!(GradientBlueprint::weights(&blueprint).max(1))),
+            u: Array::<f32>::new(most),
+            dy: Array::<f32>::new(most),
+            dt: Array::<f32>::new(most),
+            slope: Array::<f32>::new(most),
+            dskip: f32::new(0.0f32),
+            dbias: f32::new(0.0f32),
+            dweight,
+        }
+    }
+
+    fn fetch_weights(
+        &mut self,
+        weight: &[f32],
+        layout: &ScanLayout,
+        group: usize,
+        channel_tile: usize,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        let rank = comptime!(blueprint.rank);
+        if comptime!(blueprint.rank > 0) {
+            let lanes = comptime!(blueprint.cut.lanes);
+            let mut index = UNIT_POS_X as usize;
+            while index < comptime!(blueprint.rank * blueprint.cut.lanes) {
+                let (lane, r) = (index / rank, index % rank);
+                let wanted = channel_tile * lanes + lane;
+                let channel = select::<usize>(wanted < layout.channels, wanted, layout.channels - 1);
+                self.weights[lane * comptime!(GradientBlueprint::weight_pitch(&blueprint)) + r] =
+                    weight[(group * layout.channels + channel) * rank + r];
+                index += comptime!(blueprint.cut.units());
+            }
+        }
+    }
+
+    /// The step before softplus at step `s` of the tile.
+    fn raw_step<F: Float>(
+        &self,
+        step: &[F],
+        layout: &ScanLayout,
+        tile: &Tile,
+        s: usize,
+        #[comptime] blueprint: Blueprint,
+    ) -> f32 {
+        let mut x = self.bias;
+        if comptime!(blueprint.rank == 0) {
+            x += f32::cast_from(step[self.step_base + tile.pixel(s) * layout.step_position]);
+        } else {
+            let first = self.lane * comptime!(GradientBlueprint::weight_pitch(&blueprint));
+            let row = s * comptime!(blueprint.pitch());
+            x += dot(&self.weights, first, 1usize, &tile.rows, row, blueprint.rank, false);
+        }
+        x
+    }
+
+    /// Steps and what they inject, for a walk forwards. Steps past the end of the chunk change nothing: they are zero.
+    fn prepare<F: Float>(
+        &mut self,
+        u: &[F],
+        step: &[F],
+        layout: &ScanLayout,
+        tile: &Tile,
+        part: &Span,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        let steps = comptime!(blueprint.cut.tile);
+        let lanes = comptime!(blueprint.cut.lanes);
+        #[unroll]
+        for k in 0..comptime!(blueprint.cut.items()) {
+            let s = self.sub + k * comptime!(blueprint.cut.groups);
+            if s < steps {
+                let x = self.raw_step::<F>(step, layout, tile, s, blueprint);
+                let u_value = f32::cast_from(u[self.u_base + tile.pixel(s) * layout.u_position]);
+                let dt = step_size(x, blueprint.softplus, blueprint.powers);
+                let is = s < part.steps;
+                self.values[s * lanes + self.lane] = select::<f32>(is, dt, f32::new(0.0f32));
+                self.values[(steps + s) * lanes + self.lane] = select::<f32>(is, dt * u_value, f32::new(0.0f32));
+            }
+        }
+    }
+
+    /// As [`prepare`](Self::prepare), and what the walk backwards needs.
+    fn prepare_all<F: Float>(
+        &mut self,
+        u: &[F],
+        step: &[F],
+        dy: &[F],
+        layout: &ScanLayout,
+        tile: &Tile,
+        part: &Span,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        let steps = comptime!(blueprint.cut.tile);
+        let lanes = comptime!(blueprint.cut.lanes);
+        #[unroll]
+        for k in 0..comptime!(blueprint.cut.items()) {
+            let s = self.sub + k * comptime!(blueprint.cut.groups);
+            if s < steps {
+                let x = self.raw_step::<F>(step, layout, tile, s, blueprint);
+                let at = self.u_base + tile.pixel(s) * layout.u_position;
+                let is = s < part.steps;
+                let u_value = f32::cast_from(u[at]);
+                let dy_value = select::<f32>(is && self.active, f32::cast_from(dy[at]), f32::new(0.0f32));
+                let dt = step_size(x, blueprint.softplus, blueprint.powers);
+                self.u[k] = select::<f32>(is, u_value, f32::new(0.0f32));
+                self.dy[k] = dy_value;
+                self.dt[k] = dt;
+                self.slope[k] =
+                    select::<f32>(is, step_slope(x, blueprint.softplus, blueprint.powers), f32::new(0.0f32));
+                self.values[s * lanes + self.lane] = select::<f32>(is, dt, f32::new(0.0f32));
+                self.values[(steps + s) * lanes + self.lane] = select::<f32>(is, dt * u_value, f32::new(0.0f32));
+                self.values[(2 * steps + s) * lanes + self.lane] = dy_value;
+            }
+        }
+    }
+
+    /// The gradients of `u` and of the step, once the states of all units have added their share.
+    fn finish<F: Float, O: Float>(
+        &mut self,
+        state_sums: &Shared<[f32]>,
+        du: &mut [O],
+        dstep: &mut [F],
+        out_base: usize,
+        layout: &ScanLayout,
+        tile: &Tile,
+        part: &Span,
+        #[comptime] blueprint: Blueprint,
+        #[comptime] gradient: GradientBlueprint,
+    ) {
+        let steps = comptime!(blueprint.cut.tile);
+        let lanes = comptime!(blueprint.cut.lanes);
+        let units = comptime!(blueprint.cut.units());
+        #[unroll]
+        for k in 0..comptime!(blueprint.cut.items()) {
+            let s = self.sub + k * comptime!(blueprint.cut.groups);
+            if s < steps {
+                let mut d_b = 0.0f32;
+                let mut decayed_a = 0.0f32;
+                #[unroll]
+                for other in 0..comptime!(blueprint.cut.groups) {
+                    d_b += state_sums[s * units + other * lanes + self.lane];
+                    decayed_a += state_sums[(steps + s) * units + other * lanes + self.lane];
+                }
+                let (u_value, dy_value) = (self.u[k], self.dy[k]);
+                let dx = (u_value * d_b + decayed_a * rate_unit(blueprint.powers)) * self.slope[k];
+                self.dskip += dy_value * u_value;
+                self.dbias += dx;
+                self.values[s * lanes + self.lane] = dx;
+                if self.active && s < part.steps {
+                    let pixel = tile.pixel(s);
+                    if gradient.input {
+                        let out = out_base + pixel * layout.u_position;
+                        let mut sum = self.dt[k] * d_b;
+                        if blueprint.skip {
+                            sum += self.skip * dy_value;
+                        }
+                        if blueprint.accumulate {
+                            sum += f32::cast_from(du[out]);
+                        }
+                        du[out] = O::cast_from(sum);
+                    }
+                    if gradient.step {
+                        dstep[self.step_base + pixel * layout.step_position] = F::cast_from(dx);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds up the gradients of the tile's low-rank steps over the lanes of the cube.
+    fn sum_low_rank(
+        &self,
+        rows: &mut [f32],
+        row_out: usize,
+        layout: &ScanLayout,
+        tile: &Tile,
+        steps: usize,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        let rank = comptime!(blueprint.rank);
+        let lanes = comptime!(blueprint.cut.lanes);
+        let mut index = UNIT_POS_X as usize;
+        while index < steps * rank {
+            let (s, r) = (index / rank, index % rank);
+            let pitch = comptime!(GradientBlueprint::weight_pitch(&blueprint)).runtime();
+            // The low-rank step lies where its row begins.
+            rows[row_out + tile.pixel(s) * layout.row_position + r] =
+                dot(&self.weights, r, pitch, &self.values, s * lanes, lanes, false);
+            index += comptime!(blueprint.cut.units());
+        }
+    }
+
+    /// Adds the tile's steps to the gradients of the weights.
+    fn add_weights(&mut self, tile: &Tile, #[comptime] blueprint: Blueprint) {
+        let rank = comptime!(blueprint.rank);
+        #[unroll]
+        for k in 0..comptime!(blueprint.rank.div_ceil(blueprint.cut.groups)) {
+            let r = self.sub + k * comptime!(blueprint.cut.groups);
+            if r < rank {
+                #[unroll]
+                for s in 0..comptime!(blueprint.cut.tile) {
+                    let dx = self.values[s * comptime!(blueprint.cut.lanes) + self.lane];
+                    self.dweight[k] = self.dweight[k] + dx * tile.rows[s * comptime!(blueprint.pitch()) + r];
+                }
             }
         }
     }

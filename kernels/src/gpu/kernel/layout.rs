@@ -98,104 +98,21 @@ pub(crate) fn in_row(layout: &ScanLayout, n: usize, #[comptime] map: bool) -> us
     if map { n } else { n * layout.row_state }
 }
 
-/// A walk along the sequence of a group, which knows the pixel it is at and finds its neighbours without a division.
+/// The pixel that position `l` of a group's sequence visits; of the plain form, the position.
 ///
 /// A map is lines of pixels: rows are one line of the whole map, columns and diagonals are lines of H pixels that begin in the
-/// first row, one column after the other, and shift by `slant` columns a row.
-#[derive(CubeType)]
-pub(crate) struct Walk {
-    /// Which pixel of the line, from its beginning in the first row.
-    index: usize,
-    /// Where the line begins.
-    line: usize,
-    /// The column of the pixel; 0 where the line is the map.
-    column: usize,
-    /// Pixels of a line.
-    pixels: usize,
-    /// Elements from one row of the map to the next; 1 where the line is the map.
-    stride: usize,
-    /// Columns from a pixel of a line to the next, modulo W.
-    slant: usize,
-    /// From the first pixel of a line to the last.
-    shift: usize,
-    width: usize,
-    /// Whether the sequence begins at the far end.
-    far: bool,
-}
-
+/// first row, one column after the other, and shift by a column a row, or none.
 #[cube]
-impl Walk {
-    /// At a position of the group's sequence.
-    pub(crate) fn at(layout: &ScanLayout, group: usize, position: usize) -> Walk {
-        // The plain form has order 0 in every group.
+pub(crate) fn pixel_at(layout: &ScanLayout, group: usize, l: usize, #[comptime] map: bool) -> usize {
+    if map {
         let order = group * layout.order_step;
         let far = (order / 2) % 2 == 1;
-        let l = select::<usize>(far, layout.length - 1 - position, position);
-        let rows = order == 0 || order == 2;
-        let pixels = select::<usize>(rows, layout.length, layout.height);
-        let stride = select::<usize>(rows, 1usize, layout.width);
-        let down = select::<usize>(order == 4 || order == 6, 1usize % layout.width, 0usize);
-        let slant = select::<usize>(order == 5 || order == 7, layout.width - 1, down);
-        let index = l % pixels;
-        let line = l / pixels;
-        let column = (line + slant * index) % layout.width;
-        let shift = slant * (pixels - 1) % layout.width;
-        Walk { index, line, column, pixels, stride, slant, shift, width: layout.width, far }
+        let l = select::<usize>(far, layout.length - 1 - l, l);
+        let (row, line) = (l % layout.height, l / layout.height);
+        let slant = select::<usize>(order == 5 || order == 7, layout.width - row % layout.width, row);
+        let column = (line + select::<usize>(order >= 4, slant, 0usize)) % layout.width;
+        select::<usize>(order == 0 || order == 2, l, row * layout.width + column)
+    } else {
+        l
     }
-
-    /// The pixel here; of the plain form, the position.
-    pub(crate) fn pixel(&self) -> usize {
-        self.index * self.stride + self.column
-    }
-
-    /// Goes on to the next position, which may lie behind the last.
-    pub(crate) fn forth(&mut self, #[comptime] map: bool) {
-        if map {
-            if self.far {
-                self.up();
-            } else {
-                self.down();
-            }
-        } else {
-            self.index = self.index + 1;
-        }
-    }
-
-    /// Goes back to the position before, which may lie before the first.
-    pub(crate) fn back(&mut self, #[comptime] map: bool) {
-        if map {
-            if self.far {
-                self.down();
-            } else {
-                self.up();
-            }
-        } else {
-            self.index = self.index - 1;
-        }
-    }
-
-    fn down(&mut self) {
-        let next = self.index + 1;
-        let over = next == self.pixels;
-        let line = select::<usize>(over, self.line + 1, self.line);
-        let column = within(self.column + self.slant, self.width);
-        self.index = select::<usize>(over, 0usize, next);
-        self.line = line;
-        self.column = select::<usize>(over, line, column);
-    }
-
-    fn up(&mut self) {
-        let over = self.index == 0;
-        let line = select::<usize>(over, self.line - 1, self.line);
-        let column = within(self.column + (self.width - self.slant), self.width);
-        self.index = select::<usize>(over, self.pixels - 1, self.index - 1);
-        self.line = line;
-        self.column = select::<usize>(over, within(line + self.shift, self.width), column);
-    }
-}
-
-/// A column modulo W that is less than twice that.
-#[cube]
-fn within(column: usize, width: usize) -> usize {
-    select::<usize>(column < width, column, column - width)
 }

@@ -23,6 +23,8 @@ mod gradients;
 mod layout;
 mod step;
 mod sum;
+mod tile;
+mod unit;
 
 pub(super) use carry::carry_states;
 pub(super) use chunks::scan_chunks;

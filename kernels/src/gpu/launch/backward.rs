@@ -2,12 +2,12 @@ use super::{
     forward::Merged,
     geometry::Cut,
     problem::{Parts, Problem},
-    resources::{Buffer, F32, Grid, check_bindings, check_index},
+    resources::{Buffer, F32, check_bindings, check_index, check_shared, most_units},
 };
 use crate::{
     definition::ScanError,
     gpu::{
-        blueprint::{Blueprint, GradientBlueprint, ScanStrategy, TILE},
+        blueprint::{Blueprint, GradientBlueprint, ScanStrategy, UnitCut},
         kernel::{reverse_ends, scan_gradients},
     },
 };
@@ -98,15 +98,15 @@ pub(super) fn backward(
     let Problem { client, geometry, operands, .. } = problem;
     // Every limit before the first launch: a refused problem leaves no work behind.
     check_bindings(problem.op, client, BINDINGS)?;
-    let most_units = gradient_units(problem, wanted.rows)?;
-    let tiles = strategy.backward_tiles(geometry.batch * geometry.all_channels(), geometry.length);
-    let chunk = tiles * TILE;
+    let forward = problem.blueprint()?;
+    let (blueprint, gradient) = gradient_blueprint(problem, strategy, wanted)?;
+    let chunk = gradient.tiles * blueprint.cut.tile;
     let chunks = geometry.chunks(chunk);
-    let starts = problem.chunk_starts(chunk)?;
-    let carries = chunk_carries(problem, dy, &starts.sums, chunk)?;
+    let starts = problem.chunk_starts(chunk, forward)?;
+    let carries = chunk_carries(problem, dy, &starts.sums, chunk, forward)?;
 
-    let parts = problem.parts(chunks);
-    let grid = problem.grid(chunks, parts, most_units)?;
+    let parts = problem.parts(chunks, blueprint.cut);
+    let grid = problem.grid(chunks, parts, blueprint.cut)?;
     let du = if wanted.input { Some(Merged::new(problem, parts)?) } else { None };
     let buffer = |wanted: bool, len: usize, element| -> Result<Buffer, ScanError> {
         if !wanted {
@@ -121,15 +121,6 @@ pub(super) fn backward(
     let parameters = buffer(wanted.parameters, parameter_parts * fields(problem) * geometry.all_channels(), F32)?;
     let unused = Buffer::unused(client);
     let (du_arg, du_element) = du.as_ref().map_or((&unused, F32), |du| (&du.buffer, du.element));
-    let gradient = GradientBlueprint {
-        units: grid.units,
-        tile: TILE,
-        tiles,
-        input: wanted.input,
-        step: wanted.step,
-        rows: wanted.rows,
-        parameters: wanted.parameters,
-    };
     for slot in 0..geometry.groups / parts {
         // SAFETY: as in `forward`; units beyond the last channel take its place and write nothing.
         unsafe {
@@ -153,7 +144,7 @@ pub(super) fn backward(
                 rows.arg(),
                 parameters.arg(),
                 geometry.layout(Cut { chunk, parts, slot }, grid).launch(),
-                Blueprint { carried: true, accumulate: slot > 0, ..problem.blueprint() },
+                Blueprint { accumulate: slot > 0, ..blueprint },
                 gradient,
                 [problem.element, du_element],
             );
@@ -170,11 +161,17 @@ pub(super) fn backward(
 }
 
 /// The gradient of every chunk's last state `[B, G, C, N, D]`.
-fn chunk_carries(problem: &Problem<'_>, dy: &Buffer, sums: &Buffer, chunk: usize) -> Result<Buffer, ScanError> {
+fn chunk_carries(
+    problem: &Problem<'_>,
+    dy: &Buffer,
+    sums: &Buffer,
+    chunk: usize,
+    blueprint: Blueprint,
+) -> Result<Buffer, ScanError> {
     let Problem { client, geometry, operands, .. } = problem;
     let chunks = geometry.chunks(chunk);
     let carries = Buffer::empty(client, problem.boundary_len(chunks)?, F32);
-    let grid: Grid = problem.grid(chunks, geometry.groups, usize::MAX)?;
+    let grid = problem.grid(chunks, geometry.groups, blueprint.cut)?;
     let cut = Cut { chunk, parts: geometry.groups, slot: 0 };
     // SAFETY: as in `forward`.
     unsafe {
@@ -190,7 +187,7 @@ fn chunk_carries(problem: &Problem<'_>, dy: &Buffer, sums: &Buffer, chunk: usize
             operands.bias().arg(),
             carries.arg(),
             geometry.layout(cut, grid).launch(),
-            problem.blueprint(),
+            blueprint,
             problem.element,
         );
     }
@@ -198,17 +195,33 @@ fn chunk_carries(problem: &Problem<'_>, dy: &Buffer, sums: &Buffer, chunk: usize
     Ok(carries)
 }
 
-/// Units of a cube whose terms of the sums over channels fit into shared memory.
-fn gradient_units(problem: &Problem<'_>, rows: bool) -> Result<usize, ScanError> {
-    if !rows {
-        return Ok(usize::MAX);
+/// What the gradient kernel is compiled for: cubes as wide as shared memory has room for the sums over channels.
+fn gradient_blueprint(
+    problem: &Problem<'_>,
+    strategy: ScanStrategy,
+    wanted: Wanted,
+) -> Result<(Blueprint, GradientBlueprint), ScanError> {
+    let Problem { op, client, geometry, .. } = problem;
+    let card = client.properties().identity.physical.is_some();
+    let cut = UnitCut::shared_out(geometry.states, most_units(client), strategy, card);
+    let mut blueprint = problem.blueprint_of(cut);
+    let units = geometry.batch * geometry.all_channels() * cut.groups;
+    let mut gradient = GradientBlueprint {
+        tiles: strategy.backward_chunk(units, geometry.length, cut.tile) / cut.tile,
+        batch: cut.tile.min(4),
+        input: wanted.input,
+        step: wanted.step,
+        rows: wanted.rows,
+        parameters: wanted.parameters,
+    };
+    let fits =
+        |blueprint: &Blueprint, gradient: &GradientBlueprint| check_shared(op, client, gradient.bytes(blueprint));
+    while gradient.batch > 1 && fits(&blueprint, &gradient).is_err() {
+        gradient.batch /= 2;
     }
-    let limit = problem.client.properties().hardware.max_shared_memory_size;
-    let terms = 2 * problem.geometry.states + problem.geometry.rank;
-    let row = terms * size_of::<f32>();
-    // One column more than units, see the kernel.
-    match (limit / row).checked_sub(1) {
-        Some(units @ 1..) => Ok(units),
-        _ => Err(ScanError::DeviceLimit { op: problem.op, resource: "shared memory in bytes", needed: 2 * row, limit }),
+    while blueprint.cut.lanes > 1 && fits(&blueprint, &gradient).is_err() {
+        blueprint.cut.lanes /= 2;
     }
+    fits(&blueprint, &gradient)?;
+    Ok((blueprint, gradient))
 }

@@ -55,18 +55,18 @@ pub(super) fn forward(
 ) -> Result<(Buffer, Option<Buffer>), ScanError> {
     let Problem { client, geometry, operands, .. } = problem;
     check_bindings(problem.op, client, BINDINGS)?;
+    let blueprint = problem.blueprint()?;
     let chunk = strategy.forward_chunk(geometry.batch * geometry.all_channels(), geometry.length);
     let chunks = geometry.chunks(chunk);
-    let starts = if chunks > 1 { Some(problem.chunk_starts(chunk)?) } else { None };
+    let starts = if chunks > 1 { Some(problem.chunk_starts(chunk, blueprint)?) } else { None };
 
-    let parts = problem.parts(chunks);
+    let parts = problem.parts(chunks, blueprint.cut);
     let y = Merged::new(problem, parts)?;
     let state_len = geometry.batch * geometry.all_channels() * geometry.states;
     let last = if last_state { Buffer::empty(client, state_len, F32) } else { Buffer::unused(client) };
-    let grid = problem.grid(chunks, parts, usize::MAX)?;
+    let grid = problem.grid(chunks, parts, blueprint.cut)?;
     for slot in 0..geometry.groups / parts {
-        let blueprint =
-            Blueprint { carried: starts.is_some(), last_state, accumulate: slot > 0, ..problem.blueprint() };
+        let blueprint = Blueprint { carried: starts.is_some(), last_state, accumulate: slot > 0, ..blueprint };
         // SAFETY: operands hold what the geometry says (checked where they came in), scratch and results were made for it, and units
         // reach positions of the sequence and channels of the group alone.
         unsafe {

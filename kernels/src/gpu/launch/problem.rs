@@ -1,11 +1,11 @@
 use super::{
     geometry::{Cut, Geometry},
-    resources::{Buffer, F32, Grid, check_index, flat},
+    resources::{Buffer, F32, Grid, check_index, check_shared, flat, most_units},
 };
 use crate::{
     definition::ScanError,
     gpu::{
-        blueprint::{BUSY_UNITS, Blueprint, Powers},
+        blueprint::{BUSY_UNITS, Blueprint, Powers, UnitCut},
         kernel::{carry_states, chunk_ends, sum_parts},
     },
 };
@@ -68,8 +68,22 @@ pub(super) struct Parts {
 }
 
 impl Problem<'_> {
-    /// What kernels are compiled for when a launch starts from zero and writes `y` once.
-    pub(super) fn blueprint(&self) -> Blueprint {
+    /// What kernels whose units own all states of a channel are compiled for when a launch starts from zero and writes `y` once.
+    ///
+    /// A tile of steps is shorter where rows are too long for the device's shared memory.
+    pub(super) fn blueprint(&self) -> Result<Blueprint, ScanError> {
+        let Geometry { states, channels, .. } = self.geometry;
+        let mut blueprint = self.blueprint_of(UnitCut::whole(states, channels, most_units(self.client)));
+        let most = |blueprint: &Blueprint| Blueprint { accumulate: true, ..*blueprint }.bytes();
+        while blueprint.cut.tile > 1 && check_shared(self.op, self.client, most(&blueprint)).is_err() {
+            blueprint.cut.tile /= 2;
+        }
+        check_shared(self.op, self.client, most(&blueprint))?;
+        Ok(blueprint)
+    }
+
+    /// As [`blueprint`](Self::blueprint), for another cut.
+    pub(super) fn blueprint_of(&self, cut: UnitCut) -> Blueprint {
         Blueprint {
             states: self.geometry.states,
             rank: self.geometry.rank,
@@ -81,23 +95,24 @@ impl Problem<'_> {
             last_state: false,
             accumulate: false,
             powers: Powers::of(self.client),
+            cut,
         }
     }
 
     /// The grid that walks `chunks` chunks of `parts` groups at the same time.
-    pub(super) fn grid(&self, chunks: usize, parts: usize, most_units: usize) -> Result<Grid, ScanError> {
-        Grid::new(self.op, self.client, self.geometry.channels, self.geometry.batch * parts * chunks, most_units)
+    pub(super) fn grid(&self, chunks: usize, parts: usize, cut: UnitCut) -> Result<Grid, ScanError> {
+        Grid::new(self.op, self.geometry.channels, self.geometry.batch * parts * chunks, cut)
     }
 
     /// Groups that are worked on at the same time, each part adding into a map of its own.
     ///
     /// The plain form's groups write to distinct places, so all of them. A map's directions all write to every pixel: as
     /// few parts as keep the device busy, because each costs a map of memory and traffic.
-    pub(super) fn parts(&self, chunks: usize) -> usize {
+    pub(super) fn parts(&self, chunks: usize, cut: UnitCut) -> usize {
         if !self.geometry.map {
             return self.geometry.groups;
         }
-        let units = self.geometry.batch * self.geometry.channels * chunks;
+        let units = self.geometry.batch * self.geometry.channels * chunks * cut.groups;
         let mut parts = 1;
         while parts < self.geometry.groups && units * parts < BUSY_UNITS {
             parts *= 2;
@@ -113,12 +128,12 @@ impl Problem<'_> {
     }
 
     /// Two launches: what chunks make of zero, then what they start from.
-    pub(super) fn chunk_starts(&self, chunk: usize) -> Result<ChunkStarts, ScanError> {
+    pub(super) fn chunk_starts(&self, chunk: usize, blueprint: Blueprint) -> Result<ChunkStarts, ScanError> {
         let Self { client, geometry, operands, .. } = self;
         let chunks = geometry.chunks(chunk);
         let states = Buffer::empty(client, self.boundary_len(chunks)?, F32);
         let sums = Buffer::empty(client, geometry.batch * geometry.all_channels() * chunks, F32);
-        let grid = self.grid(chunks, geometry.groups, usize::MAX)?;
+        let grid = self.grid(chunks, geometry.groups, blueprint.cut)?;
         let cut = Cut { chunk, parts: geometry.groups, slot: 0 };
         // SAFETY: as in `forward`.
         unsafe {
@@ -135,7 +150,7 @@ impl Problem<'_> {
                 states.arg(),
                 sums.arg(),
                 geometry.layout(cut, grid).launch(),
-                self.blueprint(),
+                blueprint,
                 self.element,
             );
         }

@@ -1,4 +1,4 @@
-use crate::definition::ScanError;
+use crate::{definition::ScanError, gpu::blueprint::UnitCut};
 use cubecl::{
     calculate_cube_count_elemwise,
     client::Client,
@@ -9,9 +9,6 @@ use cubecl::{
 
 /// Element of states, parameters and partial results.
 pub(super) const F32: ElemType = ElemType::Float(FloatKind::F32);
-
-/// Units of a cube that walk chunks: enough to hide latency, few enough that narrow groups do not idle.
-const UNITS: usize = 64;
 
 /// Units of a cube that computes independent elements.
 const FLAT_UNITS: u32 = 256;
@@ -71,7 +68,7 @@ impl Buffer {
 /// Cubes and units of a launch that walks chunks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grid {
-    /// Units of a cube: neighbouring channels.
+    /// Units of a cube.
     pub(super) units: usize,
     /// Cubes along the channels of a group.
     pub(super) channel_tiles: usize,
@@ -80,21 +77,12 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// For `sequences` (of every batch, part and chunk) of `channels` channels, with at most `most` units a cube.
-    pub(super) fn new(
-        op: &'static str,
-        client: &Client,
-        channels: usize,
-        sequences: usize,
-        most: usize,
-    ) -> Result<Self, ScanError> {
-        let hardware = &client.properties().hardware;
-        let offered = hardware.max_cube_dim.0.min(hardware.max_units_per_cube).max(1) as usize;
-        let units = UNITS.min(most).min(offered).min(channels.next_power_of_two());
-        let channel_tiles = channels.div_ceil(units);
+    /// For `sequences` (of every batch, part and chunk) of `channels` channels.
+    pub(super) fn new(op: &'static str, channels: usize, sequences: usize, cut: UnitCut) -> Result<Self, ScanError> {
+        let channel_tiles = channels.div_ceil(cut.lanes);
         let cubes = sequences * channel_tiles;
         check_index(op, cubes)?;
-        Ok(Self { units, channel_tiles, cubes })
+        Ok(Self { units: cut.units(), channel_tiles, cubes })
     }
 
     /// The cubes spread over three dimensions, each within the device's limit (65,535 on WebGPU).
@@ -105,6 +93,21 @@ impl Grid {
     pub(super) fn dim(&self) -> CubeDim {
         CubeDim::new_1d(self.units as u32)
     }
+}
+
+/// Most units of a cube.
+pub(super) fn most_units(client: &Client) -> usize {
+    let hardware = &client.properties().hardware;
+    hardware.max_cube_dim.0.min(hardware.max_units_per_cube).max(1) as usize
+}
+
+/// `Ok` when a cube may have `needed` bytes of shared memory.
+pub(super) fn check_shared(op: &'static str, client: &Client, needed: usize) -> Result<(), ScanError> {
+    let limit = client.properties().hardware.max_shared_memory_size;
+    if needed <= limit {
+        return Ok(());
+    }
+    Err(ScanError::DeviceLimit { op, resource: "shared memory in bytes", needed, limit })
 }
 
 /// Cubes and their units for `elements` independent elements.
