@@ -98,12 +98,22 @@ def main():
                 driver = ["g++", *flags, "-shared", "-o", folder / "libcuda.so", TOOLS / "no_gpu_cuda.cpp", "-ldl", "-lpthread"]
                 subprocess.run(driver, check=True)
                 sanitizer = subprocess.run(["g++", "-print-file-name=libtsan.so"], capture_output=True, text=True).stdout.strip()
-                environment |= {"CUDA_ON_HOST_THREADS": "1", "LD_PRELOAD": sanitizer, "TSAN_OPTIONS": "exitcode=66"}
+                environment |= {"CUDA_ON_HOST_THREADS": "1", "LD_PRELOAD": sanitizer, "TSAN_OPTIONS": "exitcode=0"}
         if not known:
             sys.exit(f"{binary} launched no kernel: was it built with `--features cuda,cuda-cpp`?")
-        print(result.stdout, result.stderr, sep="\n")
-        print(f"{len(known)} kernels, exit status {result.returncode}")
-        sys.exit(result.returncode)
+        errors, status = result.stderr, result.returncode
+        if races:
+            # Of the program itself, which is not instrumented, ThreadSanitizer knows too little: only reports of two places in kernels
+            # count.
+            rest = re.split(r"={18}\n", errors)
+            found = [report for report in rest if len(re.findall(rf"#0 .*{library.name}", report)) > 1]
+            errors = "".join(found + [part for part in rest if "ThreadSanitizer" not in part])
+            passed = "test result: ok" in result.stdout
+            status = 1 if found or not passed else 0
+            print(f"{len(found)} races between units of a block")
+        print(result.stdout, errors, sep="\n")
+        print(f"{len(known)} kernels, exit status {status}")
+        sys.exit(status)
 
 
 main()
