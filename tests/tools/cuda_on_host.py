@@ -4,7 +4,7 @@
     python tests/tools/cuda_on_host.py BINARY [TEST ...]
     python tests/tools/cuda_on_host.py --races BINARY [TEST ...]
 
-BINARY is a test program built with `--features cuda,cuda-cpp` whose tests launch kernels of this project alone. It first runs on a
+BINARY is the kernels' tests for CUDA (`cargo test -p burn-rsmamba-kernels --features cuda-tests --test gpu --no-run`). It first runs on a
 driver that computes nothing, which shows the sources of the kernels; they are compiled by g++, and the program runs again, on a driver
 that runs them (`no_gpu_cuda.cpp`). With `--races` the units of a block are threads and ThreadSanitizer watches them: a barrier that is
 missing between units of a block is reported, and any report is a failure. Kernels in f32 alone.
@@ -100,7 +100,7 @@ def main():
                 sanitizer = subprocess.run(["g++", "-print-file-name=libtsan.so"], capture_output=True, text=True).stdout.strip()
                 environment |= {"CUDA_ON_HOST_THREADS": "1", "LD_PRELOAD": sanitizer, "TSAN_OPTIONS": "exitcode=0"}
         if not known:
-            sys.exit(f"{binary} launched no kernel: was it built with `--features cuda,cuda-cpp`?")
+            sys.exit(f"{binary} launched no kernel: was it built with `--features cuda-tests`?")
         errors, status = result.stderr, result.returncode
         if races:
             # Of the program itself, which is not instrumented, ThreadSanitizer knows too little: only reports of two places in kernels

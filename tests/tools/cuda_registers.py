@@ -5,7 +5,8 @@ instructions have their loops?
         nvidia-cuda-nvdisasm
     python tests/tools/cuda_registers.py BINARY [TEST ...]
 
-BINARY is a test program built with `--features cuda,cuda-cpp`, for instance the one of `tests/tests/launches.rs`. It runs on
+BINARY is a program built with `cuda-cpp`, for instance the kernels' tests (`cargo test -p burn-rsmamba-kernels --features cuda-tests
+--test gpu --no-run`), which know no sizes of a model; TEST is what it is run with. It runs on
 a driver that computes nothing (`no_gpu_cuda.cpp`, built with g++), so its tests may fail; every kernel that they launch is
 compiled by the real NVRTC all the same. The scan's kernels are then compiled for sm_80 and sm_90 and reported by ptxas. A loop is
 printed as its instructions, those of loops inside it in brackets: `132` is one, `250(132)` one of 250 around one of 132.
@@ -113,7 +114,7 @@ def main():
         subprocess.run([binary, *tests], env=environment, cwd=TOOLS.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         found = sources(log.read_text()) if log.exists() else {}
         if not found:
-            sys.exit(f"{binary} launched no kernel of the scan: was it built with `--features cuda,cuda-cpp`?")
+            sys.exit(f"{binary} launched no kernel of the scan: was it built with `cuda-cpp`?")
         nvrtc = ctypes.CDLL(str(package("cuda_nvrtc") / "lib/libnvrtc.so.12"))
         print("kernel | N | R | sm | registers | spilled bytes, stores and loads | local bytes | shared bytes | instructions of loops")
         print("---|---|---|---|---|---|---|---|---")
