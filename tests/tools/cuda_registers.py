@@ -5,9 +5,8 @@ instructions have their loops?
         nvidia-cuda-nvdisasm
     python tests/tools/cuda_registers.py BINARY [TEST ...]
 
-BINARY is a program built with `cuda-cpp`, for instance the kernels' tests (`cargo test -p burn-rsmamba-kernels --features cuda-tests
---test gpu --no-run`), which know no sizes of a model; TEST is what it is run with. It runs on
-a driver that computes nothing (`no_gpu_cuda.cpp`, built with g++), so its tests may fail; every kernel that they launch is
+BINARY is a test program built with `cuda-cpp`, for instance that of the kernels (`cargo test -p burn-rsmamba-kernels --features
+cuda-tests --test gpu --no-run`), whose test `a_stage_of_a_model` has the sizes of the tiny model's first stage. It runs on a driver that computes nothing (`no_gpu_cuda.cpp`, built with g++), so its tests may fail; every kernel that they launch is
 compiled by the real NVRTC all the same. The scan's kernels are then compiled for sm_80 and sm_90 and reported by ptxas. A loop is
 printed as its instructions, those of loops inside it in brackets: `132` is one, `250(132)` one of 250 around one of 132.
 (NVRTC 12.9 crashes on some machines; 12.4 does not.)

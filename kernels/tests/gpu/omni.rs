@@ -15,6 +15,16 @@ fn every_map_shape_and_strategy() {
 }
 
 #[test]
+fn a_stage_of_a_model() {
+    Checks::run("omni: a stage of a model", |checks| {
+        // Channels, states and rank of the tiny model's first stage; its whole chunks of 64 steps.
+        let directions = Directions::Eight;
+        let shape = OmniShape { batch: 1, height: 12, width: 12, channels: 192, states: 16, rank: 6, directions };
+        checks.omni(shape, ALL_ON, &[ScanStrategy::Auto, ScanStrategy::Chunked { length: 64 }]);
+    });
+}
+
+#[test]
 fn every_option_of_the_problem() {
     Checks::run("omni: options", |checks| {
         for options in every_option() {
