@@ -20,6 +20,7 @@ mod carry;
 mod chunks;
 mod ends;
 mod gradients;
+mod items;
 mod layout;
 mod step;
 mod sum;
