@@ -1,4 +1,4 @@
-//! The GPU kernels on whatever adapter wgpu finds, against the f64 reference.
+//! The GPU kernels on whatever adapter wgpu finds, or on CUDA, against the f64 reference.
 
 #[path = "gpu/mod.rs"]
 mod gpu;

@@ -70,7 +70,7 @@ def main():
     if not arguments:
         sys.exit(__doc__)
     binary, tests = Path(arguments[0]).resolve(), arguments[1:]
-    flags = ["-O1", "-g", "-w", "-fPIC"] + (["-fsanitize=thread"] if races else ["-O2"])
+    flags = ["-g", "-w", "-fPIC", *(["-O1", "-fsanitize=thread"] if races else ["-O2"])]
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         environment = host(folder) | {"CUBECL_DEBUG_LOG": str(folder / "compilations")}

@@ -111,7 +111,7 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
         tile.fetch_b::<F>(b, layout, row_base, part.steps, blueprint);
         tile.look_ahead(layout, group, part.first + tile_steps, blueprint);
         sync_cube();
-        items.prepare::<F>(u, step, layout, &tile, &part, blueprint);
+        items.prepare::<F>(u, step, dy, layout, &tile, &part, false, blueprint);
         sync_cube();
         for s in 0..tile_steps {
             let (dt, scaled) = (items.values[s * lanes + lane], items.values[(tile_steps + s) * lanes + lane]);
@@ -145,7 +145,7 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
             blueprint,
         );
         sync_cube();
-        items.prepare_all::<F>(u, step, dy, layout, &tile, &part, blueprint);
+        items.prepare::<F>(u, step, dy, layout, &tile, &part, true, blueprint);
         sync_cube();
         #[unroll(unroll)]
         for i in 0..own {

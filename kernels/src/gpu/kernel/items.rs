@@ -127,34 +127,9 @@ impl Items {
         x
     }
 
-    /// Steps and what they inject, for a walk forwards. Steps past the end of the chunk change nothing: they are zero.
+    /// Steps and what they inject, for a walk forwards, and what the walk `back` needs beside them. Steps past the end of the chunk
+    /// change nothing: they are zero.
     pub(crate) fn prepare<F: Float>(
-        &mut self,
-        u: &[F],
-        step: &[F],
-        layout: &ScanLayout,
-        tile: &Tile,
-        part: &Span,
-        #[comptime] blueprint: Blueprint,
-    ) {
-        let steps = comptime!(blueprint.cut.tile);
-        let lanes = comptime!(blueprint.cut.lanes);
-        #[unroll]
-        for k in 0..comptime!(blueprint.cut.items()) {
-            let s = self.sub + k * comptime!(blueprint.cut.groups);
-            if s < steps {
-                let x = self.raw_step::<F>(step, layout, tile, s, blueprint);
-                let u_value = f32::cast_from(u[self.u_base + tile.pixel(s) * layout.u_position]);
-                let dt = step_size(x, blueprint.softplus, blueprint.powers);
-                let is = s < part.steps;
-                self.values[s * lanes + self.lane] = select::<f32>(is, dt, f32::new(0.0f32));
-                self.values[(steps + s) * lanes + self.lane] = select::<f32>(is, dt * u_value, f32::new(0.0f32));
-            }
-        }
-    }
-
-    /// As [`prepare`](Self::prepare), and what the walk backwards needs.
-    pub(crate) fn prepare_all<F: Float>(
         &mut self,
         u: &[F],
         step: &[F],
@@ -162,6 +137,7 @@ impl Items {
         layout: &ScanLayout,
         tile: &Tile,
         part: &Span,
+        #[comptime] back: bool,
         #[comptime] blueprint: Blueprint,
     ) {
         let steps = comptime!(blueprint.cut.tile);
@@ -174,16 +150,18 @@ impl Items {
                 let at = self.u_base + tile.pixel(s) * layout.u_position;
                 let is = s < part.steps;
                 let u_value = f32::cast_from(u[at]);
-                let dy_value = select::<f32>(is && self.active, f32::cast_from(dy[at]), f32::new(0.0f32));
                 let dt = step_size(x, blueprint.softplus, blueprint.powers);
-                self.u[k] = select::<f32>(is, u_value, f32::new(0.0f32));
-                self.dy[k] = dy_value;
-                self.dt[k] = dt;
-                self.slope[k] =
-                    select::<f32>(is, step_slope(x, blueprint.softplus, blueprint.powers), f32::new(0.0f32));
                 self.values[s * lanes + self.lane] = select::<f32>(is, dt, f32::new(0.0f32));
                 self.values[(steps + s) * lanes + self.lane] = select::<f32>(is, dt * u_value, f32::new(0.0f32));
-                self.values[(2 * steps + s) * lanes + self.lane] = dy_value;
+                if back {
+                    let slope = step_slope(x, blueprint.softplus, blueprint.powers);
+                    let dy_value = select::<f32>(is && self.active, f32::cast_from(dy[at]), f32::new(0.0f32));
+                    self.u[k] = select::<f32>(is, u_value, f32::new(0.0f32));
+                    self.dy[k] = dy_value;
+                    self.dt[k] = dt;
+                    self.slope[k] = select::<f32>(is, slope, f32::new(0.0f32));
+                    self.values[(2 * steps + s) * lanes + self.lane] = dy_value;
+                }
             }
         }
     }
