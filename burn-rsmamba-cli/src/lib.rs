@@ -16,6 +16,7 @@ mod fault;
 mod html;
 mod html_report;
 mod interrupt;
+mod kernel_cache;
 mod lock;
 mod mapping;
 mod mask_file;
@@ -44,6 +45,7 @@ where
     T: Into<OsString> + Clone,
 {
     memory::keep_freed_memory();
+    kernel_cache::keep_kernels();
     let cli = match cli::Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {

@@ -6,8 +6,8 @@ use cubecl::client::Client;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ScanStrategy {
     /// By shape alone, so that every machine adds in the same order: in one piece when batch, groups and channels make at
-    /// least 131072 units or the sequence has at most 64 steps, else in as many chunks of at least 32 steps as make that
-    /// many units. Chunks walk the sequence twice, which pays as long as units would idle.
+    /// least 20480 units or the sequence has at most 64 steps, else in as many chunks of at least 32 steps as make 131072
+    /// units. Chunks walk the sequence twice, which pays as long as units would idle.
     #[default]
     Auto,
     /// In one piece: one launch and no scratch memory.
@@ -22,6 +22,8 @@ pub enum ScanStrategy {
 /// Units that keep a large GPU busy: of an H200 with its 132 multiprocessors 16,384 leave the scan of a 64² map 3.7 times as
 /// slow, 1,048,576 change nothing more.
 pub(super) const BUSY_UNITS: usize = 131_072;
+/// Units that [`ScanStrategy::Auto`] leaves in one piece: they take less than twice as long as those of a device kept busy.
+const ONE_PIECE_UNITS: usize = 20_480;
 /// Shortest chunk that [`ScanStrategy::Auto`] makes.
 const SHORTEST_CHUNK: usize = 32;
 /// Longest sequence that [`ScanStrategy::Auto`] leaves in one piece at any number of units.
@@ -29,18 +31,29 @@ const SHORT_SEQUENCE: usize = 64;
 
 /// Steps whose rows a cube of the forward kernels keeps in shared memory, where they fit.
 const TILE: usize = 16;
-/// States of some steps that a unit of the gradient kernel keeps in registers, and as many decays.
-const KEPT: usize = 32;
+/// States of some steps that a unit of the gradient kernel keeps in registers, and as many decays: with more of them fewer units
+/// are under way at the same time.
+const KEPT: usize = 16;
 /// The same where that many are too many: processors have fewer registers, and compile what is unrolled for minutes.
 const KEPT_BY_PROCESSORS: usize = 8;
+/// Fewest steps of a tile of the gradient kernel on a card.
+const GRADIENT_TILE: usize = 8;
 /// States of a unit of the gradient kernel, where that makes no more than [`MOST_GROUPS`] units a channel.
 const UNIT_STATES: usize = 4;
+/// The same from [`MANY_STEPS`] on: fewer units do less work over, but need many steps to keep a large GPU busy.
+const MORE_UNIT_STATES: usize = 8;
+/// Steps of all channels, groups and batches.
+const MANY_STEPS: usize = 1 << 22;
+/// What takes the place of [`MANY_STEPS`] where a length of chunks is asked for: a multiple of this.
+const LONG_CHUNK: usize = 32;
 /// Most units of the gradient kernel that share the states of a channel.
 const MOST_GROUPS: usize = 16;
 /// Fewest channels of a cube, and those of the gradient kernel: a plane has as many units, and those without a channel help to fetch.
 const LANES: usize = 32;
 /// Most channels of a cube: enough to hide latency, few enough that narrow groups do not idle.
 const MOST_LANES: usize = 64;
+/// Most units that share the parts of one gradient of a parameter.
+const SUMMING_UNITS: usize = 8;
 /// Steps of a backward chunk where the caller forces no length, and the units from which on a chunk is that long: chunks of 64 steps
 /// keep a busy device busy, shorter ones fill it.
 const BACKWARD_CHUNKS: [(usize, usize); 2] = [(64, BUSY_UNITS), (32, BUSY_UNITS / 2)];
@@ -57,7 +70,7 @@ impl ScanStrategy {
         match self {
             Self::Sequential => length,
             Self::Chunked { length: chunk } => chunk.clamp(1, length),
-            Self::Auto if units >= BUSY_UNITS || length <= SHORT_SEQUENCE => length,
+            Self::Auto if units >= ONE_PIECE_UNITS || length <= SHORT_SEQUENCE => length,
             Self::Auto => {
                 let chunks = BUSY_UNITS.div_ceil(units).min(length / SHORTEST_CHUNK);
                 length.div_ceil(chunks)
@@ -117,28 +130,43 @@ pub(crate) struct UnitCut {
     pub(crate) states: usize,
     /// Steps of a tile.
     pub(crate) tile: usize,
+    /// Steps whose states a unit of the gradient kernel keeps at the same time; divides those of a tile.
+    pub(crate) kept: usize,
 }
 
 impl UnitCut {
     /// Of a kernel whose units own all `states` of one of `channels` channels, for cubes of at most `most_units`.
     pub(super) fn whole(states: usize, channels: usize, most_units: usize) -> Self {
         let lanes = if channels > LANES { MOST_LANES } else { LANES };
-        Self { lanes: lanes.min(most_units), groups: 1, states, tile: TILE }
+        Self { lanes: lanes.min(most_units), groups: 1, states, tile: TILE, kept: 1 }
     }
 
-    /// Of the gradient kernel, likewise, on a `card` or a processor.
+    /// Of the gradient kernel, likewise, for `work` steps of all channels, on a `card` or a processor.
     ///
-    /// A length of chunks that is asked for decides in the card's place: long tiles where it is a multiple of them.
-    pub(super) fn shared_out(states: usize, most_units: usize, strategy: ScanStrategy, card: bool) -> Self {
-        let own = states.div_ceil(MOST_GROUPS.min(most_units)).max(UNIT_STATES.min(states));
+    /// A length of chunks that is asked for decides in the place of the card and the work: tiles are long where it is a multiple of them.
+    pub(super) fn shared_out(
+        states: usize,
+        most_units: usize,
+        work: usize,
+        strategy: ScanStrategy,
+        card: bool,
+    ) -> Self {
+        let many = match strategy {
+            ScanStrategy::Chunked { length } => length % LONG_CHUNK == 0,
+            ScanStrategy::Auto | ScanStrategy::Sequential => work >= MANY_STEPS,
+        };
+        let wanted = if many { MORE_UNIT_STATES } else { UNIT_STATES };
+        let own = states.div_ceil(MOST_GROUPS.min(most_units)).max(wanted.min(states));
         let groups = states.div_ceil(own);
         let lanes = LANES.min(most_units / groups);
-        let tile = |kept: usize| 1 << (kept / own).max(1).ilog2();
+        let steps = |kept: usize| 1 << (kept / own).max(1).ilog2();
+        let tile = steps(KEPT).max(GRADIENT_TILE);
         let long = match strategy {
-            ScanStrategy::Chunked { length } => length % tile(KEPT) == 0,
+            ScanStrategy::Chunked { length } => length % tile == 0,
             ScanStrategy::Auto | ScanStrategy::Sequential => card,
         };
-        Self { lanes, groups, states: own, tile: tile(if long { KEPT } else { KEPT_BY_PROCESSORS }) }
+        let (tile, kept) = if long { (tile, steps(KEPT)) } else { [steps(KEPT_BY_PROCESSORS); 2].into() };
+        Self { lanes, groups, states: own, tile, kept }
     }
 
     /// Units of a cube.
@@ -174,6 +202,11 @@ impl Blueprint {
     /// Whether loops over the states of a unit are unrolled.
     pub(crate) const fn unroll(&self) -> bool {
         self.cut.states <= UNROLLED_STATES
+    }
+
+    /// Parts of a tile of the gradient kernel whose states are kept at the same time.
+    pub(crate) const fn blocks(&self) -> usize {
+        self.cut.tile / self.cut.kept
     }
 
     /// Whether every unit has as many states: no state is made up.
@@ -214,8 +247,8 @@ impl Blueprint {
 pub(crate) struct GradientBlueprint {
     /// Tiles of a chunk.
     pub(crate) tiles: usize,
-    /// Steps whose terms of the sums over channels are in shared memory at the same time; divides those of a tile.
-    pub(crate) batch: usize,
+    /// Buffers of terms of the sums over channels that take turns: with two of them units need not wait until the sums are read.
+    pub(crate) buffers: usize,
     /// Whether the gradient of `u` is written.
     pub(crate) input: bool,
     /// Whether the gradient of the ready step is written.
@@ -232,9 +265,9 @@ impl GradientBlueprint {
         blueprint.cut.lanes.next_multiple_of(4) + 4
     }
 
-    /// Floats of shared memory for the terms of the sums over channels.
-    pub(crate) const fn terms(&self, blueprint: &Blueprint) -> usize {
-        self.batch * 2 * blueprint.padded_states() * Self::term_pitch(blueprint)
+    /// Floats of shared memory for the terms of the sums over channels at the same time.
+    pub(crate) const fn terms(blueprint: &Blueprint) -> usize {
+        blueprint.cut.kept * 2 * blueprint.padded_states() * Self::term_pitch(blueprint)
     }
 
     /// Floats from a lane's weights to the next lane's: odd, so that all lanes lie in different banks.
@@ -250,9 +283,52 @@ impl GradientBlueprint {
     /// Bytes of shared memory of the gradient kernel, give or take a few.
     pub(super) const fn bytes(&self, blueprint: &Blueprint) -> usize {
         let UnitCut { lanes, tile, .. } = blueprint.cut;
-        let terms = if self.rows { self.terms(blueprint) } else { 0 };
+        let terms = if self.rows { self.buffers * Self::terms(blueprint) } else { 0 };
         let tile_floats = tile * (2 + blueprint.pitch() + 3 * lanes + 2 * blueprint.cut.units());
         4 * (tile_floats + terms + Self::weights(blueprint)) + 16
+    }
+}
+
+/// Which gradients of parameters are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "one flag a parameter")]
+pub(crate) struct WantedParameters {
+    pub(crate) a: bool,
+    pub(crate) skip: bool,
+    pub(crate) bias: bool,
+    /// The expansion of the low-rank step.
+    pub(crate) weight: bool,
+}
+
+impl WantedParameters {
+    pub(super) const fn any(self) -> bool {
+        self.a || self.skip || self.bias || self.weight
+    }
+}
+
+/// What the kernel that adds up gradients of parameters is compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ParameterSums {
+    /// N.
+    pub(crate) states: usize,
+    /// R.
+    pub(crate) rank: usize,
+    /// Channels of a cube.
+    pub(crate) lanes: usize,
+    /// Units that share the parts of a channel.
+    pub(crate) groups: usize,
+}
+
+impl ParameterSums {
+    /// For cubes of at most `most_units`.
+    pub(super) fn new(states: usize, rank: usize, most_units: usize) -> Self {
+        let lanes = LANES.min(most_units);
+        Self { states, rank, lanes, groups: SUMMING_UNITS.min(most_units / lanes) }
+    }
+
+    /// Gradients of a channel: of every state's `a`, skip, bias, and every weight of the low-rank step.
+    pub(crate) const fn fields(&self) -> usize {
+        self.states + 2 + self.rank
     }
 }
 
@@ -271,18 +347,23 @@ mod tests {
 
     #[test]
     fn units_share_states_out_and_keep_as_many_steps_as_registers_hold() {
-        let cut = |states, most_units, strategy, card| {
-            let UnitCut { lanes, groups, states, tile } = UnitCut::shared_out(states, most_units, strategy, card);
-            (lanes, groups, states, tile)
+        let cut = |states, most_units, work, strategy, card| {
+            let UnitCut { lanes, groups, states, tile, kept } =
+                UnitCut::shared_out(states, most_units, work, strategy, card);
+            (lanes, groups, states, tile, kept)
         };
-        assert_eq!(cut(16, 1024, ScanStrategy::Auto, true), (32, 4, 4, 8));
-        assert_eq!(cut(16, 1024, ScanStrategy::Auto, false), (32, 4, 4, 2));
-        assert_eq!(cut(16, 1024, ScanStrategy::Chunked { length: 24 }, false), (32, 4, 4, 8));
-        assert_eq!(cut(16, 1024, ScanStrategy::Chunked { length: 11 }, true), (32, 4, 4, 2));
-        assert_eq!(cut(3, 1024, ScanStrategy::Auto, true), (32, 1, 3, 8));
-        assert_eq!(cut(1, 1024, ScanStrategy::Auto, true), (32, 1, 1, 32));
-        // Cubes of 256 units have fewer channels where many share one, and no unit has more than a tile of one step.
-        assert_eq!(cut(64, 256, ScanStrategy::Auto, true), (16, 16, 4, 8));
-        assert_eq!(cut(1000, 256, ScanStrategy::Auto, true), (16, 16, 63, 1));
+        let (few, many, auto) = (3072 * 1024, 1536 * 4096, ScanStrategy::Auto);
+        assert_eq!(cut(16, 1024, few, auto, true), (32, 4, 4, 8, 4));
+        assert_eq!(cut(16, 1024, many, auto, true), (32, 2, 8, 8, 2));
+        assert_eq!(cut(16, 1024, few, auto, false), (32, 4, 4, 2, 2));
+        assert_eq!(cut(16, 1024, many, ScanStrategy::Chunked { length: 24 }, false), (32, 4, 4, 8, 4));
+        assert_eq!(cut(16, 1024, few, ScanStrategy::Chunked { length: 32 }, false), (32, 2, 8, 8, 2));
+        assert_eq!(cut(16, 1024, many, ScanStrategy::Chunked { length: 11 }, true), (32, 4, 4, 2, 2));
+        assert_eq!(cut(3, 1024, few, auto, true), (32, 1, 3, 8, 4));
+        assert_eq!(cut(1, 1024, few, auto, true), (32, 1, 1, 16, 16));
+        // Cubes of 256 units have fewer channels where many share one, and no unit keeps fewer states than those of one step.
+        assert_eq!(cut(64, 256, few, auto, true), (16, 16, 4, 8, 4));
+        assert_eq!(cut(1000, 256, few, auto, true), (16, 16, 63, 8, 1));
+        assert_eq!(cut(1000, 256, few, auto, false), (16, 16, 63, 1, 1));
     }
 }

@@ -1,6 +1,9 @@
 use super::layout::ScanLayout;
 use cubecl::prelude::*;
 
+/// Chunks whose ends and sums are loaded at the same time.
+const AHEAD: usize = 16;
+
 /// Replaces what every chunk makes of zero (its end) by what it starts from.
 ///
 /// A chunk decays what it is given by `exp(a * sum of its steps)`, whichever way it is walked, so one number a chunk and
@@ -25,12 +28,31 @@ pub(crate) fn carry_states(
     let group = sequence % layout.groups;
     let decay = a[(group * layout.channels + channel) * states + n];
     let mut carried = 0.0f32;
-    for walked in 0..layout.chunks {
-        let chunk = if reverse { layout.chunks - 1 - walked } else { walked };
-        let at = sequence * layout.chunks + chunk;
-        let index = (at * states + n) * layout.channels + channel;
-        let end = ends[index];
-        ends[index] = carried;
-        carried = end + (decay * sums[at * layout.channels + channel]).exp() * carried;
+    let mut loaded = Array::<f32>::new(AHEAD);
+    let mut decays = Array::<f32>::new(AHEAD);
+    for some in 0..layout.chunks.div_ceil(AHEAD) {
+        #[unroll]
+        for i in 0..AHEAD {
+            let at = place(layout, sequence, some * AHEAD + i, reverse);
+            loaded[i] = ends[(at * states + n) * layout.channels + channel];
+            decays[i] = sums[at * layout.channels + channel];
+        }
+        #[unroll]
+        for i in 0..AHEAD {
+            let walked = some * AHEAD + i;
+            if walked < layout.chunks {
+                let at = place(layout, sequence, walked, reverse);
+                ends[(at * states + n) * layout.channels + channel] = carried;
+                carried = loaded[i] + (decay * decays[i]).exp() * carried;
+            }
+        }
     }
+}
+
+/// Of all chunks the one that a sequence meets `walked`-th, or last.
+#[cube]
+fn place(layout: &ScanLayout, sequence: usize, walked: usize, #[comptime] reverse: bool) -> usize {
+    let walked = select::<usize>(walked < layout.chunks, walked, layout.chunks - 1);
+    let chunk = if reverse { layout.chunks - 1 - walked } else { walked };
+    sequence * layout.chunks + chunk
 }

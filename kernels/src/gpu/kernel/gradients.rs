@@ -52,6 +52,8 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
     let units = comptime!(blueprint.cut.units());
     let groups = comptime!(blueprint.cut.groups);
     let tile_steps = comptime!(blueprint.cut.tile);
+    let kept = comptime!(blueprint.cut.kept);
+    let blocks = comptime!(blueprint.blocks());
     let pitch = comptime!(blueprint.pitch());
     let unroll = comptime!(blueprint.unroll());
     let powers = comptime!(blueprint.powers);
@@ -78,7 +80,11 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
     items.fetch_weights(weight, layout, group, channel_tile, blueprint);
     // Of every step and unit, what its states add to the sums over all states of a channel: `d b`, and `d decay before a`.
     let mut state_sums = Shared::<[f32]>::new_slice(comptime!(2 * blueprint.cut.tile * blueprint.cut.units()));
-    let mut terms = Shared::<[f32]>::new_slice(comptime!(if gradient.rows { gradient.terms(&blueprint) } else { 1 }));
+    let mut terms = Shared::<[f32]>::new_slice(comptime!(if gradient.rows {
+        gradient.buffers * GradientBlueprint::terms(&blueprint)
+    } else {
+        1
+    }));
 
     let state_at = state_base(layout, batch, group, chunk, channel, blueprint.states);
     let mut rates = Array::<f32>::new(own);
@@ -107,11 +113,12 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
         }
         let part = span(start, end, index, tile_steps);
         tile.turn(blueprint);
+        items.load::<F>(u, dy, layout, &tile, false, blueprint);
         tile.fetch_step::<F>(step, layout, items.step_base, part.steps, blueprint);
         tile.fetch_b::<F>(b, layout, row_base, part.steps, blueprint);
         tile.look_ahead(layout, group, part.first + tile_steps, blueprint);
         sync_cube();
-        items.prepare::<F>(u, step, dy, layout, &tile, &part, false, blueprint);
+        items.prepare::<F>(step, layout, &tile, &part, false, blueprint);
         sync_cube();
         for s in 0..tile_steps {
             let (dt, scaled) = (items.values[s * lanes + lane], items.values[(tile_steps + s) * lanes + lane]);
@@ -127,13 +134,15 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
         tile_starts[comptime!((gradient.tiles - 1) * blueprint.cut.states) + i] = h[i];
     }
 
-    // The state before each step of a tile and its decay, and the state after the step that is looked at.
-    let mut befores = Array::<f32>::new(comptime!(blueprint.cut.tile * blueprint.cut.states));
-    let mut decays = Array::<f32>::new(comptime!(blueprint.cut.tile * blueprint.cut.states));
+    // The state before each of some steps and its decay, and the state after the step that is looked at.
+    let mut befores = Array::<f32>::new(comptime!(blueprint.cut.kept * blueprint.cut.states));
+    let mut decays = Array::<f32>::new(comptime!(blueprint.cut.kept * blueprint.cut.states));
+    let mut block_starts = Array::<f32>::new(comptime!(blueprint.blocks() * blueprint.cut.states));
     for walked in 0..tiles {
         let index = tiles - 1 - walked;
         let part = span(start, end, index, tile_steps);
         tile.turn(blueprint);
+        items.load::<F>(u, dy, layout, &tile, true, blueprint);
         tile.fetch_step::<F>(step, layout, items.step_base, part.steps, blueprint);
         tile.fetch_b::<F>(b, layout, row_base, part.steps, blueprint);
         tile.fetch_c::<F>(c, layout, row_base, part.steps, blueprint);
@@ -145,66 +154,96 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
             blueprint,
         );
         sync_cube();
-        items.prepare::<F>(u, step, dy, layout, &tile, &part, true, blueprint);
+        items.prepare::<F>(step, layout, &tile, &part, true, blueprint);
         sync_cube();
         #[unroll(unroll)]
         for i in 0..own {
             h[i] = tile_starts[index * own + i];
         }
-        #[unroll]
-        for s in 0..tile_steps {
-            let (dt, scaled) = (items.values[s * lanes + lane], items.values[(tile_steps + s) * lanes + lane]);
+        for block in 0..blocks - 1 {
             #[unroll(unroll)]
             for i in 0..own {
-                let decay = decay_of(dt, rates[i], powers);
-                let injected = scaled * tile.rows[s * pitch + comptime!(blueprint.b_column()) + first_state + i];
-                befores[s * own + i] = h[i];
-                decays[s * own + i] = decay;
-                h[i] = decay * h[i] + injected;
+                block_starts[block * own + i] = h[i];
+            }
+            #[unroll]
+            for k in 0..kept {
+                let s = block * kept + k;
+                let (dt, scaled) = (items.values[s * lanes + lane], items.values[(tile_steps + s) * lanes + lane]);
+                #[unroll(unroll)]
+                for i in 0..own {
+                    let injected = scaled * tile.rows[s * pitch + comptime!(blueprint.b_column()) + first_state + i];
+                    h[i] = decay_of(dt, rates[i], powers) * h[i] + injected;
+                }
             }
         }
-        #[unroll]
-        for back in 0..tile_steps {
-            let s = tile_steps - 1 - back;
-            let (dt, scaled) = (items.values[s * lanes + lane], items.values[(tile_steps + s) * lanes + lane]);
-            let dy_value = items.values[(2 * tile_steps + s) * lanes + lane];
-            // Loaded together: stores of terms would part the loads.
-            let mut b_values = Array::<f32>::new(own);
-            let mut c_values = Array::<f32>::new(own);
+        #[unroll(unroll)]
+        for i in 0..own {
+            block_starts[(blocks - 1) * own + i] = h[i];
+        }
+        for back in 0..blocks {
+            // The remainder tells the compiler that no index overflows, so that it loads fours at once.
+            let block = (blocks - 1 - back) % blocks;
+            let buffer = block % comptime!(gradient.buffers) * comptime!(GradientBlueprint::terms(&blueprint));
             #[unroll(unroll)]
             for i in 0..own {
-                b_values[i] = tile.rows[s * pitch + comptime!(blueprint.b_column()) + first_state + i];
-                c_values[i] = tile.rows[s * pitch + comptime!(blueprint.c_column()) + first_state + i];
+                h[i] = block_starts[block * own + i];
             }
-            let mut d_b = 0.0f32;
-            let mut decayed_a = 0.0f32;
-            #[unroll(unroll)]
-            for i in 0..own {
-                let before = befores[s * own + i];
-                let state = first_state + i;
-                let d = carry[i] + dy_value * c_values[i];
-                let next = d * decays[s * own + i];
-                let decayed = next * before;
-                d_b += d * b_values[i];
-                decayed_a += decayed * rates[i];
-                da[i] = da[i] + decayed * dt;
-                carry[i] = next;
-                if gradient.rows {
-                    let padded = comptime!(blueprint.padded_states());
-                    let term = (s % gradient.batch) * comptime!(2 * blueprint.padded_states()) + state;
-                    let term_pitch = comptime!(GradientBlueprint::term_pitch(&blueprint));
-                    terms[term * term_pitch + lane] = d * scaled;
-                    terms[(term + padded) * term_pitch + lane] = dy_value * h[i];
+            #[unroll]
+            for k in 0..kept {
+                let s = block * kept + k;
+                let (dt, scaled) = (items.values[s * lanes + lane], items.values[(tile_steps + s) * lanes + lane]);
+                #[unroll(unroll)]
+                for i in 0..own {
+                    let decay = decay_of(dt, rates[i], powers);
+                    let injected = scaled * tile.rows[s * pitch + comptime!(blueprint.b_column()) + first_state + i];
+                    befores[k * own + i] = h[i];
+                    decays[k * own + i] = decay;
+                    h[i] = decay * h[i] + injected;
                 }
-                h[i] = before;
             }
-            state_sums[s * units + unit] = d_b;
-            state_sums[(tile_steps + s) * units + unit] = decayed_a;
+            #[unroll]
+            for back in 0..kept {
+                let k = kept - 1 - back;
+                let s = block * kept + k;
+                let (dt, scaled) = (items.values[s * lanes + lane], items.values[(tile_steps + s) * lanes + lane]);
+                let dy_value = items.values[(2 * tile_steps + s) * lanes + lane];
+                // Loaded together: stores of terms would part the loads.
+                let mut b_values = Array::<f32>::new(own);
+                let mut c_values = Array::<f32>::new(own);
+                #[unroll(unroll)]
+                for i in 0..own {
+                    b_values[i] = tile.rows[s * pitch + comptime!(blueprint.b_column()) + first_state + i];
+                    c_values[i] = tile.rows[s * pitch + comptime!(blueprint.c_column()) + first_state + i];
+                }
+                let mut d_b = 0.0f32;
+                let mut decayed_a = 0.0f32;
+                #[unroll(unroll)]
+                for i in 0..own {
+                    let before = befores[k * own + i];
+                    let d = carry[i] + dy_value * c_values[i];
+                    let next = d * decays[k * own + i];
+                    let decayed = next * before;
+                    d_b += d * b_values[i];
+                    decayed_a += decayed * rates[i];
+                    da[i] = da[i] + decayed * dt;
+                    carry[i] = next;
+                    if gradient.rows {
+                        let padded = comptime!(blueprint.padded_states());
+                        let term = k * comptime!(2 * blueprint.padded_states()) + first_state + i;
+                        let term_pitch = comptime!(GradientBlueprint::term_pitch(&blueprint));
+                        terms[buffer + term * term_pitch + lane] = d * scaled;
+                        terms[buffer + (term + padded) * term_pitch + lane] = dy_value * h[i];
+                    }
+                    h[i] = before;
+                }
+                state_sums[s * units + unit] = d_b;
+                state_sums[(tile_steps + s) * units + unit] = decayed_a;
+            }
             if gradient.rows {
-                if s % gradient.batch == 0 {
-                    sync_cube();
-                    let row_out = channel_tile * layout.rows + row_base;
-                    sum_terms(&terms, rows, row_out, layout, &tile, s, part.steps, blueprint, gradient);
+                sync_cube();
+                let row_out = channel_tile * layout.rows + row_base;
+                sum_terms(&terms, buffer, rows, row_out, layout, &tile, block * kept, part.steps, blueprint);
+                if comptime!(gradient.buffers == 1 && blueprint.blocks() > 1) {
                     sync_cube();
                 }
             }
@@ -261,10 +300,12 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
     }
 }
 
-/// Adds up the terms of the gradients of `b` and `c` of some steps, from `first` on, over the lanes of the cube.
+/// Adds up the terms of the gradients of `b` and `c` of some steps, from `first` on, over the lanes of the cube; they lie in `terms`
+/// from `buffer` on.
 #[cube]
 fn sum_terms(
     terms: &Shared<[f32]>,
+    buffer: usize,
     rows: &mut [f32],
     row_out: usize,
     layout: &ScanLayout,
@@ -272,28 +313,25 @@ fn sum_terms(
     first: usize,
     steps: usize,
     #[comptime] blueprint: Blueprint,
-    #[comptime] gradient: GradientBlueprint,
 ) {
-    let units = comptime!(blueprint.cut.units());
+    let kept = comptime!(blueprint.cut.kept);
     let states = comptime!(blueprint.states);
-    let batch = comptime!(gradient.batch);
-    let count = comptime!(2 * blueprint.states * gradient.batch);
     let mut sum = UNIT_POS_X as usize;
-    while sum < count {
+    while sum < comptime!(2 * states * blueprint.cut.kept) {
         // Neighbours in memory are written by neighbouring units: the states of a map's pixel, the positions of the plain form.
-        let step = if comptime!(blueprint.map) { sum / (2 * states) } else { sum % batch };
-        let kind = if comptime!(blueprint.map) { sum % (2 * states) } else { sum / batch };
+        let step = if comptime!(blueprint.map) { sum / (2 * states) } else { sum % kept };
+        let kind = if comptime!(blueprint.map) { sum % (2 * states) } else { sum / kept };
         let is_c = kind >= states;
         let n = select::<usize>(is_c, kind - states, kind);
         let padded = comptime!(blueprint.padded_states()).runtime();
         let term = step * comptime!(2 * blueprint.padded_states()) + n + select::<usize>(is_c, padded, 0usize);
-        let base = term * comptime!(GradientBlueprint::term_pitch(&blueprint));
+        let base = buffer + term * comptime!(GradientBlueprint::term_pitch(&blueprint));
         let total = sum_of(terms, base, blueprint.cut.lanes);
         if first + step < steps {
             let offset = select::<usize>(is_c, layout.c_gradient, layout.b_gradient);
             let pixel = tile.pixel(first + step);
             rows[row_out + pixel * layout.row_position + offset + in_row(layout, n, blueprint.map)] = total;
         }
-        sum += units;
+        sum += comptime!(blueprint.cut.units());
     }
 }

@@ -6,6 +6,9 @@ use super::{
 use crate::gpu::blueprint::{Blueprint, GradientBlueprint};
 use cubecl::prelude::*;
 
+/// Longest low-rank step of which all products of an item are under way at once.
+const UNROLLED_RANK: usize = 16;
+
 /// What belongs to a step of the tile and a channel of the cube, whichever the state. Unit (lane, sub) has the steps `sub`, `sub +
 /// groups`, ... of its lane.
 #[derive(CubeType)]
@@ -122,18 +125,40 @@ impl Items {
         } else {
             let first = self.lane * comptime!(GradientBlueprint::weight_pitch(&blueprint));
             let row = s * comptime!(blueprint.pitch());
-            x += dot(&self.weights, first, 1usize, &tile.rows, row, blueprint.rank, false);
+            let unroll = comptime!(blueprint.rank <= UNROLLED_RANK);
+            x += dot(&self.weights, first, 1usize, &tile.rows, row, blueprint.rank, unroll);
         }
         x
+    }
+
+    /// Loads `u` and, for the walk `back`, `dy` at the unit's own items, before the rows of the tile are waited for.
+    pub(crate) fn load<F: Float>(
+        &mut self,
+        u: &[F],
+        dy: &[F],
+        layout: &ScanLayout,
+        tile: &Tile,
+        #[comptime] back: bool,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        #[unroll]
+        for k in 0..comptime!(blueprint.cut.items()) {
+            let s = self.sub + k * comptime!(blueprint.cut.groups);
+            if s < comptime!(blueprint.cut.tile) {
+                let at = self.u_base + tile.pixel(s) * layout.u_position;
+                self.u[k] = f32::cast_from(u[at]);
+                if back {
+                    self.dy[k] = f32::cast_from(dy[at]);
+                }
+            }
+        }
     }
 
     /// Steps and what they inject, for a walk forwards, and what the walk `back` needs beside them. Steps past the end of the chunk
     /// change nothing: they are zero.
     pub(crate) fn prepare<F: Float>(
         &mut self,
-        u: &[F],
         step: &[F],
-        dy: &[F],
         layout: &ScanLayout,
         tile: &Tile,
         part: &Span,
@@ -147,15 +172,14 @@ impl Items {
             let s = self.sub + k * comptime!(blueprint.cut.groups);
             if s < steps {
                 let x = self.raw_step::<F>(step, layout, tile, s, blueprint);
-                let at = self.u_base + tile.pixel(s) * layout.u_position;
                 let is = s < part.steps;
-                let u_value = f32::cast_from(u[at]);
+                let u_value = self.u[k];
                 let dt = step_size(x, blueprint.softplus, blueprint.powers);
                 self.values[s * lanes + self.lane] = select::<f32>(is, dt, f32::new(0.0f32));
                 self.values[(steps + s) * lanes + self.lane] = select::<f32>(is, dt * u_value, f32::new(0.0f32));
                 if back {
                     let slope = step_slope(x, blueprint.softplus, blueprint.powers);
-                    let dy_value = select::<f32>(is && self.active, f32::cast_from(dy[at]), f32::new(0.0f32));
+                    let dy_value = select::<f32>(is && self.active, self.dy[k], f32::new(0.0f32));
                     self.u[k] = select::<f32>(is, u_value, f32::new(0.0f32));
                     self.dy[k] = dy_value;
                     self.dt[k] = dt;
@@ -237,7 +261,7 @@ impl Items {
             let pitch = comptime!(GradientBlueprint::weight_pitch(&blueprint)).runtime();
             // The low-rank step lies where its row begins.
             rows[row_out + tile.pixel(s) * layout.row_position + r] =
-                dot(&self.weights, r, pitch, &self.values, s * lanes, lanes, false);
+                dot(&self.weights, r, pitch, &self.values, s * lanes, lanes, true);
             index += comptime!(blueprint.cut.units());
         }
     }

@@ -32,4 +32,4 @@ pub(super) use chunks::scan_chunks;
 pub(super) use ends::{chunk_ends, reverse_ends};
 pub(super) use gradients::scan_gradients;
 pub(super) use layout::{ScanLayout, ScanLayoutLaunch};
-pub(super) use sum::sum_parts;
+pub(super) use sum::{sum_parameters, sum_parts};

@@ -7,10 +7,11 @@ use super::{
 use crate::{
     definition::ScanError,
     gpu::{
-        blueprint::{Blueprint, GradientBlueprint, ScanStrategy, UnitCut},
-        kernel::{reverse_ends, scan_gradients},
+        blueprint::{Blueprint, GradientBlueprint, ParameterSums, ScanStrategy, UnitCut, WantedParameters},
+        kernel::{reverse_ends, scan_gradients, sum_parameters},
     },
 };
+use cubecl::{prelude::CubeDim, server::CubeCountSelection};
 
 /// Buffers of the gradient kernel.
 const BINDINGS: usize = 15;
@@ -26,7 +27,7 @@ pub(super) struct Wanted {
     /// Of `b`, `c` and the low-rank step.
     pub(super) rows: bool,
     /// Of `a`, skip, bias and the step's weight.
-    pub(super) parameters: bool,
+    pub(super) parameters: WantedParameters,
 }
 
 /// Gradients before those that were summed in parts are added up.
@@ -38,54 +39,74 @@ pub(super) struct Gradients {
     pub(super) step: Option<Buffer>,
     rows: Buffer,
     row_parts: usize,
-    parameters: Buffer,
-    parameter_parts: usize,
+    /// Of the parameters, in f32.
+    pub(super) parameters: ParameterGradients,
 }
 
 impl Gradients {
     /// `elements` of the gradients of `b`, `c` and the low-rank step from `offset` on, in the problem's element.
     pub(super) fn rows(&self, problem: &Problem<'_>, offset: usize, elements: usize) -> Buffer {
-        let parts = Parts { elements, count: self.row_parts, stride: problem.geometry.rows, offset, transposed: None };
+        let parts = Parts { elements, count: self.row_parts, stride: problem.geometry.rows, offset };
         problem.sum(&self.rows, parts, problem.element)
-    }
-
-    /// The gradient `[G * D, N]` of `a`, in f32.
-    pub(super) fn a(&self, problem: &Problem<'_>) -> Buffer {
-        self.parameter(problem, 0, problem.geometry.states)
-    }
-
-    /// The gradient `[G * D]` of the skip connection, in f32.
-    pub(super) fn skip(&self, problem: &Problem<'_>) -> Buffer {
-        self.parameter(problem, problem.geometry.states, 1)
-    }
-
-    /// The gradient `[G * D]` of the bias, in f32.
-    pub(super) fn bias(&self, problem: &Problem<'_>) -> Buffer {
-        self.parameter(problem, problem.geometry.states + 1, 1)
-    }
-
-    /// The gradient `[G * D, R]` of the step's weight, in f32.
-    pub(super) fn weight(&self, problem: &Problem<'_>) -> Buffer {
-        self.parameter(problem, problem.geometry.states + 2, problem.geometry.rank)
-    }
-
-    /// `width` fields of every channel from `field` on.
-    fn parameter(&self, problem: &Problem<'_>, field: usize, width: usize) -> Buffer {
-        let channels = problem.geometry.all_channels();
-        let parts = Parts {
-            elements: channels * width,
-            count: self.parameter_parts,
-            stride: fields(problem) * channels,
-            offset: field * channels,
-            transposed: Some((width, channels)),
-        };
-        problem.sum(&self.parameters, parts, F32)
     }
 }
 
-/// Gradients that the gradient kernel keeps for every channel: of `a`, skip, bias and the step's weight.
-const fn fields(problem: &Problem<'_>) -> usize {
-    problem.geometry.states + 2 + problem.geometry.rank
+/// Gradients of the parameters, each in the shape of its parameter.
+#[derive(Debug, Default)]
+pub(super) struct ParameterGradients {
+    /// `[G * D, N]`.
+    pub(super) a: Option<Buffer>,
+    /// `[G * D]`.
+    pub(super) skip: Option<Buffer>,
+    /// `[G * D]`.
+    pub(super) bias: Option<Buffer>,
+    /// `[G * D, R]`.
+    pub(super) weight: Option<Buffer>,
+}
+
+impl ParameterGradients {
+    /// Adds up `count` partial gradients `[count, N + 2 + R, G * D]`.
+    fn sum(
+        problem: &Problem<'_>,
+        parts: &Buffer,
+        count: usize,
+        sums: ParameterSums,
+        wanted: WantedParameters,
+    ) -> Result<Self, ScanError> {
+        let client = problem.client;
+        let channels = problem.geometry.all_channels();
+        let cubes = sums.fields() * channels.div_ceil(sums.lanes);
+        check_index(problem.op, cubes)?;
+        let buffer = |is: bool, width: usize| is.then(|| Buffer::empty(client, channels * width, F32));
+        let gradients = Self {
+            a: buffer(wanted.a, sums.states),
+            skip: buffer(wanted.skip, 1),
+            bias: buffer(wanted.bias, 1),
+            weight: buffer(wanted.weight, sums.rank),
+        };
+        let unused = Buffer::unused(client);
+        let arg = |buffer: &Option<Buffer>| buffer.as_ref().unwrap_or(&unused).arg();
+        // SAFETY: `parts` was made for this many, each gradient for its channels, and the blueprint keeps the kernel from writing
+        // those that are not wanted.
+        unsafe {
+            sum_parameters::launch_unchecked(
+                client,
+                CubeCountSelection::new(client, cubes as u32).cube_count(),
+                CubeDim::new_1d((sums.lanes * sums.groups) as u32),
+                parts.arg(),
+                arg(&gradients.a),
+                arg(&gradients.skip),
+                arg(&gradients.bias),
+                arg(&gradients.weight),
+                count,
+                channels,
+                cubes,
+                sums,
+                wanted,
+            );
+        }
+        Ok(gradients)
+    }
 }
 
 /// All wanted gradients for the gradient `dy` of the result.
@@ -118,7 +139,9 @@ pub(super) fn backward(
     let dstep = buffer(wanted.step, geometry.input_len(), problem.element)?;
     let rows = buffer(wanted.rows, grid.channel_tiles * geometry.rows, F32)?;
     let parameter_parts = geometry.batch * chunks;
-    let parameters = buffer(wanted.parameters, parameter_parts * fields(problem) * geometry.all_channels(), F32)?;
+    let sums = ParameterSums::new(geometry.states, geometry.rank, most_units(client));
+    let parameter_len = parameter_parts * sums.fields() * geometry.all_channels();
+    let parameters = buffer(wanted.parameters.any(), parameter_len, F32)?;
     let unused = Buffer::unused(client);
     let (du_arg, du_element) = du.as_ref().map_or((&unused, F32), |du| (&du.buffer, du.element));
     for slot in 0..geometry.groups / parts {
@@ -155,8 +178,11 @@ pub(super) fn backward(
         step: wanted.step.then_some(dstep),
         rows,
         row_parts: grid.channel_tiles,
-        parameters,
-        parameter_parts,
+        parameters: if wanted.parameters.any() {
+            ParameterGradients::sum(problem, &parameters, parameter_parts, sums, wanted.parameters)?
+        } else {
+            ParameterGradients::default()
+        },
     })
 }
 
@@ -203,21 +229,25 @@ fn gradient_blueprint(
 ) -> Result<(Blueprint, GradientBlueprint), ScanError> {
     let Problem { op, client, geometry, .. } = problem;
     let card = client.properties().identity.physical.is_some();
-    let cut = UnitCut::shared_out(geometry.states, most_units(client), strategy, card);
+    let work = geometry.batch * geometry.all_channels() * geometry.length;
+    let cut = UnitCut::shared_out(geometry.states, most_units(client), work, strategy, card);
     let mut blueprint = problem.blueprint_of(cut);
     let units = geometry.batch * geometry.all_channels() * cut.groups;
     let mut gradient = GradientBlueprint {
         tiles: strategy.backward_chunk(units, geometry.length, cut.tile) / cut.tile,
-        batch: cut.tile.min(4),
+        buffers: blueprint.blocks().min(2),
         input: wanted.input,
         step: wanted.step,
         rows: wanted.rows,
-        parameters: wanted.parameters,
+        parameters: wanted.parameters.any(),
     };
     let fits =
         |blueprint: &Blueprint, gradient: &GradientBlueprint| check_shared(op, client, gradient.bytes(blueprint));
-    while gradient.batch > 1 && fits(&blueprint, &gradient).is_err() {
-        gradient.batch /= 2;
+    while gradient.buffers > 1 && fits(&blueprint, &gradient).is_err() {
+        gradient.buffers -= 1;
+    }
+    while blueprint.cut.kept > 1 && fits(&blueprint, &gradient).is_err() {
+        blueprint.cut.kept /= 2;
     }
     while blueprint.cut.lanes > 1 && fits(&blueprint, &gradient).is_err() {
         blueprint.cut.lanes /= 2;

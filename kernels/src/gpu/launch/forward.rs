@@ -42,7 +42,7 @@ impl Merged {
             return self.buffer;
         }
         let elements = problem.geometry.input_len();
-        let parts = Parts { elements, count: self.parts, stride: elements, offset: 0, transposed: None };
+        let parts = Parts { elements, count: self.parts, stride: elements, offset: 0 };
         problem.sum(&self.buffer, parts, problem.element)
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     definition::{OmniNeeds, OmniShape, ScanError, check_dimensions},
-    gpu::ScanStrategy,
+    gpu::{ScanStrategy, blueprint::WantedParameters},
 };
 use cubecl::{client::Client, ir::ElemType, server::Handle};
 
@@ -88,18 +88,18 @@ pub fn omni_selective_scan_backward(
         input: needs.u,
         step: false,
         rows: needs.projection,
-        parameters: needs.a || needs.dt_weight || skip || bias,
+        parameters: WantedParameters { a: needs.a, skip, bias, weight: needs.dt_weight },
     };
-    if !(wanted.input || wanted.rows || wanted.parameters) {
+    if !(wanted.input || wanted.rows || wanted.parameters.any()) {
         return Ok(GpuOmniGradients::default());
     }
     let gradients = backward(&problem, &dy, strategy, wanted)?;
     Ok(GpuOmniGradients {
         projection: needs.projection.then(|| gradients.rows(&problem, 0, problem.geometry.rows).into_handle()),
-        dt_weight: needs.dt_weight.then(|| gradients.weight(&problem).into_handle()),
-        a: needs.a.then(|| gradients.a(&problem).into_handle()),
-        skip: skip.then(|| gradients.skip(&problem).into_handle()),
-        delta_bias: bias.then(|| gradients.bias(&problem).into_handle()),
+        dt_weight: gradients.parameters.weight.map(Buffer::into_handle),
+        a: gradients.parameters.a.map(Buffer::into_handle),
+        skip: gradients.parameters.skip.map(Buffer::into_handle),
+        delta_bias: gradients.parameters.bias.map(Buffer::into_handle),
         u: gradients.input.map(Buffer::into_handle),
     })
 }

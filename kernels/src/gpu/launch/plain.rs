@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     definition::{ScanError, ScanNeeds, ScanShape, check_dimensions},
-    gpu::ScanStrategy,
+    gpu::{ScanStrategy, blueprint::WantedParameters},
 };
 use cubecl::{client::Client, ir::ElemType, server::Handle};
 
@@ -91,19 +91,19 @@ pub fn selective_scan_backward(
     let dy = Buffer::operand(op, "dy", SEQUENCE, dy, shape.sequence_len(), inputs.element)?;
     let skip = needs.skip && inputs.skip.is_some();
     let bias = needs.delta_bias && inputs.delta_bias.is_some();
-    let wanted =
-        Wanted { input: needs.u, step: needs.delta, rows: needs.b || needs.c, parameters: needs.a || skip || bias };
-    if !(wanted.input || wanted.step || wanted.rows || wanted.parameters) {
+    let parameters = WantedParameters { a: needs.a, skip, bias, weight: false };
+    let wanted = Wanted { input: needs.u, step: needs.delta, rows: needs.b || needs.c, parameters };
+    if !(wanted.input || wanted.step || wanted.rows || wanted.parameters.any()) {
         return Ok(GpuScanGradients::default());
     }
     let gradients = backward(&problem, &dy, strategy, wanted)?;
     let len = shape.projection_len();
     Ok(GpuScanGradients {
-        a: needs.a.then(|| gradients.a(&problem).into_handle()),
         b: needs.b.then(|| gradients.rows(&problem, 0, len).into_handle()),
         c: needs.c.then(|| gradients.rows(&problem, len, len).into_handle()),
-        skip: skip.then(|| gradients.skip(&problem).into_handle()),
-        delta_bias: bias.then(|| gradients.bias(&problem).into_handle()),
+        a: gradients.parameters.a.map(Buffer::into_handle),
+        skip: gradients.parameters.skip.map(Buffer::into_handle),
+        delta_bias: gradients.parameters.bias.map(Buffer::into_handle),
         u: gradients.input.map(Buffer::into_handle),
         delta: gradients.step.map(Buffer::into_handle),
     })

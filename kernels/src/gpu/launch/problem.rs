@@ -1,6 +1,6 @@
 use super::{
     geometry::{Cut, Geometry},
-    resources::{Buffer, F32, Grid, check_index, check_shared, flat, most_units},
+    resources::{Buffer, F32, FEW_UNITS, FLAT_UNITS, Grid, check_index, check_shared, flat, most_units},
 };
 use crate::{
     definition::ScanError,
@@ -62,9 +62,6 @@ pub(super) struct Parts {
     pub(super) stride: usize,
     /// Where the first one starts.
     pub(super) offset: usize,
-    /// Rows of the result of so many elements are columns of the partial results, this many elements apart; `None`
-    /// where both are laid out alike.
-    pub(super) transposed: Option<(usize, usize)>,
 }
 
 impl Problem<'_> {
@@ -163,7 +160,7 @@ impl Problem<'_> {
     pub(super) fn carry(&self, sums: &Buffer, ends: &Buffer, cut: Cut, grid: Grid, reverse: bool) {
         let Self { client, geometry, .. } = self;
         let units = geometry.batch * geometry.all_channels() * geometry.states;
-        let (count, dim) = flat(client, units);
+        let (count, dim) = flat(client, units, FEW_UNITS);
         // SAFETY: units beyond the last state end at once; the buffers were made for this cut.
         unsafe {
             carry_states::launch_unchecked(
@@ -184,11 +181,7 @@ impl Problem<'_> {
     /// Adds partial results in order.
     pub(super) fn sum(&self, source: &Buffer, parts: Parts, element: ElemType) -> Buffer {
         let out = Buffer::empty(self.client, parts.elements, element);
-        let (count, dim) = flat(self.client, parts.elements);
-        let (inner_count, outer_stride, inner_stride) = match parts.transposed {
-            Some((row, distance)) => (row, 1, distance),
-            None => (parts.elements, 0, 1),
-        };
+        let (count, dim) = flat(self.client, parts.elements, FLAT_UNITS);
         // SAFETY: units beyond the last element end at once, and `parts` describes what `source` was made for.
         unsafe {
             sum_parts::launch_unchecked(
@@ -201,9 +194,6 @@ impl Problem<'_> {
                 parts.count,
                 parts.stride,
                 parts.offset,
-                inner_count,
-                outer_stride,
-                inner_stride,
                 element,
             );
         }
@@ -215,7 +205,7 @@ impl Problem<'_> {
         if self.element == F32 {
             return buffer;
         }
-        let parts = Parts { elements, count: 1, stride: 0, offset: 0, transposed: None };
+        let parts = Parts { elements, count: 1, stride: 0, offset: 0 };
         self.sum(&buffer, parts, self.element)
     }
 }

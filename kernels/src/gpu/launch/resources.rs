@@ -10,8 +10,10 @@ use cubecl::{
 /// Element of states, parameters and partial results.
 pub(super) const F32: ElemType = ElemType::Float(FloatKind::F32);
 
-/// Units of a cube that computes independent elements.
-const FLAT_UNITS: u32 = 256;
+/// Most units of a cube that computes independent elements.
+pub(super) const FLAT_UNITS: u32 = 256;
+/// The same where there are few elements and each takes long, so that all of a device has some.
+pub(super) const FEW_UNITS: u32 = 64;
 
 /// A contiguous buffer on the device.
 #[derive(Debug, Clone)]
@@ -110,10 +112,10 @@ pub(super) fn check_shared(op: &'static str, client: &Client, needed: usize) -> 
     Err(ScanError::DeviceLimit { op, resource: "shared memory in bytes", needed, limit })
 }
 
-/// Cubes and their units for `elements` independent elements.
-pub(super) fn flat(client: &Client, elements: usize) -> (CubeCount, CubeDim) {
+/// Cubes of at most `most` units for `elements` independent elements, and their units.
+pub(super) fn flat(client: &Client, elements: usize, most: u32) -> (CubeCount, CubeDim) {
     let hardware = &client.properties().hardware;
-    let units = FLAT_UNITS.min(hardware.max_cube_dim.0).min(hardware.max_units_per_cube).max(1);
+    let units = most.min(hardware.max_cube_dim.0).min(hardware.max_units_per_cube).max(1);
     let dim = CubeDim::new_1d(units);
     (calculate_cube_count_elemwise(client, elements, dim), dim)
 }
