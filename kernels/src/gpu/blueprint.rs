@@ -6,7 +6,7 @@ use cubecl::client::Client;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ScanStrategy {
     /// By shape alone, so that every machine adds in the same order: in one piece when batch, groups and channels make at
-    /// least 20480 units or the sequence has at most 64 steps, else in as many chunks of at least 32 steps as make 131072
+    /// least 32768 units or the sequence has at most 64 steps, else in as many chunks of at least 32 steps as make 131072
     /// units. Chunks walk the sequence twice, which pays as long as units would idle.
     #[default]
     Auto,
@@ -22,8 +22,12 @@ pub enum ScanStrategy {
 /// Units that keep a large GPU busy: of an H200 with its 132 multiprocessors 16,384 leave the scan of a 64² map 3.7 times as
 /// slow, 1,048,576 change nothing more.
 pub(super) const BUSY_UNITS: usize = 131_072;
-/// Units that [`ScanStrategy::Auto`] leaves in one piece: they take less than twice as long as those of a device kept busy.
-const ONE_PIECE_UNITS: usize = 20_480;
+/// Units that [`ScanStrategy::Auto`] leaves in one piece, which is half the work: an H200 takes 0.146 ms for 49,152 units of 256 steps, and
+/// 0.271 in chunks, but 0.459 and 0.427 for 24,576 units of 1,024.
+const ONE_PIECE_UNITS: usize = 32_768;
+/// Units of a launch of the gradient kernel that keep a large GPU busy: its cubes take long, so that of few a part of the device waits
+/// for the last.
+pub(super) const BUSY_GRADIENT_UNITS: usize = 524_288;
 /// Shortest chunk that [`ScanStrategy::Auto`] makes.
 const SHORTEST_CHUNK: usize = 32;
 /// Longest sequence that [`ScanStrategy::Auto`] leaves in one piece at any number of units.
@@ -40,12 +44,6 @@ const KEPT_BY_PROCESSORS: usize = 8;
 const GRADIENT_TILE: usize = 8;
 /// States of a unit of the gradient kernel, where that makes no more than [`MOST_GROUPS`] units a channel.
 const UNIT_STATES: usize = 4;
-/// The same from [`MANY_STEPS`] on: fewer units do less work over, but need many steps to keep a large GPU busy.
-const MORE_UNIT_STATES: usize = 8;
-/// Steps of all channels, groups and batches.
-const MANY_STEPS: usize = 1 << 22;
-/// What takes the place of [`MANY_STEPS`] where a length of chunks is asked for: a multiple of this.
-const LONG_CHUNK: usize = 32;
 /// Most units of the gradient kernel that share the states of a channel.
 const MOST_GROUPS: usize = 16;
 /// Fewest channels of a cube, and those of the gradient kernel: a plane has as many units, and those without a channel help to fetch.
@@ -141,22 +139,11 @@ impl UnitCut {
         Self { lanes: lanes.min(most_units), groups: 1, states, tile: TILE, kept: 1 }
     }
 
-    /// Of the gradient kernel, likewise, for `work` steps of all channels, on a `card` or a processor.
+    /// Of the gradient kernel, likewise, on a `card` or a processor.
     ///
-    /// A length of chunks that is asked for decides in the place of the card and the work: tiles are long where it is a multiple of them.
-    pub(super) fn shared_out(
-        states: usize,
-        most_units: usize,
-        work: usize,
-        strategy: ScanStrategy,
-        card: bool,
-    ) -> Self {
-        let many = match strategy {
-            ScanStrategy::Chunked { length } => length % LONG_CHUNK == 0,
-            ScanStrategy::Auto | ScanStrategy::Sequential => work >= MANY_STEPS,
-        };
-        let wanted = if many { MORE_UNIT_STATES } else { UNIT_STATES };
-        let own = states.div_ceil(MOST_GROUPS.min(most_units)).max(wanted.min(states));
+    /// A length of chunks that is asked for decides in the card's place: tiles are long where it is a multiple of them.
+    pub(super) fn shared_out(states: usize, most_units: usize, strategy: ScanStrategy, card: bool) -> Self {
+        let own = states.div_ceil(MOST_GROUPS.min(most_units)).max(UNIT_STATES.min(states));
         let groups = states.div_ceil(own);
         let lanes = LANES.min(most_units / groups);
         let steps = |kept: usize| 1 << (kept / own).max(1).ilog2();
@@ -247,8 +234,6 @@ impl Blueprint {
 pub(crate) struct GradientBlueprint {
     /// Tiles of a chunk.
     pub(crate) tiles: usize,
-    /// Buffers of terms of the sums over channels that take turns: with two of them units need not wait until the sums are read.
-    pub(crate) buffers: usize,
     /// Whether the gradient of `u` is written.
     pub(crate) input: bool,
     /// Whether the gradient of the ready step is written.
@@ -265,7 +250,7 @@ impl GradientBlueprint {
         blueprint.cut.lanes.next_multiple_of(4) + 4
     }
 
-    /// Floats of shared memory for the terms of the sums over channels at the same time.
+    /// Floats of shared memory for the terms of the sums over channels.
     pub(crate) const fn terms(blueprint: &Blueprint) -> usize {
         blueprint.cut.kept * 2 * blueprint.padded_states() * Self::term_pitch(blueprint)
     }
@@ -283,7 +268,7 @@ impl GradientBlueprint {
     /// Bytes of shared memory of the gradient kernel, give or take a few.
     pub(super) const fn bytes(&self, blueprint: &Blueprint) -> usize {
         let UnitCut { lanes, tile, .. } = blueprint.cut;
-        let terms = if self.rows { self.buffers * Self::terms(blueprint) } else { 0 };
+        let terms = if self.rows { Self::terms(blueprint) } else { 0 };
         let tile_floats = tile * (2 + blueprint.pitch() + 3 * lanes + 2 * blueprint.cut.units());
         4 * (tile_floats + terms + Self::weights(blueprint)) + 16
     }
@@ -347,23 +332,20 @@ mod tests {
 
     #[test]
     fn units_share_states_out_and_keep_as_many_steps_as_registers_hold() {
-        let cut = |states, most_units, work, strategy, card| {
-            let UnitCut { lanes, groups, states, tile, kept } =
-                UnitCut::shared_out(states, most_units, work, strategy, card);
+        let cut = |states, most_units, strategy, card| {
+            let UnitCut { lanes, groups, states, tile, kept } = UnitCut::shared_out(states, most_units, strategy, card);
             (lanes, groups, states, tile, kept)
         };
-        let (few, many, auto) = (3072 * 1024, 1536 * 4096, ScanStrategy::Auto);
-        assert_eq!(cut(16, 1024, few, auto, true), (32, 4, 4, 8, 4));
-        assert_eq!(cut(16, 1024, many, auto, true), (32, 2, 8, 8, 2));
-        assert_eq!(cut(16, 1024, few, auto, false), (32, 4, 4, 2, 2));
-        assert_eq!(cut(16, 1024, many, ScanStrategy::Chunked { length: 24 }, false), (32, 4, 4, 8, 4));
-        assert_eq!(cut(16, 1024, few, ScanStrategy::Chunked { length: 32 }, false), (32, 2, 8, 8, 2));
-        assert_eq!(cut(16, 1024, many, ScanStrategy::Chunked { length: 11 }, true), (32, 4, 4, 2, 2));
-        assert_eq!(cut(3, 1024, few, auto, true), (32, 1, 3, 8, 4));
-        assert_eq!(cut(1, 1024, few, auto, true), (32, 1, 1, 16, 16));
+        let auto = ScanStrategy::Auto;
+        assert_eq!(cut(16, 1024, auto, true), (32, 4, 4, 8, 4));
+        assert_eq!(cut(16, 1024, auto, false), (32, 4, 4, 2, 2));
+        assert_eq!(cut(16, 1024, ScanStrategy::Chunked { length: 24 }, false), (32, 4, 4, 8, 4));
+        assert_eq!(cut(16, 1024, ScanStrategy::Chunked { length: 11 }, true), (32, 4, 4, 2, 2));
+        assert_eq!(cut(3, 1024, auto, true), (32, 1, 3, 8, 4));
+        assert_eq!(cut(1, 1024, auto, true), (32, 1, 1, 16, 16));
         // Cubes of 256 units have fewer channels where many share one, and no unit keeps fewer states than those of one step.
-        assert_eq!(cut(64, 256, few, auto, true), (16, 16, 4, 8, 4));
-        assert_eq!(cut(1000, 256, few, auto, true), (16, 16, 63, 8, 1));
-        assert_eq!(cut(1000, 256, few, auto, false), (16, 16, 63, 1, 1));
+        assert_eq!(cut(64, 256, auto, true), (16, 16, 4, 8, 4));
+        assert_eq!(cut(1000, 256, auto, true), (16, 16, 63, 8, 1));
+        assert_eq!(cut(1000, 256, auto, false), (16, 16, 63, 1, 1));
     }
 }

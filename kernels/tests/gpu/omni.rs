@@ -55,10 +55,12 @@ fn every_direction_count_state_count_and_rank() {
 fn directions_one_after_the_other() {
     Checks::run("omni: parts", |checks| {
         // 160 chunks forward, 80 of four units a channel backward. The number of units decides how many directions go at the
-        // same time: forward all in turn, two, four, all at once, backward likewise.
-        for (batch, channels) in [(4, 256), (2, 256), (1, 256), (1, 200), (1, 5)] {
+        // same time: forward one, two, four and eight, backward two, four and eight, and of two directions one.
+        for (batch, channels) in [(4, 256), (2, 256), (1, 256), (1, 5)] {
             checks.omni(omni_shape(batch, 16, 10, channels, 16), ALL_ON, &[ScanStrategy::Chunked { length: 1 }]);
         }
+        let two = OmniShape { directions: Directions::Two, ..omni_shape(7, 16, 10, 256, 16) };
+        checks.omni(two, ALL_ON, &[ScanStrategy::Chunked { length: 1 }]);
         for directions in [Directions::Four, Directions::Two, Directions::One] {
             let shape = OmniShape { directions, ..omni_shape(2, 16, 10, 256, 2) };
             checks.omni(shape, ALL_ON, &[ScanStrategy::Chunked { length: 1 }, ScanStrategy::Chunked { length: 8 }]);

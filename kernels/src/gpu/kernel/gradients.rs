@@ -9,9 +9,10 @@ use cubecl::prelude::*;
 
 /// Walks every chunk backwards from the gradient of its last state and writes all gradients.
 ///
-/// A cube owns some channels of one chunk, its lanes; a unit owns some states of one of them, so that the states and decays of a
-/// tile of steps stay in its registers. The chunk is first walked forwards, which leaves the state before each tile; then, last
-/// tile first, a tile's states are recomputed and its steps are walked backwards.
+/// A cube owns some channels of one chunk, its lanes; a unit owns some states of one of them, so that the states and decays of
+/// some steps, a block, stay in its registers. The chunk is first walked forwards, which leaves the state before each tile; then,
+/// last tile first, a tile is walked for the state before each of its blocks, and, last block first, a block's states are
+/// recomputed and its steps are walked backwards.
 ///
 /// What belongs to a step and channel alone (the step's size and its gradient, the gradient of `u`) is shared out among the units
 /// too, see [`Items`], and goes through shared memory, as do the sums over states that it needs.
@@ -80,11 +81,8 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
     items.fetch_weights(weight, layout, group, channel_tile, blueprint);
     // Of every step and unit, what its states add to the sums over all states of a channel: `d b`, and `d decay before a`.
     let mut state_sums = Shared::<[f32]>::new_slice(comptime!(2 * blueprint.cut.tile * blueprint.cut.units()));
-    let mut terms = Shared::<[f32]>::new_slice(comptime!(if gradient.rows {
-        gradient.buffers * GradientBlueprint::terms(&blueprint)
-    } else {
-        1
-    }));
+    let mut terms =
+        Shared::<[f32]>::new_slice(comptime!(if gradient.rows { GradientBlueprint::terms(&blueprint) } else { 1 }));
 
     let state_at = state_base(layout, batch, group, chunk, channel, blueprint.states);
     let mut rates = Array::<f32>::new(own);
@@ -183,7 +181,6 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
         for back in 0..blocks {
             // The remainder tells the compiler that no index overflows, so that it loads fours at once.
             let block = (blocks - 1 - back) % blocks;
-            let buffer = block % comptime!(gradient.buffers) * comptime!(GradientBlueprint::terms(&blueprint));
             #[unroll(unroll)]
             for i in 0..own {
                 h[i] = block_starts[block * own + i];
@@ -231,8 +228,8 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
                         let padded = comptime!(blueprint.padded_states());
                         let term = k * comptime!(2 * blueprint.padded_states()) + first_state + i;
                         let term_pitch = comptime!(GradientBlueprint::term_pitch(&blueprint));
-                        terms[buffer + term * term_pitch + lane] = d * scaled;
-                        terms[buffer + (term + padded) * term_pitch + lane] = dy_value * h[i];
+                        terms[term * term_pitch + lane] = d * scaled;
+                        terms[(term + padded) * term_pitch + lane] = dy_value * h[i];
                     }
                     h[i] = before;
                 }
@@ -242,8 +239,8 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
             if gradient.rows {
                 sync_cube();
                 let row_out = channel_tile * layout.rows + row_base;
-                sum_terms(&terms, buffer, rows, row_out, layout, &tile, block * kept, part.steps, blueprint);
-                if comptime!(gradient.buffers == 1 && blueprint.blocks() > 1) {
+                sum_terms(&terms, rows, row_out, layout, &tile, block * kept, part.steps, blueprint);
+                if comptime!(blueprint.blocks() > 1) {
                     sync_cube();
                 }
             }
@@ -300,12 +297,10 @@ pub(crate) fn scan_gradients<F: Float, O: Float>(
     }
 }
 
-/// Adds up the terms of the gradients of `b` and `c` of some steps, from `first` on, over the lanes of the cube; they lie in `terms`
-/// from `buffer` on.
+/// Adds up the terms of the gradients of `b` and `c` of some steps, from `first` on, over the lanes of the cube.
 #[cube]
 fn sum_terms(
     terms: &Shared<[f32]>,
-    buffer: usize,
     rows: &mut [f32],
     row_out: usize,
     layout: &ScanLayout,
@@ -325,7 +320,7 @@ fn sum_terms(
         let n = select::<usize>(is_c, kind - states, kind);
         let padded = comptime!(blueprint.padded_states()).runtime();
         let term = step * comptime!(2 * blueprint.padded_states()) + n + select::<usize>(is_c, padded, 0usize);
-        let base = buffer + term * comptime!(GradientBlueprint::term_pitch(&blueprint));
+        let base = term * comptime!(GradientBlueprint::term_pitch(&blueprint));
         let total = sum_of(terms, base, blueprint.cut.lanes);
         if first + step < steps {
             let offset = select::<usize>(is_c, layout.c_gradient, layout.b_gradient);

@@ -7,7 +7,9 @@ use super::{
 use crate::{
     definition::ScanError,
     gpu::{
-        blueprint::{Blueprint, GradientBlueprint, ParameterSums, ScanStrategy, UnitCut, WantedParameters},
+        blueprint::{
+            BUSY_GRADIENT_UNITS, Blueprint, GradientBlueprint, ParameterSums, ScanStrategy, UnitCut, WantedParameters,
+        },
         kernel::{reverse_ends, scan_gradients, sum_parameters},
     },
 };
@@ -126,7 +128,7 @@ pub(super) fn backward(
     let starts = problem.chunk_starts(chunk, forward)?;
     let carries = chunk_carries(problem, dy, &starts.sums, chunk, forward)?;
 
-    let parts = problem.parts(chunks, blueprint.cut);
+    let parts = problem.parts(chunks, blueprint.cut, BUSY_GRADIENT_UNITS);
     let grid = problem.grid(chunks, parts, blueprint.cut)?;
     let du = if wanted.input { Some(Merged::new(problem, parts)?) } else { None };
     let buffer = |wanted: bool, len: usize, element| -> Result<Buffer, ScanError> {
@@ -229,13 +231,11 @@ fn gradient_blueprint(
 ) -> Result<(Blueprint, GradientBlueprint), ScanError> {
     let Problem { op, client, geometry, .. } = problem;
     let card = client.properties().identity.physical.is_some();
-    let work = geometry.batch * geometry.all_channels() * geometry.length;
-    let cut = UnitCut::shared_out(geometry.states, most_units(client), work, strategy, card);
+    let cut = UnitCut::shared_out(geometry.states, most_units(client), strategy, card);
     let mut blueprint = problem.blueprint_of(cut);
     let units = geometry.batch * geometry.all_channels() * cut.groups;
-    let mut gradient = GradientBlueprint {
+    let gradient = GradientBlueprint {
         tiles: strategy.backward_chunk(units, geometry.length, cut.tile) / cut.tile,
-        buffers: blueprint.blocks().min(2),
         input: wanted.input,
         step: wanted.step,
         rows: wanted.rows,
@@ -243,9 +243,6 @@ fn gradient_blueprint(
     };
     let fits =
         |blueprint: &Blueprint, gradient: &GradientBlueprint| check_shared(op, client, gradient.bytes(blueprint));
-    while gradient.buffers > 1 && fits(&blueprint, &gradient).is_err() {
-        gradient.buffers -= 1;
-    }
     while blueprint.cut.kept > 1 && fits(&blueprint, &gradient).is_err() {
         blueprint.cut.kept /= 2;
     }

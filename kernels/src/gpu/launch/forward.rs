@@ -6,7 +6,7 @@ use super::{
 use crate::{
     definition::ScanError,
     gpu::{
-        blueprint::{Blueprint, ScanStrategy},
+        blueprint::{BUSY_UNITS, Blueprint, ScanStrategy},
         kernel::scan_chunks,
     },
 };
@@ -60,7 +60,7 @@ pub(super) fn forward(
     let chunks = geometry.chunks(chunk);
     let starts = if chunks > 1 { Some(problem.chunk_starts(chunk, blueprint)?) } else { None };
 
-    let parts = problem.parts(chunks, blueprint.cut);
+    let parts = problem.parts(chunks, blueprint.cut, BUSY_UNITS);
     let y = Merged::new(problem, parts)?;
     let state_len = geometry.batch * geometry.all_channels() * geometry.states;
     let last = if last_state { Buffer::empty(client, state_len, F32) } else { Buffer::unused(client) };

@@ -5,7 +5,7 @@ use super::{
 use crate::{
     definition::ScanError,
     gpu::{
-        blueprint::{BUSY_UNITS, Blueprint, Powers, UnitCut},
+        blueprint::{Blueprint, Powers, UnitCut},
         kernel::{carry_states, chunk_ends, sum_parts},
     },
 };
@@ -104,14 +104,14 @@ impl Problem<'_> {
     /// Groups that are worked on at the same time, each part adding into a map of its own.
     ///
     /// The plain form's groups write to distinct places, so all of them. A map's directions all write to every pixel: as
-    /// few parts as keep the device busy, because each costs a map of memory and traffic.
-    pub(super) fn parts(&self, chunks: usize, cut: UnitCut) -> usize {
+    /// few parts as make `busy` units, because each costs a map of memory and traffic.
+    pub(super) fn parts(&self, chunks: usize, cut: UnitCut, busy: usize) -> usize {
         if !self.geometry.map {
             return self.geometry.groups;
         }
         let units = self.geometry.batch * self.geometry.channels * chunks * cut.groups;
         let mut parts = 1;
-        while parts < self.geometry.groups && units * parts < BUSY_UNITS {
+        while parts < self.geometry.groups && units * parts < busy {
             parts *= 2;
         }
         parts
