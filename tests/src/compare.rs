@@ -54,6 +54,11 @@ impl Failures {
     }
 }
 
+/// A relative tolerance of results that matrix products of Burn's go into: on CUDA they round f32 to TF32, with eleven bits.
+pub fn with_products(tolerance: f32) -> f32 {
+    if cfg!(feature = "cuda") { tolerance.max(1e-3) } else { tolerance }
+}
+
 /// A tensor's values as f32.
 ///
 /// # Panics

@@ -15,12 +15,13 @@
 //! | `reverse_ends` | as `chunk_ends` | walks a chunk backwards from a zero gradient of its last state |
 //! | `scan_gradients` | (batch, group, chunk, channel, some states) | walks a chunk backwards from the gradient that it is given and writes all gradients |
 //! | `sum_parts` | an element of the result | adds partial results in a fixed order |
+//! | `sum_parameters` | (field, channel, some parts) | the same for the gradients of all parameters |
 //!
 //! A sequence that is one chunk needs `scan_chunks` alone ([`ScanStrategy`] says when). The backward pass stores states at
 //! the start of chunks only and recomputes the ones in between.
 //!
 //! Nothing is added atomically: what several units add to goes to partial results of their own, or to one partial result
-//! in one launch after the other, and `sum_parts` adds those in order. Results are bit-identical from run to run.
+//! in one launch after the other, and `sum_parts` and `sum_parameters` add those in order. Results are bit-identical from run to run.
 //!
 //! State and accumulation are f32 whatever the element of the tensors.
 //!

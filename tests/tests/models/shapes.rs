@@ -2,7 +2,10 @@
 
 use burn::{Tensor, module::Module, tensor::Distribution};
 use burn_rsmamba::{Directions, ModelConfig, RsmCdConfig, RsmSsConfig, Task};
-use burn_rsmamba_tests::{compare::values, device, trainable};
+use burn_rsmamba_tests::{
+    compare::{Failures, values, with_products},
+    device, trainable,
+};
 
 /// As small as a model gets.
 pub(crate) fn smallest(task: Task) -> ModelConfig {
@@ -41,7 +44,12 @@ fn padding_does_not_reach_into_an_image_that_needs_none() {
     let edge = image.clone().narrow(2, 62, 1);
     let padded = Tensor::cat(vec![image.clone(), edge], 2);
     let by_hand = model.forward(&[padded]).narrow(2, 0, 63);
-    assert!(values(model.forward(&[image])) == values(by_hand), "the padding of a model is edge replication");
+    let (own, by_hand) = (values(model.forward(&[image])), values(by_hand));
+    // CUDA's compiler rounds what is fused in another way otherwise; padding of another kind is off by far more
+    let tolerance = with_products(0.0);
+    let mut failures = Failures::default();
+    failures.relative("the padding of a model is edge replication", &own, &by_hand, tolerance);
+    failures.finish();
 }
 
 #[test]
