@@ -9,6 +9,7 @@
 // defines `_elements`.
 #![allow(
     clippy::assign_op_pattern,
+    clippy::collapsible_else_if,
     clippy::collapsible_if,
     clippy::manual_div_ceil,
     clippy::too_many_arguments,

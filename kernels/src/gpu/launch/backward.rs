@@ -20,7 +20,6 @@ const BINDINGS: usize = 15;
 
 /// Which kinds of gradients are computed.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "one flag a kind of gradient")]
 pub(super) struct Wanted {
     /// Of `u`.
     pub(super) input: bool,
