@@ -67,17 +67,10 @@ pub(super) struct ParameterGradients {
 
 impl ParameterGradients {
     /// Adds up `count` partial gradients `[count, N + 2 + R, G * D]`.
-    fn sum(
-        problem: &Problem<'_>,
-        parts: &Buffer,
-        count: usize,
-        sums: ParameterSums,
-        wanted: WantedParameters,
-    ) -> Result<Self, ScanError> {
+    fn sum(problem: &Problem<'_>, parts: &Buffer, count: usize, sums: ParameterSums, wanted: WantedParameters) -> Self {
         let client = problem.client;
         let channels = problem.geometry.all_channels();
         let cubes = sums.fields() * channels.div_ceil(sums.lanes);
-        check_index(problem.op, cubes)?;
         let buffer = |is: bool, width: usize| is.then(|| Buffer::empty(client, channels * width, F32));
         let gradients = Self {
             a: buffer(wanted.a, sums.states),
@@ -106,7 +99,7 @@ impl ParameterGradients {
                 wanted,
             );
         }
-        Ok(gradients)
+        gradients
     }
 }
 
@@ -180,7 +173,7 @@ pub(super) fn backward(
         rows,
         row_parts: grid.channel_tiles,
         parameters: if wanted.parameters.any() {
-            ParameterGradients::sum(problem, &parameters, parameter_parts, sums, wanted.parameters)?
+            ParameterGradients::sum(problem, &parameters, parameter_parts, sums, wanted.parameters)
         } else {
             ParameterGradients::default()
         },
