@@ -78,8 +78,8 @@ impl ParameterGradients {
             bias: buffer(wanted.bias, 1),
             weight: buffer(wanted.weight, sums.rank),
         };
-        let unused = Buffer::unused(client);
-        let arg = |buffer: &Option<Buffer>| buffer.as_ref().unwrap_or(&unused).arg();
+        // One of its own each: WebGPU binds no writable memory twice.
+        let arg = |buffer: &Option<Buffer>| buffer.as_ref().map_or_else(|| Buffer::unused(client).arg(), Buffer::arg);
         // SAFETY: `parts` was made for this many, each gradient for its channels, and the blueprint keeps the kernel from writing
         // those that are not wanted.
         unsafe {
