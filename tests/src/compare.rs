@@ -54,7 +54,8 @@ impl Failures {
     }
 }
 
-/// A relative tolerance of results that matrix products of Burn's go into: on CUDA they round f32 to TF32, with eleven bits.
+/// A relative tolerance of results that matrix products of Burn's go into: on CUDA they may round both f32 factors to TF32, each by up
+/// to 2^-11 of it.
 pub fn with_products(tolerance: f32) -> f32 {
     if cfg!(feature = "cuda") { tolerance.max(1e-3) } else { tolerance }
 }
