@@ -28,12 +28,11 @@
 //! * `kernel/`: `#[cube]` code alone; * `launch/`: checks, scratch memory, how many cubes of how many units;
 //! * `blueprint.rs`: what is known when a kernel is compiled, and the strategy.
 
-mod blueprint;
-mod kernel;
-mod launch;
+pub mod layers;
+mod resources;
+mod scan;
 
-pub use blueprint::ScanStrategy;
-pub use launch::{
-    GpuOmniGradients, GpuOmniInputs, GpuScanGradients, GpuScanInputs, omni_selective_scan,
+pub use scan::{
+    GpuOmniGradients, GpuOmniInputs, GpuScanGradients, GpuScanInputs, ScanStrategy, omni_selective_scan,
     omni_selective_scan_backward, selective_scan, selective_scan_backward,
 };

@@ -102,6 +102,21 @@ impl Checks {
         }
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Counts a problem whose results go to [`like`](Self::like).
+    pub(crate) fn problem(&mut self) {
+        self.runs += 1;
+    }
+
+    /// Compares a result with that of native kernels.
+    pub(crate) fn like(&mut self, name: &str, what: &str, got: Handle, want: &[f32]) {
+        let want: Vec<f64> = want.iter().copied().map(f64::from).collect();
+        self.close(name, what, Some(got), Some(&want));
+    }
+
     fn close(&mut self, name: &str, what: &str, got: Option<Handle>, want: Option<&[f64]>) {
         assert_eq!(got.is_some(), want.is_some(), "{name} {what}");
         let (Some(got), Some(want)) = (got, want) else { return };

@@ -1,6 +1,7 @@
 mod checks;
 mod contract;
 mod device;
+mod layers;
 mod omni;
 mod plain;
 // The seeded problems of the CPU kernels' tests.

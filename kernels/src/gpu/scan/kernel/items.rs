@@ -3,7 +3,7 @@ use super::{
     step::{dot, rate_unit, step_size, step_slope},
     tile::{Span, Tile},
 };
-use crate::gpu::blueprint::{Blueprint, GradientBlueprint};
+use crate::gpu::scan::blueprint::{Blueprint, GradientBlueprint};
 use cubecl::prelude::*;
 
 /// Longest low-rank step of which all products of an item are under way at once.

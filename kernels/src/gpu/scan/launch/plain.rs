@@ -3,11 +3,13 @@ use super::{
     forward::forward,
     geometry::Geometry,
     problem::{Operands, Problem},
-    resources::{Buffer, F32, check_element, check_index},
 };
 use crate::{
     definition::{ScanError, ScanNeeds, ScanShape, check_dimensions},
-    gpu::{ScanStrategy, blueprint::WantedParameters},
+    gpu::{
+        resources::{Buffer, F32, check_element, check_index},
+        scan::{ScanStrategy, blueprint::WantedParameters},
+    },
 };
 use cubecl::{client::Client, ir::ElemType, server::Handle};
 

@@ -4,7 +4,7 @@ use super::{
     tile::{Tile, span},
     unit::{Own, Unit},
 };
-use crate::gpu::blueprint::Blueprint;
+use crate::gpu::scan::blueprint::Blueprint;
 use cubecl::prelude::*;
 
 /// What every chunk does to a zero state, and its sum of steps.

@@ -2,15 +2,18 @@ use super::{
     forward::Merged,
     geometry::Cut,
     problem::{Parts, Problem},
-    resources::{Buffer, F32, check_bindings, check_index, check_shared, most_units},
 };
 use crate::{
     definition::ScanError,
     gpu::{
-        blueprint::{
-            BUSY_GRADIENT_UNITS, Blueprint, GradientBlueprint, ParameterSums, ScanStrategy, UnitCut, WantedParameters,
+        resources::{Buffer, F32, check_bindings, check_index, check_shared, most_units},
+        scan::{
+            blueprint::{
+                BUSY_GRADIENT_UNITS, Blueprint, GradientBlueprint, ParameterSums, ScanStrategy, UnitCut,
+                WantedParameters,
+            },
+            kernel::{reverse_ends, scan_gradients, sum_parameters},
         },
-        kernel::{reverse_ends, scan_gradients, sum_parameters},
     },
 };
 use cubecl::{prelude::CubeDim, server::CubeCountSelection};

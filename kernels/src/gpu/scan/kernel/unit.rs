@@ -3,7 +3,7 @@ use super::{
     step::{UNROLLED, dot, load_row, rate_of, step_size},
     tile::Tile,
 };
-use crate::gpu::blueprint::Blueprint;
+use crate::gpu::scan::blueprint::Blueprint;
 use cubecl::prelude::*;
 
 /// What a unit that owns a channel of one chunk, with all its states, knows from the start.

@@ -1,4 +1,4 @@
-use crate::gpu::blueprint::{ParameterSums, WantedParameters};
+use crate::gpu::scan::blueprint::{ParameterSums, WantedParameters};
 use cubecl::prelude::*;
 
 /// Adds `count` partial results that lie `stride` apart, from `offset` on, in order. A unit owns one element.

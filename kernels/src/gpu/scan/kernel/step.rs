@@ -1,4 +1,4 @@
-use crate::gpu::blueprint::Powers;
+use crate::gpu::scan::blueprint::Powers;
 use cubecl::prelude::*;
 
 const LOG2_E: f32 = std::f32::consts::LOG2_E;

@@ -4,7 +4,7 @@ use super::{
     tile::{Tile, span},
     unit::{Own, Unit},
 };
-use crate::gpu::blueprint::Blueprint;
+use crate::gpu::scan::blueprint::Blueprint;
 use cubecl::prelude::*;
 
 /// Walks every chunk from the state it is given, or from zero, and writes `y`.

@@ -6,7 +6,6 @@ mod geometry;
 mod omni;
 mod plain;
 mod problem;
-mod resources;
 
 pub use omni::{GpuOmniGradients, GpuOmniInputs, omni_selective_scan, omni_selective_scan_backward};
 pub use plain::{GpuScanGradients, GpuScanInputs, selective_scan, selective_scan_backward};

@@ -1,7 +1,9 @@
-use super::resources::Grid;
 use crate::{
     definition::{Directions, OmniShape, ScanShape},
-    gpu::kernel::{ScanLayout, ScanLayoutLaunch},
+    gpu::{
+        resources::Grid,
+        scan::kernel::{ScanLayout, ScanLayoutLaunch},
+    },
 };
 
 /// Where elements of `u`, `dy` and `y` lie.

@@ -4,7 +4,7 @@ use super::{
     step::{decay_of, rate_of, sum_of},
     tile::{Tile, span},
 };
-use crate::gpu::blueprint::{Blueprint, GradientBlueprint};
+use crate::gpu::scan::blueprint::{Blueprint, GradientBlueprint};
 use cubecl::prelude::*;
 
 /// Walks every chunk backwards from the gradient of its last state and writes all gradients.

@@ -1,4 +1,7 @@
-use crate::{definition::ScanError, gpu::blueprint::UnitCut};
+//! Buffers, grids and the limits of a device.
+
+use super::scan::UnitCut;
+use crate::definition::ScanError;
 use cubecl::{
     calculate_cube_count_elemwise,
     client::Client,
@@ -8,23 +11,23 @@ use cubecl::{
 };
 
 /// Element of states, parameters and partial results.
-pub(super) const F32: ElemType = ElemType::Float(FloatKind::F32);
+pub(in crate::gpu) const F32: ElemType = ElemType::Float(FloatKind::F32);
 
 /// Most units of a cube that computes independent elements.
-pub(super) const FLAT_UNITS: u32 = 256;
+pub(in crate::gpu) const FLAT_UNITS: u32 = 256;
 /// The same where there are few elements and each takes long, so that all of a device has some.
-pub(super) const FEW_UNITS: u32 = 64;
+pub(in crate::gpu) const FEW_UNITS: u32 = 64;
 
 /// A contiguous buffer on the device.
 #[derive(Debug, Clone)]
-pub(super) struct Buffer {
+pub(in crate::gpu) struct Buffer {
     handle: Handle,
     len: usize,
 }
 
 impl Buffer {
     /// An operand of the caller, which must hold at least `len` elements.
-    pub(super) fn operand(
+    pub(in crate::gpu) fn operand(
         op: &'static str,
         argument: &'static str,
         layout: &'static str,
@@ -40,7 +43,7 @@ impl Buffer {
     }
 
     /// Memory with undefined contents; every float of it is NaN in the kernels' tests.
-    pub(super) fn empty(client: &Client, len: usize, element: ElemType) -> Self {
+    pub(in crate::gpu) fn empty(client: &Client, len: usize, element: ElemType) -> Self {
         let bytes = len * element.size();
         let handle = if cfg!(feature = "gpu-tests") {
             client.create_from_slice(&vec![u8::MAX; bytes])
@@ -51,36 +54,41 @@ impl Buffer {
     }
 
     /// What a kernel is bound to where it writes nothing.
-    pub(super) fn unused(client: &Client) -> Self {
+    pub(in crate::gpu) fn unused(client: &Client) -> Self {
         Self::empty(client, 1, F32)
     }
 
     /// As an argument of a launch.
-    pub(super) fn arg(&self) -> BufferArg {
+    pub(in crate::gpu) fn arg(&self) -> BufferArg {
         // SAFETY: both constructors see to it that the memory behind the handle holds `len` elements, and a buffer is
         // bound to kernel arguments of the element type that it was made for.
         unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.len) }
     }
 
-    pub(super) fn into_handle(self) -> Handle {
+    pub(in crate::gpu) fn into_handle(self) -> Handle {
         self.handle
     }
 }
 
 /// Cubes and units of a launch that walks chunks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Grid {
+pub(in crate::gpu) struct Grid {
     /// Units of a cube.
-    pub(super) units: usize,
+    pub(in crate::gpu) units: usize,
     /// Cubes along the channels of a group.
-    pub(super) channel_tiles: usize,
+    pub(in crate::gpu) channel_tiles: usize,
     /// Cubes that have work.
-    pub(super) cubes: usize,
+    pub(in crate::gpu) cubes: usize,
 }
 
 impl Grid {
     /// For `sequences` (of every batch, part and chunk) of `channels` channels.
-    pub(super) fn new(op: &'static str, channels: usize, sequences: usize, cut: UnitCut) -> Result<Self, ScanError> {
+    pub(in crate::gpu) fn new(
+        op: &'static str,
+        channels: usize,
+        sequences: usize,
+        cut: UnitCut,
+    ) -> Result<Self, ScanError> {
         let channel_tiles = channels.div_ceil(cut.lanes);
         let cubes = sequences * channel_tiles;
         check_index(op, cubes)?;
@@ -88,23 +96,23 @@ impl Grid {
     }
 
     /// The cubes spread over three dimensions, each within the device's limit (65,535 on WebGPU).
-    pub(super) fn count(&self, client: &Client) -> CubeCount {
+    pub(in crate::gpu) fn count(&self, client: &Client) -> CubeCount {
         CubeCountSelection::new(client, self.cubes as u32).cube_count()
     }
 
-    pub(super) fn dim(&self) -> CubeDim {
+    pub(in crate::gpu) fn dim(&self) -> CubeDim {
         CubeDim::new_1d(self.units as u32)
     }
 }
 
 /// Most units of a cube.
-pub(super) fn most_units(client: &Client) -> usize {
+pub(in crate::gpu) fn most_units(client: &Client) -> usize {
     let hardware = &client.properties().hardware;
     hardware.max_cube_dim.0.min(hardware.max_units_per_cube).max(1) as usize
 }
 
 /// `Ok` when a cube may have `needed` bytes of shared memory.
-pub(super) fn check_shared(op: &'static str, client: &Client, needed: usize) -> Result<(), ScanError> {
+pub(in crate::gpu) fn check_shared(op: &'static str, client: &Client, needed: usize) -> Result<(), ScanError> {
     let limit = client.properties().hardware.max_shared_memory_size;
     if needed <= limit {
         return Ok(());
@@ -113,7 +121,7 @@ pub(super) fn check_shared(op: &'static str, client: &Client, needed: usize) -> 
 }
 
 /// Cubes of at most `most` units for `elements` independent elements, and their units.
-pub(super) fn flat(client: &Client, elements: usize, most: u32) -> (CubeCount, CubeDim) {
+pub(in crate::gpu) fn flat(client: &Client, elements: usize, most: u32) -> (CubeCount, CubeDim) {
     let hardware = &client.properties().hardware;
     let units = most.min(hardware.max_cube_dim.0).min(hardware.max_units_per_cube).max(1);
     let dim = CubeDim::new_1d(units);
@@ -121,7 +129,7 @@ pub(super) fn flat(client: &Client, elements: usize, most: u32) -> (CubeCount, C
 }
 
 /// `Ok` when kernels, which index with 32 bits, can reach `elements`.
-pub(super) fn check_index(op: &'static str, elements: usize) -> Result<(), ScanError> {
+pub(in crate::gpu) fn check_index(op: &'static str, elements: usize) -> Result<(), ScanError> {
     let limit = u32::MAX as usize;
     if elements <= limit {
         return Ok(());
@@ -130,7 +138,7 @@ pub(super) fn check_index(op: &'static str, elements: usize) -> Result<(), ScanE
 }
 
 /// `Ok` when the device binds `buffers` and the launch's sizes at the same time.
-pub(super) fn check_bindings(op: &'static str, client: &Client, buffers: usize) -> Result<(), ScanError> {
+pub(in crate::gpu) fn check_bindings(op: &'static str, client: &Client, buffers: usize) -> Result<(), ScanError> {
     let limit = client.properties().hardware.max_bindings as usize;
     let needed = buffers + 1;
     if needed <= limit {
@@ -140,7 +148,7 @@ pub(super) fn check_bindings(op: &'static str, client: &Client, buffers: usize) 
 }
 
 /// `Ok` for the elements that the kernels take.
-pub(super) fn check_element(op: &'static str, element: ElemType) -> Result<(), ScanError> {
+pub(in crate::gpu) fn check_element(op: &'static str, element: ElemType) -> Result<(), ScanError> {
     match element {
         ElemType::Float(FloatKind::F32 | FloatKind::F16 | FloatKind::BF16 | FloatKind::Flex32) => Ok(()),
         other => Err(ScanError::Element { op, actual: format!("{other:?}") }),

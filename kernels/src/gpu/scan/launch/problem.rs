@@ -1,12 +1,12 @@
-use super::{
-    geometry::{Cut, Geometry},
-    resources::{Buffer, F32, FEW_UNITS, FLAT_UNITS, Grid, check_index, check_shared, flat, most_units},
-};
+use super::geometry::{Cut, Geometry};
 use crate::{
     definition::ScanError,
     gpu::{
-        blueprint::{Blueprint, Powers, UnitCut},
-        kernel::{carry_states, chunk_ends, sum_parts},
+        resources::{Buffer, F32, FEW_UNITS, FLAT_UNITS, Grid, check_index, check_shared, flat, most_units},
+        scan::{
+            blueprint::{Blueprint, Powers, UnitCut},
+            kernel::{carry_states, chunk_ends, sum_parts},
+        },
     },
 };
 use cubecl::{client::Client, ir::ElemType};

@@ -1,5 +1,5 @@
 use super::layout::{ScanLayout, in_row, pixel_at};
-use crate::gpu::blueprint::Blueprint;
+use crate::gpu::scan::blueprint::Blueprint;
 use cubecl::prelude::*;
 
 /// A tile of steps in shared memory: what all units of a cube read of each step, fetched by all of them together.

@@ -1,13 +1,15 @@
 use super::{
     geometry::Cut,
     problem::{Parts, Problem},
-    resources::{Buffer, F32, check_bindings, check_index},
 };
 use crate::{
     definition::ScanError,
     gpu::{
-        blueprint::{BUSY_UNITS, Blueprint, ScanStrategy},
-        kernel::scan_chunks,
+        resources::{Buffer, F32, check_bindings, check_index},
+        scan::{
+            blueprint::{BUSY_UNITS, Blueprint, ScanStrategy},
+            kernel::scan_chunks,
+        },
     },
 };
 use cubecl::ir::ElemType;

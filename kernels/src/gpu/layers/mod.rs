@@ -1,0 +1,23 @@
+//! What the models' branches need beside the scan and products of matrices, on channel-last maps in f32, forward and backward: the
+//! counterpart of the CPU's `cpu::layers`.
+//!
+//! | function | launches forward | backward |
+//! |---|---|---|
+//! | [`layer_norm`], [`gated_norm`] | 1 | 3 |
+//! | [`depthwise_silu`] | 1 | 4 |
+//! | [`bias_gelu`] | 1 | 1 |
+//! | [`add_branch`], [`scale_samples`] | 1 | |
+//! | [`sum_rows`] | 2 | |
+//! | [`sum_matrices`] | 1 | |
+//!
+//! Sums over the rows of a matrix are taken by many cubes, each over some rows, and their partial sums are added in order: nothing is
+//! added atomically, so results are the same bits from run to run.
+
+mod kernel;
+mod launch;
+
+pub use launch::{
+    ConvGradients, GatedNormGradients, GpuAffine, GpuMap, GpuRows, NormGradients, add_branch, bias_gelu,
+    bias_gelu_backward, depthwise_silu, depthwise_silu_backward, gated_norm, gated_norm_backward, layer_norm,
+    layer_norm_backward, scale_samples, sum_matrices, sum_rows,
+};

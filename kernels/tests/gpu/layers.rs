@@ -1,0 +1,225 @@
+//! The layers against the native CPU ones, which are tested against formulas in f64.
+
+use super::{
+    checks::Checks,
+    device::{client, download, upload},
+    problem::Random,
+};
+use burn_rsmamba_kernels::{
+    ScanError,
+    cpu::layers::{self as cpu, Affine, MapShape, Rows, RowsMut},
+    gpu::layers::{self, GpuAffine, GpuMap, GpuRows},
+};
+
+const EPSILON: f32 = 1e-5;
+/// Rows and columns: less than a cube, uneven, many columns, many rows.
+const MATRICES: [[usize; 2]; 6] = [[1, 1], [37, 3], [100, 33], [19, 384], [5000, 48], [64, 1536]];
+/// Batch, rows, columns, channels of a map.
+const MAPS: [[usize; 4]; 6] =
+    [[1, 1, 1, 1], [2, 1, 5, 3], [1, 7, 1, 40], [3, 4, 6, 17], [1, 9, 8, 96], [2, 40, 33, 64]];
+
+/// Uniform in `[-range, range)`.
+fn values(random: &mut Random, len: usize, range: f64) -> Vec<f32> {
+    (0..len).map(|_| random.uniform(-range, range) as f32).collect()
+}
+
+/// A random matrix whose middle third of columns is meant, where `wide`.
+struct Matrix {
+    values: Vec<f32>,
+    rows: usize,
+    columns: usize,
+    pitch: usize,
+    offset: usize,
+}
+
+impl Matrix {
+    fn new(random: &mut Random, [rows, columns]: [usize; 2], wide: bool) -> Self {
+        let (pitch, offset) = if wide { (3 * columns, columns) } else { (columns, 0) };
+        // a mean that is not zero
+        let values = values(random, rows * pitch, 2.0).iter().map(|x| x + 0.7).collect();
+        Self { values, rows, columns, pitch, offset }
+    }
+
+    fn cpu(&self) -> Rows<'_> {
+        Rows::columns_of(&self.values, self.pitch, self.offset, self.columns)
+    }
+
+    fn gpu(&self, checks: &Checks) -> GpuRows {
+        let handle = upload(checks.client(), &self.values);
+        GpuRows { handle, rows: self.rows, columns: self.columns, pitch: self.pitch, offset: self.offset }
+    }
+
+    /// Sevens like this matrix, of which a backward pass may replace the columns that are meant.
+    fn sevens(&self) -> Vec<f32> {
+        vec![7.0; self.values.len()]
+    }
+}
+
+#[test]
+fn normalisations_are_those_of_the_cpu() {
+    Checks::run("normalisations_are_those_of_the_cpu", |checks| {
+        for (shape, wide) in MATRICES.iter().flat_map(|&shape| [(shape, false), (shape, true)]) {
+            let [rows, columns] = shape;
+            let mut random = Random((rows * 1000 + columns) as u64);
+            let [x, gate] = [false, true].map(|gate| Matrix::new(&mut random, shape, wide != gate));
+            let (scale, shift) = (values(&mut random, columns, 1.5), values(&mut random, columns, 1.0));
+            let [dy, around] = [(); 2].map(|()| values(&mut random, rows * columns, 1.0));
+            let affine = Affine { scale: &scale, shift: &shift, epsilon: EPSILON };
+            let up = |values: &[f32]| upload(checks.client(), values);
+            let on_gpu = GpuAffine { scale: up(&scale), shift: up(&shift), epsilon: EPSILON };
+            let (dy_up, around_up) = (up(&dy), up(&around));
+            let (gpu_x, gpu_gate) = (x.gpu(checks), gate.gpu(checks));
+            let name = format!("{shape:?} wide {wide}");
+            checks.problem();
+
+            let y = layers::layer_norm(checks.client(), &gpu_x, &on_gpu).expect("launched");
+            checks.like(&name, "y", y, &cpu::layer_norm(x.cpu(), affine, false));
+            let want = cpu::layer_norm_backward(x.cpu(), affine, false, &dy);
+            let got = layers::layer_norm_backward(checks.client(), &gpu_x, &on_gpu, &dy_up, None).expect("launched");
+            checks.like(&name, "dx", got.x, &want.x);
+            checks.like(&name, "dscale", got.scale, &want.scale);
+            checks.like(&name, "dshift", got.shift, &want.shift);
+            let got = layers::layer_norm_backward(checks.client(), &gpu_x, &on_gpu, &dy_up, Some(&around_up));
+            let with: Vec<f32> = want.x.iter().zip(&around).map(|(dx, around)| dx + around).collect();
+            checks.like(&name, "dx and around", got.expect("launched").x, &with);
+
+            let y = layers::gated_norm(checks.client(), &gpu_x, &on_gpu, &gpu_gate).expect("launched");
+            checks.like(&name, "gated", y, &cpu::gated_norm(x.cpu(), affine, gate.cpu()));
+            let mut dgate = gate.sevens();
+            let dgate_up = upload(checks.client(), &dgate);
+            let target = RowsMut::columns_of(&mut dgate, gate.pitch, gate.offset, columns);
+            let (want, y) = cpu::gated_norm_backward(x.cpu(), affine, gate.cpu(), &dy, target);
+            let got = layers::gated_norm_backward(checks.client(), &gpu_x, &on_gpu, &gpu_gate, &dgate_up, &dy_up);
+            let got = got.expect("launched");
+            checks.like(&name, "gated once more", got.y, &y);
+            checks.like(&name, "dgate", dgate_up, &dgate);
+            checks.like(&name, "gated dx", got.norm.x, &want.x);
+            checks.like(&name, "gated dscale", got.norm.scale, &want.scale);
+            checks.like(&name, "gated dshift", got.norm.shift, &want.shift);
+        }
+    });
+}
+
+#[test]
+fn depthwise_convolutions_are_those_of_the_cpu() {
+    Checks::run("depthwise_convolutions_are_those_of_the_cpu", |checks| {
+        for (map, wide) in MAPS.iter().flat_map(|&map| [(map, false), (map, true)]) {
+            let [batch, height, width, channels] = map;
+            let mut random = Random((height * 1000 + channels) as u64);
+            let x = Matrix::new(&mut random, [batch * height * width, channels], wide);
+            let (weight, bias) = (values(&mut random, 9 * channels, 0.5), values(&mut random, channels, 1.0));
+            let dy = values(&mut random, batch * height * width * channels, 1.0);
+            let shape = MapShape { batch, height, width, channels };
+            let up = |values: &[f32]| upload(checks.client(), values);
+            let (weight_up, bias_up, dy_up) = (up(&weight), up(&bias), up(&dy));
+            let on_gpu = GpuMap { rows: x.gpu(checks), height, width };
+            let name = format!("{map:?} wide {wide}");
+            checks.problem();
+
+            let y = layers::depthwise_silu(checks.client(), &on_gpu, &weight_up, &bias_up).expect("launched");
+            checks.like(&name, "y", y, &cpu::depthwise_silu(shape, x.cpu(), &weight, &bias));
+            let mut dx = x.sevens();
+            let dx_up = upload(checks.client(), &dx);
+            let target = RowsMut::columns_of(&mut dx, x.pitch, x.offset, channels);
+            let want = cpu::depthwise_silu_backward(shape, x.cpu(), &weight, &bias, &dy, target);
+            let got = layers::depthwise_silu_backward(checks.client(), &on_gpu, &weight_up, &bias_up, &dy_up, &dx_up);
+            let got = got.expect("launched");
+            checks.like(&name, "dx", dx_up, &dx);
+            checks.like(&name, "dweight", got.weight, &want.weight);
+            checks.like(&name, "dbias", got.bias, &want.bias);
+        }
+    });
+}
+
+#[test]
+fn activations_and_sums_are_those_of_the_cpu() {
+    Checks::run("activations_and_sums_are_those_of_the_cpu", |checks| {
+        for shape in MATRICES {
+            let [rows, columns] = shape;
+            let mut random = Random((rows * 1000 + columns) as u64);
+            let [before, dy] = [4.0, 1.0].map(|range| values(&mut random, rows * columns, range));
+            let (bias, wide) = (values(&mut random, columns, 1.0), Matrix::new(&mut random, shape, true));
+            let up = |values: &[f32]| upload(checks.client(), values);
+            let (before_up, bias_up, dy_up) = (up(&before), up(&bias), up(&dy));
+            let name = format!("{shape:?}");
+            checks.problem();
+
+            let mut biased = before.clone();
+            cpu::add_bias(&mut biased, &bias);
+            let after = layers::bias_gelu(checks.client(), shape, &before_up, &bias_up).expect("launched");
+            checks.like(&name, "gelu", after, &cpu::gelu(&biased));
+            let (mut gradient, mut after) = (dy.clone(), vec![0.0; dy.len()]);
+            cpu::gelu_backward(&biased, &mut gradient, Some(&mut after));
+            let gradient_up = upload(checks.client(), &dy);
+            let once_more = layers::bias_gelu_backward(checks.client(), shape, &before_up, &bias_up, &gradient_up)
+                .expect("launched");
+            checks.like(&name, "gelu once more", once_more, &after);
+            checks.like(&name, "dgelu", gradient_up, &gradient);
+
+            for samples in [1, rows] {
+                let scale = values(&mut random, samples, 1.0);
+                let scale_up = upload(checks.client(), &scale);
+                let of = |index: usize| scale[index / (rows / samples * columns)];
+                let scaled: Vec<f32> = dy.iter().enumerate().map(|(index, dy)| dy * of(index)).collect();
+                let got = layers::scale_samples(checks.client(), shape, &dy_up, &scale_up, samples).expect("launched");
+                checks.like(&name, "scaled", got, &scaled);
+                let with: Vec<f32> = (0..dy.len()).map(|index| dy[index] + of(index) * biased[index]).collect();
+                let scale = Some((&scale_up, samples));
+                let got = layers::add_branch(checks.client(), shape, &dy_up, &before_up, Some(&bias_up), scale);
+                checks.like(&name, "branch", got.expect("launched"), &with);
+            }
+            let with: Vec<f32> = dy.iter().zip(&before).map(|(x, branch)| x + branch).collect();
+            let got = layers::add_branch(checks.client(), shape, &dy_up, &before_up, None, None).expect("launched");
+            checks.like(&name, "branch alone", got, &with);
+
+            let sums = layers::sum_rows(checks.client(), &wide.gpu(checks)).expect("launched");
+            checks.like(&name, "sum of rows", sums, &cpu::sum_rows(wide.cpu()));
+            let sums = layers::sum_matrices(checks.client(), &dy_up, rows, columns).expect("launched");
+            checks.like(&name, "sum of matrices", sums, &cpu::sum_rows(Rows::new(&dy, columns)));
+        }
+    });
+}
+
+#[test]
+fn layers_repeat_bit_by_bit() {
+    let Some(client) = client() else { return };
+    let mut random = Random(3);
+    let x = GpuRows::whole(upload(&client, &values(&mut random, 3000 * 48, 1.0)), 3000, 48);
+    let [scale, shift] = [(); 2].map(|()| upload(&client, &values(&mut random, 48, 1.0)));
+    let affine = GpuAffine { scale, shift, epsilon: EPSILON };
+    let dy = upload(&client, &values(&mut random, 3000 * 48, 1.0));
+    let run = || {
+        let got = layers::layer_norm_backward(&client, &x, &affine, &dy, None).expect("launched");
+        let values = [got.x, got.scale, got.shift].map(|handle| download(&client, handle));
+        values.map(|values| values.into_iter().map(f32::to_bits).collect::<Vec<_>>())
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn layers_refuse_what_does_not_fit() {
+    let Some(client) = client() else { return };
+    let rows = |rows, columns, pitch, offset| {
+        let handle = upload(&client, &[0.5; 60]);
+        GpuRows { handle, rows, columns, pitch, offset }
+    };
+    let affine = |columns| {
+        let [scale, shift] = [(); 2].map(|()| upload(&client, &vec![1.0; columns]));
+        GpuAffine { scale, shift, epsilon: EPSILON }
+    };
+    let refused = |error: Result<_, ScanError>, wanted: &str| match error {
+        Err(ScanError::Length { argument, .. }) => assert_eq!(argument, wanted),
+        other => panic!("{wanted}: {other:?}"),
+    };
+    refused(layers::layer_norm(&client, &rows(7, 10, 10, 0), &affine(10)), "x");
+    refused(layers::layer_norm(&client, &rows(6, 6, 10, 5), &affine(6)), "x");
+    refused(layers::layer_norm(&client, &rows(6, 10, 10, 0), &affine(9)), "scale");
+    let gate = rows(5, 10, 10, 0);
+    let short = GpuRows { handle: upload(&client, &[0.5; 50]), ..gate };
+    refused(layers::gated_norm(&client, &rows(6, 10, 10, 0), &affine(10), &short), "gate");
+    refused(layers::sum_matrices(&client, &upload(&client, &[0.0; 5]), 2, 3), "matrices");
+    refused(layers::bias_gelu(&client, [2, 3], &upload(&client, &[0.0; 6]), &upload(&client, &[0.0; 2])), "bias");
+    let map = GpuMap { rows: rows(6, 10, 10, 0), height: 2, width: 3 };
+    let [weight, bias] = [90, 9].map(|len| upload(&client, &vec![0.0; len]));
+    refused(layers::depthwise_silu(&client, &map, &weight, &bias), "bias");
+}
