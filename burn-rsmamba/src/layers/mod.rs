@@ -1,20 +1,42 @@
 //! What the models compute beside the scan, with native kernels where there are some.
 //!
-//! Every module of [`mod@modules`](crate::modules) is written in Burn's own operations and runs so on every backend. On Flex, in f32,
-//! the functions of this folder take over: whole branches and layers on channel-last maps, forward and backward, as one
-//! node of the graph each (`native/`). [`composed`] switches them off, for comparing and for tests.
+//! Every module of [`mod@modules`](crate::modules) is written in Burn's own operations and runs so on every backend. On Flex and on
+//! CubeCL's GPUs, in f32, the functions of this folder take over: whole branches and layers on channel-last maps, forward and
+//! backward, as one node of the graph each. [`composed`] switches them off, for comparing and for tests.
+//!
+//! * one file a layer: its function, its operands and what it has to know;
+//! * `flex/`, `gpu/`: how Flex and a GPU compute it, under the same name.
 
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
+mod call;
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
+mod conv;
 #[cfg(feature = "flex")]
-mod native;
+mod flex;
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
+mod fuse;
+#[cfg(feature = "cubecl-backend")]
+mod gpu;
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
+mod mlp;
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
+mod norm;
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
+mod ossm;
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
+mod upsample;
 
-#[cfg(feature = "flex")]
-pub(crate) use native::{
-    MlpParameters, Norm, OssmParameters, batch_norm_relu, batch_statistics, conv2d, fuse, layer_norm, mlp, ossm,
-    upsample_bilinear2x,
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
+pub(crate) use {
+    call::is_native,
+    conv::conv2d,
+    fuse::fuse,
+    mlp::{MlpParameters, mlp},
+    norm::{Norm, batch_norm_relu, batch_statistics, layer_norm},
+    ossm::{OssmParameters, ossm},
+    upsample::upsample_bilinear2x,
 };
 
-#[cfg(feature = "flex")]
-use burn::Tensor;
 use std::cell::Cell;
 
 thread_local! {
@@ -34,11 +56,4 @@ pub fn composed<R>(run: impl FnOnce() -> R) -> R {
     }
     let _restore = Restore(COMPOSED.replace(true));
     run()
-}
-
-/// Whether native kernels take this map.
-#[cfg(feature = "flex")]
-pub(crate) fn is_native<const D: usize>(x: &Tensor<D>) -> bool {
-    use burn::{backend::DispatchDevice, tensor::DType};
-    !COMPOSED.get() && x.dtype() == DType::F32 && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
 }

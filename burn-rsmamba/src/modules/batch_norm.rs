@@ -1,4 +1,4 @@
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
 use crate::layers::{self, Norm};
 use burn::{
     Tensor,
@@ -82,7 +82,7 @@ impl BatchNorm2d {
     }
 
     /// The same on `[B, H, W, C]`, followed by `ReLU`, by native kernels.
-    #[cfg(feature = "flex")]
+    #[cfg(any(feature = "flex", feature = "cubecl-backend"))]
     pub(super) fn forward_relu_last(&self, x: &Tensor<4>) -> Tensor<4> {
         let device = x.device();
         let norm = Norm { scale: self.weight.val(), shift: self.bias.val(), epsilon: self.epsilon as f32 };

@@ -6,7 +6,7 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig},
     tensor::Device,
 };
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
 use {super::takes_native, crate::layers};
 
 /// Configuration of [`OssBlock`].
@@ -73,7 +73,7 @@ impl OssBlock {
 
     fn scan_branch(&self, x: Tensor<4>) -> Tensor<4> {
         let factors = self.drop_path.factors(x.dims()[0], &x.device());
-        #[cfg(feature = "flex")]
+        #[cfg(any(feature = "flex", feature = "cubecl-backend"))]
         if takes_native(&x, &self.op.in_proj.weight) {
             return layers::ossm(&x, factors, &self.op.parameters(&self.norm));
         }
@@ -83,7 +83,7 @@ impl OssBlock {
 
     fn mlp_branch(&self, x: Tensor<4>) -> Tensor<4> {
         let factors = self.drop_path.factors(x.dims()[0], &x.device());
-        #[cfg(feature = "flex")]
+        #[cfg(any(feature = "flex", feature = "cubecl-backend"))]
         if takes_native(&x, &self.mlp.fc1.weight) {
             return layers::mlp(&x, factors, &self.mlp.parameters(&self.norm2));
         }

@@ -8,7 +8,7 @@ use burn::{
     nn::conv::Conv2d,
     tensor::{Device, activation::relu},
 };
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
 use {super::takes_native, crate::layers};
 
 /// Configuration of [`ConvNormRelu`].
@@ -72,7 +72,7 @@ impl ConvNormRelu {
             first.dims(),
             second.dims()
         );
-        #[cfg(feature = "flex")]
+        #[cfg(any(feature = "flex", feature = "cubecl-backend"))]
         if self.conv.bias.is_none() && takes_native(&second, &self.conv.weight) {
             return self.norm_relu(layers::fuse(&first, &second, &self.conv.weight.val()));
         }
@@ -85,7 +85,7 @@ impl ConvNormRelu {
     }
 
     fn norm_relu(&self, x: Tensor<4>) -> Tensor<4> {
-        #[cfg(feature = "flex")]
+        #[cfg(any(feature = "flex", feature = "cubecl-backend"))]
         if layers::is_native(&x) {
             return self.norm.forward_relu_last(&x);
         }

@@ -1,7 +1,7 @@
 use super::{Draws, cast, gelu, linear};
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
 use crate::{layers::MlpParameters, modules::layer_norm};
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
 use burn::nn::LayerNorm;
 use burn::{Tensor, config::Config, module::Module, nn::Linear, tensor::Device};
 
@@ -36,7 +36,7 @@ impl MlpConfig {
 
 impl Mlp {
     /// For the native branch: with the normalisation before it.
-    #[cfg(feature = "flex")]
+    #[cfg(any(feature = "flex", feature = "cubecl-backend"))]
     pub(super) fn parameters(&self, norm: &LayerNorm) -> MlpParameters {
         let bias = |layer: &Linear| layer.bias.as_ref().expect("both layers have a bias").val();
         MlpParameters {

@@ -26,25 +26,25 @@ use burn::{
     nn::{LayerNorm, Linear, conv::Conv2d},
     tensor::DType,
 };
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
 use {
     crate::layers::{self, Norm},
     burn::module::Param,
 };
 
 /// Added to the variance by every normalisation of the models.
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
 const EPSILON: f64 = 1e-5;
 
 /// The parameters of a normalisation for native layers.
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
 fn layer_norm(norm: &LayerNorm) -> Norm {
     let shift = norm.beta.as_ref().expect("every normalisation of the models has a shift").val();
     Norm { scale: norm.gamma.val(), shift, epsilon: EPSILON as f32 }
 }
 
 /// Whether native kernels take this map in a layer of this weight: all of them are for f32.
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
 fn takes_native<const D: usize>(x: &Tensor<4>, weight: &Param<Tensor<D>>) -> bool {
     layers::is_native(x) && weight.dtype() == DType::F32
 }
@@ -74,7 +74,7 @@ fn gelu(x: Tensor<4>) -> Tensor<4> {
 
 /// A convolution with padding `k / 2`, from `[B, H, W, C_in]` to `[B, H', W', C_out]`; computed in the dtype of its weight.
 pub(crate) fn conv_last(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-    #[cfg(feature = "flex")]
+    #[cfg(any(feature = "flex", feature = "cubecl-backend"))]
     if conv.groups == 1 && conv.dilation == [1, 1] && takes_native(&x, &conv.weight) {
         let bias = conv.bias.as_ref().map(Param::val);
         return layers::conv2d(&x, &conv.weight.val(), bias.as_ref(), conv.stride[0]);

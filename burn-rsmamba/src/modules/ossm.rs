@@ -1,6 +1,6 @@
 use super::{Draws, cast, channels_first, channels_last, linear, normalised};
 use crate::{Directions, ScanOptions, omni_selective_scan};
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
 use crate::{layers::OssmParameters, modules::layer_norm};
 use burn::{
     Tensor,
@@ -94,7 +94,7 @@ impl OssmConfig {
 
 impl Ossm {
     /// For the native branch: with the normalisation before it.
-    #[cfg(feature = "flex")]
+    #[cfg(any(feature = "flex", feature = "cubecl-backend"))]
     pub(super) fn parameters(&self, norm: &LayerNorm) -> OssmParameters {
         OssmParameters {
             norm: layer_norm(norm),

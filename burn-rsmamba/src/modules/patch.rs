@@ -1,5 +1,5 @@
 use super::{Draws, channels_last, conv_last, gelu, normalised};
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
 use crate::{layers, modules::layer_norm};
 use burn::{
     Tensor,
@@ -99,7 +99,7 @@ impl Downsample {
 }
 
 fn norm(norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
-    #[cfg(feature = "flex")]
+    #[cfg(any(feature = "flex", feature = "cubecl-backend"))]
     if layers::is_native(&x) {
         return layers::layer_norm(&x, &layer_norm(norm), false);
     }
@@ -107,7 +107,7 @@ fn norm(norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
 }
 
 fn norm_gelu(norm: &LayerNorm, x: Tensor<4>) -> Tensor<4> {
-    #[cfg(feature = "flex")]
+    #[cfg(any(feature = "flex", feature = "cubecl-backend"))]
     if layers::is_native(&x) {
         return layers::layer_norm(&x, &layer_norm(norm), true);
     }

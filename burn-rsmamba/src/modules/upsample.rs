@@ -1,4 +1,4 @@
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cubecl-backend"))]
 use crate::layers;
 use burn::{Tensor, tensor::TensorData};
 
@@ -17,7 +17,7 @@ pub fn upsample_nearest2x(x: Tensor<4>) -> Tensor<4> {
 ///
 /// Without a native kernel it is composed of shifts and sums: Burn's own bilinear interpolation has no backward on CubeCL.
 pub fn upsample_bilinear2x(x: Tensor<4>) -> Tensor<4> {
-    #[cfg(feature = "flex")]
+    #[cfg(any(feature = "flex", feature = "cubecl-backend"))]
     if layers::is_native(&x) {
         return layers::upsample_bilinear2x(&x);
     }

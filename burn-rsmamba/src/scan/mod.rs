@@ -26,6 +26,8 @@ pub mod guide {}
 
 pub use check::supports_dtype;
 pub use function::{ScanOptions, omni_selective_scan, selective_scan, selective_scan_with_state};
+#[cfg(all(feature = "fusion", feature = "models"))]
+pub(crate) use ops::OptionalTensorMetadata;
 pub use ops::{
     OmniGradientTensors, OmniTensors, OptionalTensor, ScanGradientTensors, ScanTensors, SelectiveScan,
     SelectiveScanBackward,

@@ -11,12 +11,21 @@ use burn_rsmamba::{Directions, ModelConfig, RsmModel, Task, layers, losses::bce_
 use burn_rsmamba_tests::{
     autodiff,
     compare::{Failures, values},
-    flex,
+    device, flex,
 };
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
+
+/// Flex, and the device under test where it is a GPU: what has native layers.
+fn devices() -> Vec<Device> {
+    let mut devices = vec![flex()];
+    if cfg!(feature = "gpu") && device() != flex() {
+        devices.push(device());
+    }
+    devices
+}
 
 /// Widths and sizes that are no multiples of anything, all direction sets, several bands and classes.
 fn configs() -> Vec<(ModelConfig, [usize; 3])> {
@@ -73,13 +82,14 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 #[test]
 fn native_layers_give_the_composed_logits() {
     let mut failures = Failures::default();
-    for (config, size) in configs() {
-        let device = flex();
-        let model = config.init_seeded(1, &device);
-        let images = images(&config, size, 1, &device);
-        let native = values(model.forward(&images));
-        let composed = values(layers::composed(|| model.forward(&images)));
-        failures.relative(&format!("{config:?}"), &native, &composed, 2e-5);
+    for device in devices() {
+        for (config, size) in configs() {
+            let model = config.init_seeded(1, &device);
+            let images = images(&config, size, 1, &device);
+            let native = values(model.forward(&images));
+            let composed = values(layers::composed(|| model.forward(&images)));
+            failures.relative(&format!("{device:?} {config:?}"), &native, &composed, 2e-5);
+        }
     }
     failures.finish();
 }
@@ -143,7 +153,7 @@ fn differences(
 #[test]
 fn native_layers_give_the_composed_gradients_and_running_statistics() {
     const DRAWS: u64 = 4;
-    for (mode, device) in autodiff(&flex()) {
+    for (mode, device) in devices().iter().flat_map(autodiff) {
         for (config, size) in configs() {
             let mut last = Failures::default();
             for seed in 1..=DRAWS {
@@ -162,12 +172,16 @@ fn native_layers_give_the_composed_gradients_and_running_statistics() {
 
 #[test]
 fn the_switch_falls_back_when_its_closure_ends() {
-    let device = flex();
-    let model = ModelConfig::preset(Task::Ss, "micro").expect("a preset").init(&device);
-    let image = uniform([1, 3, 32, 32], 1, &device);
-    let before = values(model.forward(std::slice::from_ref(&image)));
-    let composed = layers::composed(|| values(model.forward(std::slice::from_ref(&image))));
-    let after = values(model.forward(&[image]));
-    assert!(before == after, "the native layers are back and give the same bits");
-    assert!(before != composed, "two ways of adding never agree in every bit: was the switch used at all?");
+    for device in devices() {
+        let model = ModelConfig::preset(Task::Ss, "micro").expect("a preset").init(&device);
+        let image = uniform([1, 3, 32, 32], 1, &device);
+        let before = values(model.forward(std::slice::from_ref(&image)));
+        let composed = layers::composed(|| values(model.forward(std::slice::from_ref(&image))));
+        let after = values(model.forward(&[image]));
+        assert!(before == after, "{device:?}: the native layers are back and give the same bits");
+        assert!(
+            before != composed,
+            "{device:?}: two ways of adding never agree in every bit: was the switch used at all?"
+        );
+    }
 }

@@ -4,9 +4,13 @@
 //! | function | launches forward | backward |
 //! |---|---|---|
 //! | [`layer_norm`], [`gated_norm`] | 1 | 3 |
+//! | [`batch_statistics`], [`batch_norm_relu`] | 5, 1 | 3 |
 //! | [`depthwise_silu`] | 1 | 4 |
+//! | [`narrow_conv`] | 1 | 3 |
+//! | [`conv_patches`] | 1 | 1 |
 //! | [`bias_gelu`] | 1 | 1 |
-//! | [`add_branch`], [`scale_samples`] | 1 | |
+//! | [`upsample_bilinear2x`], [`add_doubled`] | 1 | 1 |
+//! | [`add_branch`], [`scale_samples`], [`place_rows`] | 1 | |
 //! | [`sum_rows`] | 2 | |
 //! | [`sum_matrices`] | 1 | |
 //!
@@ -17,7 +21,9 @@ mod kernel;
 mod launch;
 
 pub use launch::{
-    ConvGradients, GatedNormGradients, GpuAffine, GpuMap, GpuRows, NormGradients, add_branch, bias_gelu,
-    bias_gelu_backward, depthwise_silu, depthwise_silu_backward, gated_norm, gated_norm_backward, layer_norm,
-    layer_norm_backward, scale_samples, sum_matrices, sum_rows,
+    ConvGradients, GatedNormGradients, GpuAffine, GpuMap, GpuRows, NARROW, NormGradients, add_branch, add_doubled,
+    batch_norm_relu, batch_norm_relu_backward, batch_statistics, bias_gelu, bias_gelu_backward, conv_patches,
+    conv_patches_backward, depthwise_silu, depthwise_silu_backward, gated_norm, gated_norm_backward, layer_norm,
+    layer_norm_backward, narrow_conv, narrow_conv_input, narrow_conv_weight, place_rows, scale_samples, sum_fours,
+    sum_matrices, sum_rows, upsample_bilinear2x, upsample_bilinear2x_backward,
 };

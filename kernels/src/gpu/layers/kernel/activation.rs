@@ -6,8 +6,14 @@ const NORMAL_DENSITY: f32 = 0.398_942_28;
 
 /// The normal distribution function, `(1 + erf(x / sqrt 2)) / 2`.
 #[cube]
-fn normal(x: f32) -> f32 {
+pub(crate) fn normal(x: f32) -> f32 {
     Erf::erf(x * FRAC_1_SQRT_2) * 0.5f32 + 0.5f32
+}
+
+/// Derivative of GELU.
+#[cube]
+pub(crate) fn gelu_slope(x: f32) -> f32 {
+    normal(x) + x * (x * x * -0.5f32).exp() * NORMAL_DENSITY
 }
 
 /// `GELU(before + bias)`, by the error function. A unit owns an element.
@@ -34,10 +40,8 @@ pub(crate) fn bias_gelu_slope(
         terminate!();
     }
     let x = before[ABSOLUTE_POS] + bias[ABSOLUTE_POS % columns];
-    let below = normal(x);
-    let density = (x * x * -0.5f32).exp() * NORMAL_DENSITY;
-    after[ABSOLUTE_POS] = x * below;
-    gradient[ABSOLUTE_POS] = gradient[ABSOLUTE_POS] * (below + x * density);
+    after[ABSOLUTE_POS] = x * normal(x);
+    gradient[ABSOLUTE_POS] = gradient[ABSOLUTE_POS] * gelu_slope(x);
 }
 
 /// `y = x + scale (branch + bias)`, the scale one a sample of `sample` elements. A unit owns an element.
@@ -74,4 +78,25 @@ pub(crate) fn scale_rows(x: &[f32], scale: &[f32], y: &mut [f32], elements: usiz
         terminate!();
     }
     y[ABSOLUTE_POS] = x[ABSOLUTE_POS] * scale[ABSOLUTE_POS / sample];
+}
+
+/// `out = x + bias`, for the rows from element `first` of the result on. A unit owns an element of `x`.
+#[cube(launch_unchecked)]
+pub(crate) fn place_rows(
+    x: &[f32],
+    bias: &[f32],
+    out: &mut [f32],
+    first: usize,
+    elements: usize,
+    columns: usize,
+    #[comptime] has_bias: bool,
+) {
+    if ABSOLUTE_POS >= elements {
+        terminate!();
+    }
+    let mut value = x[ABSOLUTE_POS];
+    if has_bias {
+        value += bias[ABSOLUTE_POS % columns];
+    }
+    out[first + ABSOLUTE_POS] = value;
 }

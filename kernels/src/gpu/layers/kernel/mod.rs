@@ -12,13 +12,19 @@
 )]
 
 mod activation;
+mod batch_norm;
+mod conv;
 mod depthwise;
 mod norm;
 mod rows;
 mod sum;
+mod upsample;
 
-pub(super) use activation::{add_scaled, bias_gelu, bias_gelu_slope, scale_rows};
+pub(super) use activation::{add_scaled, bias_gelu, bias_gelu_slope, place_rows, scale_rows};
+pub(super) use batch_norm::{batch_columns, batch_rows, batch_slopes};
+pub(super) use conv::{ConvLayoutLaunch, gather_patches, narrow_input, narrow_output, narrow_weight, scatter_patches};
 pub(super) use depthwise::{depthwise_before, depthwise_input, depthwise_output, depthwise_weight};
 pub(super) use norm::{NormKind, norm_columns, norm_rows, norm_slopes};
 pub(super) use rows::{ColumnsLaunch, LANES, SUBS};
 pub(super) use sum::{sum_partials, sum_some_rows};
+pub(super) use upsample::{add_doubled, sum_fours, upsample_input, upsample_output};

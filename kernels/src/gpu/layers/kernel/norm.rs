@@ -1,4 +1,7 @@
-use super::rows::{Columns, LANES, SUBS, sigmoid, silu_slope, sum_lanes, sum_subs};
+use super::{
+    activation::{gelu_slope, normal},
+    rows::{Columns, LANES, SUBS, sigmoid, silu_slope, sum_lanes, sum_subs},
+};
 use cubecl::prelude::*;
 
 /// What follows a normalisation.
@@ -6,6 +9,8 @@ use cubecl::prelude::*;
 pub(crate) enum NormKind {
     /// Nothing.
     Plain,
+    /// GELU.
+    Gelu,
     /// The product with `SiLU(gate)`.
     Gated,
 }
@@ -68,6 +73,9 @@ pub(crate) fn norm_rows(
                 let z = gate[gate_at.row(row) + column];
                 value *= z * sigmoid(z);
             }
+            if comptime!(kind == NormKind::Gelu) {
+                value *= normal(value);
+            }
             y[row * columns + column] = value;
             column += LANES;
         }
@@ -111,13 +119,17 @@ pub(crate) fn norm_slopes(
     let mut product = 0.0f32;
     let mut column = lane;
     while column < columns {
+        let normal_value = (x[first + column] - mean) * rate;
         let mut g = dy[row * columns + column] * scale[column];
         if comptime!(kind == NormKind::Gated) {
             let z = gate[gate_first + column];
             g *= z * sigmoid(z);
         }
+        if comptime!(kind == NormKind::Gelu) {
+            g *= gelu_slope(normal_value * scale[column] + shift[column]);
+        }
         sum += g;
-        product += g * ((x[first + column] - mean) * rate);
+        product += g * normal_value;
         column += LANES;
     }
     let mut sums = Shared::<[f32]>::new_slice(comptime!(LANES * SUBS));
@@ -134,18 +146,21 @@ pub(crate) fn norm_slopes(
         let mut column = lane;
         while column < columns {
             let index = row * columns + column;
-            let normal = (x[first + column] - mean) * rate;
+            let normal_value = (x[first + column] - mean) * rate;
             let given = dy[index];
             let mut g = given * scale[column];
             if comptime!(kind == NormKind::Gated) {
                 let z = gate[gate_first + column];
                 let s = sigmoid(z);
-                let value = normal * scale[column] + shift[column];
+                let value = normal_value * scale[column] + shift[column];
                 dgate[gate_first + column] = given * value * silu_slope(z, s);
                 y[index] = value * z * s;
                 g *= z * s;
             }
-            let mut gradient = rate * (g - mean_g - normal * mean_product);
+            if comptime!(kind == NormKind::Gelu) {
+                g *= gelu_slope(normal_value * scale[column] + shift[column]);
+            }
+            let mut gradient = rate * (g - mean_g - normal_value * mean_product);
             if has_around {
                 gradient += around[index];
             }
@@ -159,6 +174,8 @@ pub(crate) fn norm_slopes(
 #[cube(launch_unchecked)]
 pub(crate) fn norm_columns(
     x: &[f32],
+    scale: &[f32],
+    shift: &[f32],
     gate: &[f32],
     dy: &[f32], // [rows, columns]
     statistics_of: &[f32],
@@ -180,25 +197,29 @@ pub(crate) fn norm_columns(
     let wanted = tile * LANES + lane;
     let column = select::<usize>(wanted < columns, wanted, columns - 1);
     let stop = usize::min((part + 1) * some, rows);
-    let mut scale = 0.0f32;
-    let mut shift = 0.0f32;
+    let mut dscale = 0.0f32;
+    let mut dshift = 0.0f32;
     let mut row = part * some + sub;
     while row < stop {
+        let normal_value = (x[at.row(row) + column] - statistics_of[2 * row]) * statistics_of[2 * row + 1];
         let mut given = dy[row * columns + column];
         if comptime!(kind == NormKind::Gated) {
             let z = gate[gate_at.row(row) + column];
             given *= z * sigmoid(z);
         }
-        shift += given;
-        scale += given * ((x[at.row(row) + column] - statistics_of[2 * row]) * statistics_of[2 * row + 1]);
+        if comptime!(kind == NormKind::Gelu) {
+            given *= gelu_slope(normal_value * scale[column] + shift[column]);
+        }
+        dshift += given;
+        dscale += given * normal_value;
         row += SUBS;
     }
     let mut scales = Shared::<[f32]>::new_slice(comptime!(LANES * SUBS));
     let mut shifts = Shared::<[f32]>::new_slice(comptime!(LANES * SUBS));
-    let scale = sum_subs(scale, sub, lane, &mut scales);
-    let shift = sum_subs(shift, sub, lane, &mut shifts);
+    let dscale = sum_subs(dscale, sub, lane, &mut scales);
+    let dshift = sum_subs(dshift, sub, lane, &mut shifts);
     if sub == 0 && wanted < columns {
-        parts[part * 2 * columns + column] = scale;
-        parts[(part * 2 + 1) * columns + column] = shift;
+        parts[part * 2 * columns + column] = dscale;
+        parts[(part * 2 + 1) * columns + column] = dshift;
     }
 }

@@ -1,16 +1,19 @@
 use super::rows::{Columns, LANES, SUBS, sum_subs};
 use cubecl::prelude::*;
 
-/// Sums of the columns over some rows each: `[parts, columns]`. A cube owns [`LANES`] columns of `some` rows.
+/// Sums of the columns over some rows each, or of the squares of their differences to `mean`: `[parts, columns]`. A cube owns
+/// [`LANES`] columns of `some` rows.
 #[cube(launch_unchecked)]
 pub(crate) fn sum_some_rows(
     x: &[f32],
+    mean: &[f32],
     parts: &mut [f32],
     at: Columns,
     rows: usize,
     columns: usize,
     some: usize,
     cubes: usize,
+    #[comptime] squares: bool,
 ) {
     if CUBE_POS >= cubes {
         terminate!();
@@ -24,7 +27,13 @@ pub(crate) fn sum_some_rows(
     let mut sum = 0.0f32;
     let mut row = part * some + sub;
     while row < stop {
-        sum += x[at.row(row) + column];
+        let value = x[at.row(row) + column];
+        if squares {
+            let centred = value - mean[column];
+            sum += centred * centred;
+        } else {
+            sum += value;
+        }
         row += SUBS;
     }
     let mut sums = Shared::<[f32]>::new_slice(comptime!(LANES * SUBS));
@@ -34,8 +43,8 @@ pub(crate) fn sum_some_rows(
     }
 }
 
-/// Adds `count` partial results of `elements` each, in order, and deals them out: the first `split` to one result, the others to the
-/// other. A cube owns [`LANES`] elements.
+/// Adds `count` partial results of `elements` each, in order, times `factor`, and deals them out: the first `split` to one result
+/// from `offset` on, the others to the other. A cube owns [`LANES`] elements.
 #[cube(launch_unchecked)]
 pub(crate) fn sum_partials(
     parts: &[f32],
@@ -44,6 +53,8 @@ pub(crate) fn sum_partials(
     count: usize,
     elements: usize,
     split: usize,
+    offset: usize,
+    factor: f32,
     #[comptime] has_second: bool,
 ) {
     if CUBE_POS * LANES >= elements {
@@ -59,16 +70,16 @@ pub(crate) fn sum_partials(
         part += SUBS;
     }
     let mut sums = Shared::<[f32]>::new_slice(comptime!(LANES * SUBS));
-    let sum = sum_subs(sum, sub, lane, &mut sums);
+    let sum = sum_subs(sum, sub, lane, &mut sums) * factor;
     if sub == 0 && wanted < elements {
         if has_second {
             if element < split {
-                first[element] = sum;
+                first[offset + element] = sum;
             } else {
                 second[element - split] = sum;
             }
         } else {
-            first[element] = sum;
+            first[offset + element] = sum;
         }
     }
 }

@@ -2,7 +2,9 @@ use super::rows::operand;
 use crate::{
     definition::ScanError,
     gpu::{
-        layers::kernel::{add_scaled, bias_gelu as gelu_kernel, bias_gelu_slope, scale_rows},
+        layers::kernel::{
+            add_scaled, bias_gelu as gelu_kernel, bias_gelu_slope, place_rows as place_kernel, scale_rows,
+        },
         resources::{Buffer, F32, FLAT_UNITS, check_index, flat},
     },
 };
@@ -140,4 +142,42 @@ pub fn scale_samples(
         scale_rows::launch_unchecked(client, count, dim, x.arg(), scale.arg(), y.arg(), elements, elements / samples);
     }
     Ok(y.into_handle())
+}
+
+/// Writes `x + bias`, `x [rows, columns]`, into `out` from row `first` on; f32.
+///
+/// # Errors
+///
+/// As [`bias_gelu`].
+pub fn place_rows(
+    client: &Client,
+    [rows, columns]: [usize; 2],
+    x: &Handle,
+    bias: Option<&Handle>,
+    out: &Handle,
+    first: usize,
+) -> Result<(), ScanError> {
+    let op = "place_rows";
+    let elements = rows * columns;
+    check_index(op, first * columns + elements)?;
+    let x = operand(op, "x", MATRIX, x, elements)?;
+    let bias = bias.map(|bias| operand(op, "bias", "[columns]", bias, columns)).transpose()?;
+    let out = operand(op, "out", "[first + rows, columns]", out, first * columns + elements)?;
+    let (count, dim) = flat(client, elements, FLAT_UNITS);
+    // SAFETY: as in `add_branch`.
+    unsafe {
+        place_kernel::launch_unchecked(
+            client,
+            count,
+            dim,
+            x.arg(),
+            bias.as_ref().unwrap_or(&x).arg(),
+            out.arg(),
+            first * columns,
+            elements,
+            columns,
+            bias.is_some(),
+        );
+    }
+    Ok(())
 }

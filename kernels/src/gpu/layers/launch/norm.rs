@@ -45,13 +45,13 @@ pub struct GatedNormGradients {
     pub y: Handle,
 }
 
-/// Layer normalisation over the columns of each row (Ba et al. 2016), `[rows, columns]`, f32.
+/// Layer normalisation over the columns of each row (Ba et al. 2016), then GELU where `gelu`: `[rows, columns]`, f32.
 ///
 /// # Errors
 ///
 /// When an operand is too short, and at a limit of the device.
-pub fn layer_norm(client: &Client, x: &GpuRows, affine: &GpuAffine) -> Result<Handle, ScanError> {
-    forward("layer_norm", client, x, affine, None)
+pub fn layer_norm(client: &Client, x: &GpuRows, affine: &GpuAffine, gelu: bool) -> Result<Handle, ScanError> {
+    forward("layer_norm", client, x, affine, After::of(gelu))
 }
 
 /// `LayerNorm(x) SiLU(gate)`: the end of RS-Mamba's scan branch, `[rows, columns]`, f32.
@@ -60,7 +60,7 @@ pub fn layer_norm(client: &Client, x: &GpuRows, affine: &GpuAffine) -> Result<Ha
 ///
 /// As [`layer_norm`].
 pub fn gated_norm(client: &Client, x: &GpuRows, affine: &GpuAffine, gate: &GpuRows) -> Result<Handle, ScanError> {
-    forward("gated_norm", client, x, affine, Some(gate))
+    forward("gated_norm", client, x, affine, After::Gate(gate))
 }
 
 /// Gradients of [`layer_norm`] for `dy [rows, columns]`; that of `x` with `around [rows, columns]` added, where there is one.
@@ -72,10 +72,11 @@ pub fn layer_norm_backward(
     client: &Client,
     x: &GpuRows,
     affine: &GpuAffine,
+    gelu: bool,
     dy: &Handle,
     around: Option<&Handle>,
 ) -> Result<NormGradients, ScanError> {
-    backward("layer_norm_backward", client, x, affine, None, dy, around).map(|(norm, _)| norm)
+    backward("layer_norm_backward", client, x, affine, (After::of(gelu), None), dy, around).map(|(norm, _)| norm)
 }
 
 /// Gradients of [`gated_norm`] for `dy [rows, columns]`. The gradient of the gate goes where the gate lies in `dgate`, a matrix like the
@@ -92,8 +93,22 @@ pub fn gated_norm_backward(
     dgate: &Handle,
     dy: &Handle,
 ) -> Result<GatedNormGradients, ScanError> {
-    let (norm, y) = backward("gated_norm_backward", client, x, affine, Some((gate, dgate)), dy, None)?;
+    let (norm, y) = backward("gated_norm_backward", client, x, affine, (After::Gate(gate), Some(dgate)), dy, None)?;
     Ok(GatedNormGradients { norm, y: y.into_handle() })
+}
+
+/// What follows the normalisation.
+#[derive(Clone, Copy)]
+enum After<'a> {
+    Nothing,
+    Gelu,
+    Gate(&'a GpuRows),
+}
+
+impl After<'_> {
+    fn of(gelu: bool) -> Self {
+        if gelu { Self::Gelu } else { Self::Nothing }
+    }
 }
 
 /// The operands of a call.
@@ -103,10 +118,16 @@ struct Norm<'a> {
     scale: Buffer,
     shift: Buffer,
     gate: Option<(&'a GpuRows, Buffer)>,
+    kind: NormKind,
 }
 
 impl<'a> Norm<'a> {
-    fn new(op: &'static str, x: &'a GpuRows, affine: &GpuAffine, gate: Option<&'a GpuRows>) -> Result<Self, ScanError> {
+    fn new(op: &'static str, x: &'a GpuRows, affine: &GpuAffine, after: After<'a>) -> Result<Self, ScanError> {
+        let (gate, kind) = match after {
+            After::Nothing => (None, NormKind::Plain),
+            After::Gelu => (None, NormKind::Gelu),
+            After::Gate(gate) => (Some(gate), NormKind::Gated),
+        };
         let gate = gate.map(|gate| {
             // As many rows and columns as `x`, whatever it says.
             let needed = GpuRows { rows: x.rows, columns: x.columns, ..gate.clone() };
@@ -118,11 +139,8 @@ impl<'a> Norm<'a> {
             scale: operand(op, "scale", "[columns]", &affine.scale, x.columns)?,
             shift: operand(op, "shift", "[columns]", &affine.shift, x.columns)?,
             gate: gate.transpose()?,
+            kind,
         })
-    }
-
-    fn kind(&self) -> NormKind {
-        if self.gate.is_some() { NormKind::Gated } else { NormKind::Plain }
     }
 
     /// The gate, or what is bound in its place and not read.
@@ -136,9 +154,9 @@ fn forward(
     client: &Client,
     x: &GpuRows,
     affine: &GpuAffine,
-    gate: Option<&GpuRows>,
+    after: After<'_>,
 ) -> Result<Handle, ScanError> {
-    let norm = Norm::new(op, x, affine, gate)?;
+    let norm = Norm::new(op, x, affine, after)?;
     let y = Buffer::empty(client, x.len(), F32);
     let (gate, gate_values) = norm.gate();
     let dim = dim(op, client)?;
@@ -158,7 +176,7 @@ fn forward(
             x.rows,
             x.columns,
             affine.epsilon,
-            norm.kind(),
+            norm.kind,
         );
     }
     Ok(y.into_handle())
@@ -169,17 +187,19 @@ fn backward(
     client: &Client,
     x: &GpuRows,
     affine: &GpuAffine,
-    gate: Option<(&GpuRows, &Handle)>,
+    (after, dgate): (After<'_>, Option<&Handle>),
     dy: &Handle,
     around: Option<&Handle>,
 ) -> Result<(NormGradients, Buffer), ScanError> {
     check_bindings(op, client, BINDINGS)?;
     check_index(op, x.len())?;
-    let norm = Norm::new(op, x, affine, gate.map(|(gate, _)| gate))?;
+    let norm = Norm::new(op, x, affine, after)?;
     let dy = operand(op, "dy", "[rows, columns]", dy, x.len())?;
     let around = around.map(|around| operand(op, "around", "[rows, columns]", around, x.len())).transpose()?;
-    let dgate = gate.map(|(gate, dgate)| GpuRows { handle: dgate.clone(), ..gate.clone() }.buffer(op, "dgate"));
-    let dgate = dgate.transpose()?.unwrap_or_else(|| Buffer::unused(client));
+    let dgate = match (after, dgate) {
+        (After::Gate(gate), Some(dgate)) => GpuRows { handle: dgate.clone(), ..gate.clone() }.buffer(op, "dgate")?,
+        _ => Buffer::unused(client),
+    };
     let y = if norm.gate.is_some() { Buffer::empty(client, x.len(), F32) } else { Buffer::unused(client) };
     let dx = Buffer::empty(client, x.len(), F32);
     let statistics = Buffer::empty(client, 2 * x.rows, F32);
@@ -206,7 +226,7 @@ fn backward(
             x.rows,
             x.columns,
             affine.epsilon,
-            norm.kind(),
+            norm.kind,
             around.is_some(),
         );
     }
@@ -219,6 +239,8 @@ fn backward(
             count(client, share.cubes),
             dim,
             norm.values.arg(),
+            norm.scale.arg(),
+            norm.shift.arg(),
             gate_values.arg(),
             dy.arg(),
             statistics.arg(),
@@ -229,7 +251,7 @@ fn backward(
             x.columns,
             share.some,
             share.cubes,
-            norm.kind(),
+            norm.kind,
         );
     }
     let [scale, shift] = partials_of_two(op, client, &parts, share.parts, [x.columns; 2])?.map(Buffer::into_handle);

@@ -1,16 +1,6 @@
-use super::node::{Kept, NativeLayer, Operands, Wanted, operand, run};
-use burn::Tensor;
+use super::node::{FlexLayer, Kept, Operands, Wanted};
+use crate::layers::conv::Conv2d;
 use burn_rsmamba_kernels::cpu::layers::{self, ConvNeeds, ConvShape};
-
-/// Convolution of `[B, H, W, in]` with a square kernel `[out, in, k, k]` and `k / 2` zeros around: `[B, H', W', out]`.
-pub(crate) fn conv2d(x: &Tensor<4>, weight: &Tensor<4>, bias: Option<&Tensor<1>>, stride: usize) -> Tensor<4> {
-    run(Conv2d { stride }, [operand(x), operand(weight), bias.and_then(operand)])
-}
-
-#[derive(Debug)]
-struct Conv2d {
-    stride: usize,
-}
 
 impl Conv2d {
     fn shape(&self, operands: &Operands) -> ConvShape {
@@ -21,7 +11,7 @@ impl Conv2d {
     }
 }
 
-impl NativeLayer for Conv2d {
+impl FlexLayer for Conv2d {
     fn forward(&self, operands: &Operands, _: bool) -> (Vec<usize>, Vec<f32>, Option<Kept>) {
         let shape = self.shape(operands);
         let y = layers::conv2d(shape, operands.values(0), operands.values(1), operands.optional(2));

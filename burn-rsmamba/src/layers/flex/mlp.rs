@@ -1,42 +1,10 @@
-use super::node::{Kept, NativeLayer, Operands, Wanted, operand, run};
-use super::norm::{Norm, affine};
-use burn::Tensor;
+use super::{
+    node::{FlexLayer, Kept, Operands, Wanted},
+    norm::affine,
+};
+use crate::layers::mlp::Mlp;
 use burn_rsmamba_kernels::cpu::branches::{self, MlpGradients, MlpInputs};
 use std::sync::Arc;
-
-/// Parameters of the MLP branch: C channels, E hidden ones.
-pub(crate) struct MlpParameters {
-    pub(crate) norm: Norm,
-    /// `[C, E]`.
-    pub(crate) weight1: Tensor<2>,
-    /// `[E]`.
-    pub(crate) bias1: Tensor<1>,
-    /// `[E, C]`.
-    pub(crate) weight2: Tensor<2>,
-    /// `[C]`.
-    pub(crate) bias2: Tensor<1>,
-}
-
-/// `x + scale (GELU(LN(x) W1 + b1) W2 + b2)`, `[B, H, W, C]`; `scale` is a factor a sample.
-pub(crate) fn mlp(x: &Tensor<4>, scale: Option<Tensor<1>>, parameters: &MlpParameters) -> Tensor<4> {
-    let MlpParameters { norm, weight1, bias1, weight2, bias2 } = parameters;
-    let operands = [
-        operand(x),
-        scale.as_ref().and_then(operand),
-        operand(&norm.scale),
-        operand(&norm.shift),
-        operand(weight1),
-        operand(bias1),
-        operand(weight2),
-        operand(bias2),
-    ];
-    run(Mlp { epsilon: norm.epsilon }, operands)
-}
-
-#[derive(Debug)]
-struct Mlp {
-    epsilon: f32,
-}
 
 impl Mlp {
     fn inputs<'a>(&self, operands: &'a Operands) -> MlpInputs<'a> {
@@ -52,7 +20,7 @@ impl Mlp {
     }
 }
 
-impl NativeLayer for Mlp {
+impl FlexLayer for Mlp {
     fn forward(&self, operands: &Operands, keep: bool) -> (Vec<usize>, Vec<f32>, Option<Kept>) {
         let (y, hidden) = branches::mlp(&self.inputs(operands), keep);
         (operands.dims::<4>(0).to_vec(), y, hidden.map(|hidden| Arc::new(hidden) as Kept))

@@ -1,16 +1,6 @@
-use super::node::{Kept, NativeLayer, Operands, Wanted, operand, run};
-use burn::Tensor;
+use super::node::{FlexLayer, Kept, Operands, Wanted};
+use crate::layers::fuse::Fuse;
 use burn_rsmamba_kernels::cpu::layers::{self, FuseShape};
-
-/// The 1×1 convolution `[out, C1 + C2, 1, 1]` of two maps put together, `[B, H, W, C1]` and `[B, H, W, C2]`.
-///
-/// Where the first map has half the size of the second, each of its pixels counts for four (nearest upsampling).
-pub(crate) fn fuse(first: &Tensor<4>, second: &Tensor<4>, weight: &Tensor<4>) -> Tensor<4> {
-    run(Fuse, [operand(first), operand(second), operand(weight)])
-}
-
-#[derive(Debug)]
-struct Fuse;
 
 fn shape(operands: &Operands) -> FuseShape {
     let [_, first_height, _, first_channels] = operands.dims(0);
@@ -20,7 +10,7 @@ fn shape(operands: &Operands) -> FuseShape {
     FuseShape { batch, height, width, first_channels, second_channels, out_channels, doubled }
 }
 
-impl NativeLayer for Fuse {
+impl FlexLayer for Fuse {
     fn forward(&self, operands: &Operands, _: bool) -> (Vec<usize>, Vec<f32>, Option<Kept>) {
         let shape = shape(operands);
         let y = layers::fuse(shape, operands.values(0), operands.values(1), operands.values(2));

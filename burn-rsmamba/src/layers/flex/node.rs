@@ -1,7 +1,6 @@
 //! How a layer with native kernels becomes an operation of Flex and a node of the autodiff graph.
 
 use burn::{
-    Tensor,
     backend::{
         AutodiffBackend, Backend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind,
         ExtensionType, Flex, TensorMetadata, backend_extension, tensor::FloatTensor,
@@ -21,13 +20,13 @@ use std::{any::Any, fmt::Debug, sync::Arc};
 const OPERANDS: usize = 15;
 
 /// Which operands want a gradient.
-pub(super) type Wanted = [bool; OPERANDS];
+pub(in crate::layers) type Wanted = [bool; OPERANDS];
 
 /// What a forward pass leaves for the backward pass.
-pub(super) type Kept = Arc<dyn Any + Send + Sync>;
+pub(in crate::layers) type Kept = Arc<dyn Any + Send + Sync>;
 
 /// A layer with native kernels: one result, up to [`OPERANDS`] operands in an order of its own.
-pub(super) trait NativeLayer: Debug + Send + Sync {
+pub(in crate::layers) trait FlexLayer: Debug + Send + Sync {
     /// The result's shape and values; where `keep`, also what [`backward`](Self::backward) will want beside the operands.
     fn forward(&self, operands: &Operands, keep: bool) -> (Vec<usize>, Vec<f32>, Option<Kept>);
 
@@ -36,7 +35,7 @@ pub(super) trait NativeLayer: Debug + Send + Sync {
 }
 
 /// The operands of a call in memory order.
-pub(super) struct Operands(Vec<Option<FlexTensor>>);
+pub(in crate::layers) struct Operands(Vec<Option<FlexTensor>>);
 
 impl Operands {
     fn new(tensors: impl IntoIterator<Item = Option<FlexTensor>>) -> Self {
@@ -59,21 +58,9 @@ impl Operands {
     }
 }
 
-/// Runs a layer on Flex tensors, tracked or not. Absent operands may end the list or stand inside it.
-///
-/// `operands[0]` decides on which device; every operand must be f32 there.
-pub(super) fn run<const D: usize>(
-    layer: impl NativeLayer + 'static,
-    operands: impl IntoIterator<Item = Option<DispatchTensor>>,
-) -> Tensor<D> {
-    let operands = LayerTensors::<Dispatch>(operands.into_iter().collect());
-    Tensor::from_dispatch(<Dispatch as LayerOps>::layer(Arc::new(layer), operands))
-}
-
-/// The operand as [`run`] wants it.
-#[expect(clippy::unnecessary_wraps, reason = "a list of operands has absent ones too")]
-pub(super) fn operand<const D: usize>(tensor: &Tensor<D>) -> Option<DispatchTensor> {
-    Some(tensor.clone().into_dispatch())
+/// Runs a layer on Flex tensors, tracked or not; every operand must be f32.
+pub(in crate::layers) fn run(layer: impl FlexLayer + 'static, operands: Vec<Option<DispatchTensor>>) -> DispatchTensor {
+    <Dispatch as LayerOps>::layer(Arc::new(layer), LayerTensors::<Dispatch>(operands))
 }
 
 /// A list of operands; the derive macro knows no lists.
@@ -115,17 +102,17 @@ impl<B: Backend> ExtensionType<B> for LayerTensors<B> {
 /// The one operation behind all native layers.
 #[backend_extension(Flex, Autodiff)]
 trait LayerOps: Backend {
-    fn layer(layer: Arc<dyn NativeLayer>, #[extension_type] operands: LayerTensors<Self>) -> FloatTensor<Self>;
+    fn layer(layer: Arc<dyn FlexLayer>, #[extension_type] operands: LayerTensors<Self>) -> FloatTensor<Self>;
 }
 
 impl LayerOps for Flex {
-    fn layer(layer: Arc<dyn NativeLayer>, operands: LayerTensors<Self>) -> FlexTensor {
+    fn layer(layer: Arc<dyn FlexLayer>, operands: LayerTensors<Self>) -> FlexTensor {
         forward(layer.as_ref(), &Operands::new(operands.0), false).0
     }
 }
 
 impl<C: CheckpointStrategy> LayerOps for Autodiff<Flex, C> {
-    fn layer(layer: Arc<dyn NativeLayer>, operands: LayerTensors<Self>) -> FloatTensor<Self> {
+    fn layer(layer: Arc<dyn FlexLayer>, operands: LayerTensors<Self>) -> FloatTensor<Self> {
         let mut tensors = operands.0;
         tensors.resize_with(OPERANDS, || None);
         let present: [bool; OPERANDS] = std::array::from_fn(|index| tensors[index].is_some());
@@ -146,7 +133,7 @@ impl<C: CheckpointStrategy> LayerOps for Autodiff<Flex, C> {
     }
 }
 
-fn forward(layer: &dyn NativeLayer, operands: &Operands, keep: bool) -> (FlexTensor, Option<Kept>) {
+fn forward(layer: &dyn FlexLayer, operands: &Operands, keep: bool) -> (FlexTensor, Option<Kept>) {
     let (shape, values, kept) = layer.forward(operands, keep);
     (tensor(values, Shape::from(shape)), kept)
 }
@@ -160,7 +147,7 @@ struct LayerNode;
 
 #[derive(Debug, Clone)]
 struct LayerState {
-    layer: Arc<dyn NativeLayer>,
+    layer: Arc<dyn FlexLayer>,
     nodes: [Option<NodeId>; OPERANDS],
     kept: Option<Kept>,
 }

@@ -1,71 +1,10 @@
-use super::node::{Kept, NativeLayer, Operands, Wanted, operand, run};
-use super::norm::{Norm, affine};
-use crate::Directions;
-use burn::Tensor;
+use super::{
+    node::{FlexLayer, Kept, Operands, Wanted},
+    norm::affine,
+};
+use crate::layers::ossm::Ossm;
 use burn_rsmamba_kernels::cpu::branches::{self, OssmGradients, OssmInputs, OssmKept, OssmShape};
 use std::sync::Arc;
-
-/// Parameters of the scan branch; shapes as in [`Ossm`](crate::modules::Ossm).
-pub(crate) struct OssmParameters {
-    pub(crate) norm: Norm,
-    /// `[C, 2 D]`.
-    pub(crate) in_proj: Tensor<2>,
-    /// `[D, 1, 3, 3]`.
-    pub(crate) conv_weight: Tensor<4>,
-    /// `[D]`.
-    pub(crate) conv_bias: Tensor<1>,
-    /// `[K, R + 2 N, D]`.
-    pub(crate) x_proj: Tensor<3>,
-    /// `[K, D, R]`.
-    pub(crate) dt_weight: Tensor<3>,
-    /// `[K, D]`.
-    pub(crate) dt_bias: Tensor<2>,
-    /// `[K * D, N]`.
-    pub(crate) a_logs: Tensor<2>,
-    /// `[K * D]`.
-    pub(crate) skip: Tensor<1>,
-    pub(crate) out_norm: Norm,
-    /// `[D, C]`.
-    pub(crate) out_proj: Tensor<2>,
-    pub(crate) directions: Directions,
-}
-
-/// `x + scale OSSM(LN(x))`, `[B, H, W, C]`; `scale` is a factor a sample.
-pub(crate) fn ossm(x: &Tensor<4>, scale: Option<Tensor<1>>, parameters: &OssmParameters) -> Tensor<4> {
-    let p = parameters;
-    let operands = [
-        operand(x),
-        scale.as_ref().and_then(operand),
-        operand(&p.norm.scale),
-        operand(&p.norm.shift),
-        operand(&p.in_proj),
-        operand(&p.conv_weight),
-        operand(&p.conv_bias),
-        operand(&p.x_proj),
-        operand(&p.dt_weight),
-        operand(&p.dt_bias),
-        operand(&p.a_logs),
-        operand(&p.skip),
-        operand(&p.out_norm.scale),
-        operand(&p.out_norm.shift),
-        operand(&p.out_proj),
-    ];
-    let layer = Ossm {
-        norm_epsilon: p.norm.epsilon,
-        out_norm_epsilon: p.out_norm.epsilon,
-        states: p.a_logs.dims()[1],
-        directions: p.directions,
-    };
-    run(layer, operands)
-}
-
-#[derive(Debug)]
-struct Ossm {
-    norm_epsilon: f32,
-    out_norm_epsilon: f32,
-    states: usize,
-    directions: Directions,
-}
 
 impl Ossm {
     fn shape(&self, operands: &Operands) -> OssmShape {
@@ -94,7 +33,7 @@ impl Ossm {
     }
 }
 
-impl NativeLayer for Ossm {
+impl FlexLayer for Ossm {
     fn forward(&self, operands: &Operands, keep: bool) -> (Vec<usize>, Vec<f32>, Option<Kept>) {
         let (y, kept) = branches::ossm(self.shape(operands), &self.inputs(operands), keep);
         (operands.dims::<4>(0).to_vec(), y, kept.map(|kept| Arc::new(kept) as Kept))

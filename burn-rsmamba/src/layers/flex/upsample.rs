@@ -1,21 +1,13 @@
-use super::node::{Kept, NativeLayer, Operands, Wanted, operand, run};
-use burn::Tensor;
+use super::node::{FlexLayer, Kept, Operands, Wanted};
+use crate::layers::upsample::Bilinear2x;
 use burn_rsmamba_kernels::cpu::layers::{self, MapShape};
-
-/// Doubles `[B, H, W, C]` bilinearly with aligned corners.
-pub(crate) fn upsample_bilinear2x(x: &Tensor<4>) -> Tensor<4> {
-    run(Bilinear2x, [operand(x)])
-}
-
-#[derive(Debug)]
-struct Bilinear2x;
 
 fn shape(operands: &Operands) -> MapShape {
     let [batch, height, width, channels] = operands.dims(0);
     MapShape { batch, height, width, channels }
 }
 
-impl NativeLayer for Bilinear2x {
+impl FlexLayer for Bilinear2x {
     fn forward(&self, operands: &Operands, _: bool) -> (Vec<usize>, Vec<f32>, Option<Kept>) {
         let shape = shape(operands);
         let y = layers::upsample_bilinear2x(shape, operands.values(0));

@@ -1,0 +1,77 @@
+//! Calls of layers: which of the backends with native kernels takes one.
+
+use super::COMPOSED;
+#[cfg(feature = "flex")]
+use super::flex::{self, FlexLayer};
+#[cfg(feature = "cubecl-backend")]
+use super::gpu::{self, GpuLayer};
+use burn::{
+    Tensor,
+    backend::{DispatchDevice, DispatchTensor},
+    tensor::DType,
+};
+
+/// Whether native kernels take this map.
+pub(crate) fn is_native<const D: usize>(x: &Tensor<D>) -> bool {
+    !COMPOSED.get() && x.dtype() == DType::F32 && Native::of(x).is_some()
+}
+
+enum Native {
+    #[cfg(feature = "flex")]
+    Flex,
+    #[cfg(feature = "cubecl-backend")]
+    Gpu,
+}
+
+impl Native {
+    fn of<const D: usize>(x: &Tensor<D>) -> Option<Self> {
+        match x.device().inner().as_dispatch() {
+            #[cfg(feature = "flex")]
+            DispatchDevice::Flex(_) => Some(Self::Flex),
+            #[cfg(feature = "cubecl-backend")]
+            DispatchDevice::Cube(_) => Some(Self::Gpu),
+            #[allow(unreachable_patterns, reason = "other backends may be linked")]
+            _ => None,
+        }
+    }
+}
+
+/// A layer that runs wherever there are native kernels.
+#[cfg(all(feature = "flex", feature = "cubecl-backend"))]
+pub(super) trait Layer: FlexLayer + GpuLayer + 'static {}
+#[cfg(all(feature = "flex", feature = "cubecl-backend"))]
+impl<T: FlexLayer + GpuLayer + 'static> Layer for T {}
+
+/// A layer that runs wherever there are native kernels.
+#[cfg(all(feature = "flex", not(feature = "cubecl-backend")))]
+pub(super) trait Layer: FlexLayer + 'static {}
+#[cfg(all(feature = "flex", not(feature = "cubecl-backend")))]
+impl<T: FlexLayer + 'static> Layer for T {}
+
+/// A layer that runs wherever there are native kernels.
+#[cfg(all(not(feature = "flex"), feature = "cubecl-backend"))]
+pub(super) trait Layer: GpuLayer + 'static {}
+#[cfg(all(not(feature = "flex"), feature = "cubecl-backend"))]
+impl<T: GpuLayer + 'static> Layer for T {}
+
+/// Runs a layer where `x` lives, tracked or not. Absent operands may end the list or stand inside it; every operand must be f32 and
+/// on the device of `x`, for which [`is_native`] holds.
+pub(super) fn run<const X: usize, const D: usize>(
+    layer: impl Layer,
+    x: &Tensor<X>,
+    operands: impl IntoIterator<Item = Option<DispatchTensor>>,
+) -> Tensor<D> {
+    let operands = operands.into_iter().collect();
+    Tensor::from_dispatch(match Native::of(x).expect("`is_native` was asked") {
+        #[cfg(feature = "flex")]
+        Native::Flex => flex::run(layer, operands),
+        #[cfg(feature = "cubecl-backend")]
+        Native::Gpu => gpu::run(layer, operands),
+    })
+}
+
+/// The operand as [`run`] wants it.
+#[expect(clippy::unnecessary_wraps, reason = "a list of operands has absent ones too")]
+pub(super) fn operand<const D: usize>(tensor: &Tensor<D>) -> Option<DispatchTensor> {
+    Some(tensor.clone().into_dispatch())
+}

@@ -1,0 +1,13 @@
+//! The layers on a GPU: one file a layer, each a [`GpuLayer`] by the kernels of `burn_rsmamba_kernels::gpu::layers` and Burn's products
+//! of matrices, and `node.rs`, which makes them operations of CubeCL and nodes of the graph.
+
+mod conv;
+mod fuse;
+mod maps;
+mod mlp;
+mod node;
+mod norm;
+mod ossm;
+mod upsample;
+
+pub(super) use node::{GpuLayer, run};
