@@ -7,12 +7,16 @@ use burn::{
     module::Module,
     tensor::{Device, Distribution},
 };
-use burn_rsmamba::modules::{OssBlockConfig, OssmConfig};
+use burn_rsmamba::{
+    ModelConfig, Task,
+    losses::bce_dice,
+    modules::{OssBlockConfig, OssmConfig},
+};
 use burn_rsmamba_tests::{device, flex};
 use cubecl::logging::{LaunchObservation, LaunchObserver};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 #[derive(Default)]
@@ -36,11 +40,18 @@ fn launches(device: &Device, run: impl FnOnce()) -> BTreeMap<&'static str, usize
     count.clone()
 }
 
+/// Held while launches are counted.
+static ALONE: Mutex<()> = Mutex::new(());
+
 const SIZE: [usize; 4] = [1, 16, 16, 96];
 
 /// Kernels of the scan among them.
 fn of_scan(launches: &BTreeMap<&'static str, usize>) -> usize {
-    launches.iter().filter(|(kernel, _)| kernel.starts_with("burn_rsmamba_kernels::gpu::scan::")).map(|(_, count)| count).sum()
+    launches
+        .iter()
+        .filter(|(kernel, _)| kernel.starts_with("burn_rsmamba_kernels::gpu::scan::"))
+        .map(|(_, count)| count)
+        .sum()
 }
 
 #[test]
@@ -49,6 +60,7 @@ fn a_block_launches_no_more_kernels_than_it_did() {
     if device == flex() {
         return;
     }
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let autodiff = device.clone().autodiff();
     let block = OssBlockConfig::new(OssmConfig::new(SIZE[3])).init(&autodiff);
     let plain = block.valid();
@@ -66,18 +78,56 @@ fn a_block_launches_no_more_kernels_than_it_did() {
         train();
     }
     let (forward, train) = (launches(&device, forward), launches(&device, train));
-    let sum = |launches: &BTreeMap<_, usize>| launches.values().sum::<usize>();
     println!("forward: {} launches, {} of them of the scan: {forward:#?}", sum(&forward), of_scan(&forward));
     println!("training: {} launches, {} of them of the scan: {train:#?}", sum(&train), of_scan(&train));
     assert_eq!((of_scan(&forward), of_scan(&train)), (4, 12), "launches of the scan");
-    // Burn's own launches depend on the device: how products are split, what is tried out.
-    let (most_forward, most_train) = if cfg!(feature = "wgpu-unfused") {
-        (18, 63)
-    } else if cfg!(feature = "wgpu") {
-        (18, 63)
-    } else {
+    expect("a block", &forward, &train, (18, 63));
+}
+
+#[test]
+fn a_model_launches_no_more_kernels_than_it_did() {
+    let device = device();
+    if device == flex() {
         return;
+    }
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let autodiff = device.clone().autodiff();
+    let model = ModelConfig::preset(Task::Ss, "tiny").expect("a preset").init(&autodiff);
+    let plain = model.valid();
+    let image = Tensor::<4>::random([1, 3, 64, 64], Distribution::Default, &device);
+    let labels = Tensor::<4>::ones([1, 1, 64, 64], &autodiff);
+    let forward = || {
+        let _ = plain.forward(std::slice::from_ref(&image));
     };
-    assert!(sum(&forward) <= most_forward, "{} launches forward, {most_forward} when this was written", sum(&forward));
-    assert!(sum(&train) <= most_train, "{} launches in training, {most_train} when this was written", sum(&train));
+    let train = || {
+        let logits = model.forward(&[Tensor::from_inner(image.clone())]);
+        let _ = bce_dice(logits, labels.clone()).total.backward();
+    };
+    for _ in 0..2 {
+        forward();
+        train();
+    }
+    let (forward, train) = (launches(&device, forward), launches(&device, train));
+    println!("forward: {} launches: {forward:#?}", sum(&forward));
+    println!("training: {} launches: {train:#?}", sum(&train));
+    expect("the tiny model for segmentation", &forward, &train, (298, 1212));
+}
+
+fn sum(launches: &BTreeMap<&'static str, usize>) -> usize {
+    launches.values().sum()
+}
+
+/// Burn's own launches depend on the device: how products are split, what is tried out. So numbers are for one kind.
+fn expect(
+    what: &str,
+    forward: &BTreeMap<&'static str, usize>,
+    train: &BTreeMap<&'static str, usize>,
+    (most_forward, most_train): (usize, usize),
+) {
+    if !cfg!(any(feature = "wgpu", feature = "wgpu-unfused")) {
+        return;
+    }
+    let (forward, train) = (sum(forward), sum(train));
+    assert!(forward <= most_forward, "{what}: {forward} launches forward, {most_forward} when this was written");
+    assert!(train <= most_train, "{what}: {train} launches in training, {most_train} when this was written");
 }

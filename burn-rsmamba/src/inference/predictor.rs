@@ -9,7 +9,7 @@ use crate::{
 use burn::{
     Tensor,
     tensor::{
-        Device, TensorData,
+        Bool, Device, TensorData,
         activation::{sigmoid, softmax},
     },
 };
@@ -254,33 +254,41 @@ impl<'a> Predictor<'a> {
             let values = TensorData::new(values, [1, bands, height, width]);
             inputs.push(Tensor::<4>::from_data(values, self.device));
         }
-        let probabilities = if self.augmented { self.mean_of_turns(&mut inputs) } else { self.probabilities(&inputs) };
+        let (probabilities, finite) =
+            if self.augmented { self.mean_of_turns(&mut inputs) } else { self.probabilities(&inputs) };
         let probabilities: Vec<f32> =
             probabilities.into_data().convert::<f32>().try_into_vec().expect("f32 probabilities");
-        if !probabilities.iter().all(|value| value.is_finite()) {
+        if !(finite.into_scalar::<bool>() && probabilities.iter().all(|value| value.is_finite())) {
             return Err(InferenceError::NotFinite { top, left, input: false });
         }
         Ok(probabilities)
     }
 
     /// The mean over all turns; of one class in either order of the dates, of several in theirs, which may tell the classes apart.
-    fn mean_of_turns(&self, inputs: &mut [Tensor<4>]) -> Tensor<4> {
+    fn mean_of_turns(&self, inputs: &mut [Tensor<4>]) -> (Tensor<4>, Tensor<1, Bool>) {
         let orders = if self.model.classes() == 1 { inputs.len() } else { 1 };
-        let mut sum: Option<Tensor<4>> = None;
+        let mut sum: Option<(Tensor<4>, Tensor<1, Bool>)> = None;
         for _ in 0..orders {
             for number in 0..TURNS {
                 let turned: Vec<_> = inputs.iter().map(|input| turn(input.clone(), number)).collect();
-                let here = turn_back(self.probabilities(&turned), number);
-                sum = Some(sum.map_or(here.clone(), |sum| sum + here));
+                let (here, finite) = self.probabilities(&turned);
+                let here = turn_back(here, number);
+                sum = Some(match sum {
+                    Some((sum, all)) => (sum + here, all.bool_and(finite)),
+                    None => (here, finite),
+                });
             }
             inputs.reverse();
         }
-        sum.expect("at least one date") / (TURNS * orders) as f32
+        let (sum, finite) = sum.expect("at least one date");
+        (sum / (TURNS * orders) as f32, finite)
     }
 
-    fn probabilities(&self, inputs: &[Tensor<4>]) -> Tensor<4> {
+    /// What the model says, and whether all its logits are finite: the sigmoid of some graphics drivers makes a number of what is none.
+    fn probabilities(&self, inputs: &[Tensor<4>]) -> (Tensor<4>, Tensor<1, Bool>) {
         let logits = self.model.forward(inputs);
-        if self.model.classes() == 1 { sigmoid(logits) } else { softmax(logits, 1) }
+        let finite = logits.clone().is_finite().all();
+        (if self.model.classes() == 1 { sigmoid(logits) } else { softmax(logits, 1) }, finite)
     }
 
     fn check_views(&self, dates: &[ImageView<'_>]) -> Result<(), InferenceError> {
