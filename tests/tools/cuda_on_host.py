@@ -1,4 +1,4 @@
-"""Tests of the scan's CUDA kernels without a GPU: their CUDA C++ runs on the processor.
+"""Tests of the CUDA kernels without a GPU: their CUDA C++ runs on the processor.
 
     python -m pip install nvidia-cuda-nvrtc-cu12==12.4.127 nvidia-cuda-runtime-cu12==12.4.127 nvidia-cuda-nvcc-cu12
     python tests/tools/cuda_on_host.py BINARY [TEST ...]
@@ -38,6 +38,10 @@ void meet();
 static inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 static inline float exp(float x) { return __builtin_expf(x); }
 static inline float log(float x) { return __builtin_logf(x); }
+static inline float sqrt(float x) { return __builtin_sqrtf(x); }
+static inline unsigned min(unsigned a, unsigned b) { return a < b ? a : b; }
+static inline unsigned max(unsigned a, unsigned b) { return a > b ? a : b; }
+static inline float erf(float x) { return __builtin_erff(x); }
 """
 
 

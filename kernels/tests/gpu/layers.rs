@@ -10,7 +10,7 @@ use burn_rsmamba_kernels::{
     cpu::layers::{self as cpu, Affine, ConvNeeds, ConvShape, MapShape, Rows, RowsMut},
     gpu::layers::{self, GpuAffine, GpuMap, GpuRows},
 };
-use cubecl::client::Client;
+use cubecl::{client::Client, server::Handle};
 
 const EPSILON: f32 = 1e-5;
 /// Rows and columns: less than a cube, uneven, many columns, many rows.
@@ -342,18 +342,59 @@ fn convolutions_are_those_of_the_cpu() {
     });
 }
 
+/// Small enough to be watched for races, and with every kernel that has a barrier.
 #[test]
-fn layers_repeat_bit_by_bit() {
+fn every_layer_repeats_bit_by_bit() {
     let Some(client) = client() else { return };
+    let [rows, columns] = [70, 40];
     let mut random = Random(3);
-    let x = GpuRows::whole(upload(&client, &values(&mut random, 3000 * 48, 1.0)), 3000, 48);
-    let [scale, shift] = [(); 2].map(|()| upload(&client, &values(&mut random, 48, 1.0)));
-    let affine = GpuAffine { scale, shift, epsilon: EPSILON };
-    let dy = upload(&client, &values(&mut random, 3000 * 48, 1.0));
+    let mut up = |len: usize| upload(&client, &values(&mut random, len, 1.0));
+    let (x, dy, gate) = (up(rows * columns), up(rows * columns), up(rows * columns));
+    let affine = GpuAffine { scale: up(columns), shift: up(columns), epsilon: EPSILON };
+    let (statistics, weight, bias) = ([up(columns), upload(&client, &[1.0; 40])], up(9 * columns), up(columns));
+    let whole = |handle: &Handle| GpuRows::whole(handle.clone(), rows, columns);
+    let map = GpuMap { rows: whole(&x), height: 7, width: 5 };
+    let narrow = ConvShape {
+        batch: 2,
+        height: 7,
+        width: 5,
+        in_channels: columns,
+        out_channels: 2,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+    };
     let run = || {
-        let got = layers::layer_norm_backward(&client, &x, &affine, false, &dy, None).expect("launched");
-        let values = [got.x, got.scale, got.shift].map(|handle| download(&client, handle));
-        values.map(|values| values.into_iter().map(f32::to_bits).collect::<Vec<_>>())
+        let room = || client.empty(rows * columns * size_of::<f32>());
+        let (dgate, dx) = (room(), room());
+        let norm = layers::layer_norm_backward(&client, &whole(&x), &affine, true, &dy, Some(&gate)).expect("launched");
+        let gated = layers::gated_norm_backward(&client, &whole(&x), &affine, &whole(&gate), &dgate, &dy);
+        let gated = gated.expect("launched");
+        let batch = layers::batch_norm_relu_backward(&client, [rows, columns], &x, statistics.each_ref(), &affine, &dy);
+        let batch = batch.expect("launched");
+        let conv = layers::depthwise_silu_backward(&client, &map, &weight, &bias, &dy, &dx).expect("launched");
+        let results = [
+            layers::layer_norm(&client, &whole(&x), &affine, false).expect("launched"),
+            norm.x,
+            norm.scale,
+            norm.shift,
+            gated.y,
+            gated.norm.x,
+            gated.norm.scale,
+            gated.norm.shift,
+            dgate,
+            layers::batch_statistics(&client, &whole(&x)).expect("launched"),
+            batch.x,
+            batch.scale,
+            batch.shift,
+            dx,
+            conv.weight,
+            conv.bias,
+            layers::narrow_conv_weight(&client, narrow, &x, &dy).expect("launched"),
+            layers::sum_rows(&client, &whole(&x)).expect("launched"),
+        ];
+        let bits = |handle| download(&client, handle).into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        results.map(bits)
     };
     assert_eq!(run(), run());
 }
