@@ -4,7 +4,7 @@
 //! * [`selective_scan`] and [`omni_selective_scan`]: the op, differentiable, over [`burn::Tensor`]. See [`mod@scan`].
 //! * `RsmSsConfig` and `RsmCdConfig`: the models, as Burn modules. See `models` and `modules`.
 //! * `weights`: our own files and official PyTorch checkpoints.
-//! * `layers`: native kernels for whole layers, which the modules use by themselves.
+//! * `layers`: kernels for whole layers on the CPU and on GPUs, which the modules use by themselves.
 //! * `losses`, `metrics`, `optim`, `inference`, `vector`: what training and mapping need beside Burn.
 //! * `receptive_field`: how far a model sees.
 //! * `learner` (feature `train`): the models under Burn's `SupervisedTraining`.

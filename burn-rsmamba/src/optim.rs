@@ -12,9 +12,9 @@ use burn::{
 /// Burn's own clipping treats each tensor by itself; the recipe clips one norm over all parameters, as PyTorch's
 /// `clip_grad_norm_` does. A norm that is not finite leaves the gradients as they are.
 pub fn clip_grad_norm(model: &RsmModel, grads: GradientsParams, max_norm: f64) -> (GradientsParams, f64) {
-    let mut squares = Squares { grads: &grads, sums: Vec::new() };
-    model.visit(&mut squares);
-    let norm = squares.norm();
+    let mut all = Flat { grads: &grads, found: Vec::new(), rows: Vec::new() };
+    model.visit(&mut all);
+    let norm = all.norm();
     // PyTorch adds 1e-6 to the norm
     let scale = max_norm / (norm + 1e-6);
     if !norm.is_finite() || scale >= 1.0 {
@@ -28,34 +28,44 @@ pub fn clip_grad_norm(model: &RsmModel, grads: GradientsParams, max_norm: f64) -
 /// Elements from which a gradient is added up row by row first.
 const LARGE: usize = 1 << 22;
 
-struct Squares<'a> {
+/// The values of all gradients, and the size of each one's first dimension.
+struct Flat<'a> {
     grads: &'a GradientsParams,
-    /// Of each gradient the sum of its squares, `[1]`.
-    sums: Vec<Tensor<1>>,
+    found: Vec<Tensor<1>>,
+    rows: Vec<usize>,
 }
 
-impl Squares<'_> {
+impl ModuleVisitor for Flat<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(grad) = self.grads.get::<D>(param.id) {
+            self.rows.push(grad.dims()[0]);
+            self.found.push(grad.reshape([-1]));
+        }
+    }
+}
+
+impl Flat<'_> {
     /// Read from the device in one piece: it works while the host goes on, and waiting for each would take longer than they do.
     fn norm(self) -> f64 {
-        if self.sums.is_empty() {
+        if self.found.is_empty() {
             return 0.0;
         }
-        let sums = Tensor::cat(self.sums, 0).into_data();
+        #[cfg(feature = "cubecl-backend")]
+        let sums = crate::layers::square_sums(&self.found);
+        #[cfg(not(feature = "cubecl-backend"))]
+        let sums = None;
+        let one_by_one = || self.found.into_iter().zip(self.rows).map(|(grad, rows)| square_sum(grad, rows)).collect();
+        let sums = sums.unwrap_or_else(|| Tensor::cat(one_by_one(), 0)).into_data();
         sums.iter::<f32>().map(f64::from).sum::<f64>().sqrt()
     }
 }
 
-impl ModuleVisitor for Squares<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(grad) = self.grads.get::<D>(param.id) {
-            let squares = grad.clone() * grad;
-            let (size, rows) = (squares.shape().num_elements(), squares.dims()[0]);
-            // One sum of so many on Flex adds in an order that depends on the threads; rows are added by one each, and there are few.
-            let squares =
-                if size < LARGE { squares.sum() } else { squares.reshape([rows, size / rows]).sum_dim(1).sum() };
-            self.sums.push(squares);
-        }
-    }
+/// The sum of the squares, `[1]`.
+fn square_sum(grad: Tensor<1>, rows: usize) -> Tensor<1> {
+    let squares = grad.clone() * grad;
+    let [size] = squares.dims();
+    // One sum of so many on Flex adds in an order that depends on the threads; rows are added by one each, and there are few.
+    if size < LARGE { squares.sum() } else { squares.reshape([rows, size / rows]).sum_dim(1).sum() }
 }
 
 struct Scale {

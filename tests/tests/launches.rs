@@ -5,12 +5,14 @@
 use burn::{
     Tensor,
     module::Module,
+    optim::{AdamWConfig, GradientsParams},
     tensor::{Device, Distribution},
 };
 use burn_rsmamba::{
     ModelConfig, Task,
     losses::bce_dice,
     modules::{OssBlockConfig, OssmConfig},
+    optim::clip_grad_norm,
 };
 use burn_rsmamba_tests::{device, flex};
 use cubecl::logging::{LaunchObservation, LaunchObserver};
@@ -103,14 +105,28 @@ fn a_model_launches_no_more_kernels_than_it_did() {
         let logits = model.forward(&[Tensor::from_inner(image.clone())]);
         let _ = bce_dice(logits, labels.clone()).total.backward();
     };
+    let mut optimizer = AdamWConfig::new().init();
+    let mut trained = Some(model.clone());
+    let mut step = || {
+        let model = trained.take().expect("put back after every step");
+        let logits = model.forward(&[Tensor::from_inner(image.clone())]);
+        let grads = GradientsParams::from_grads(bce_dice(logits, labels.clone()).total.backward(), &model);
+        // so small a norm that all gradients are scaled
+        let (grads, _) = clip_grad_norm(&model, grads, 1e-3);
+        trained = Some(optimizer.step(1e-4, model, grads));
+    };
     for _ in 0..2 {
         forward();
         train();
+        step();
     }
     let (forward, train) = (launches(&device, forward), launches(&device, train));
+    let step = launches(&device, step);
     println!("forward: {} launches: {forward:#?}", sum(&forward));
     println!("training: {} launches: {train:#?}", sum(&train));
+    println!("a step with its optimiser: {} launches: {step:#?}", sum(&step));
     expect("the tiny model for segmentation", &forward, &train, (298, 1212));
+    expect("the same with the optimiser", &forward, &step, (298, 1834));
 }
 
 fn sum(launches: &BTreeMap<&'static str, usize>) -> usize {

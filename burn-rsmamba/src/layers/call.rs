@@ -16,6 +16,18 @@ pub(crate) fn is_native<const D: usize>(x: &Tensor<D>) -> bool {
     !COMPOSED.get() && x.dtype() == DType::F32 && Native::of(x).is_some()
 }
 
+/// Whether native kernels take this map in a layer whose weight is of that dtype: on a GPU products of matrices in half precision are Burn's.
+pub(crate) fn takes_native<const D: usize>(x: &Tensor<D>, weight: DType) -> bool {
+    is_native(x)
+        && match Native::of(x) {
+            #[cfg(feature = "flex")]
+            Some(Native::Flex) => weight == DType::F32,
+            #[cfg(feature = "cubecl-backend")]
+            Some(Native::Gpu) => matches!(weight, DType::F32 | DType::F16 | DType::BF16),
+            None => false,
+        }
+}
+
 enum Native {
     #[cfg(feature = "flex")]
     Flex,
@@ -54,8 +66,8 @@ pub(super) trait Layer: GpuLayer + 'static {}
 #[cfg(all(not(feature = "flex"), feature = "cubecl-backend"))]
 impl<T: GpuLayer + 'static> Layer for T {}
 
-/// Runs a layer where `x` lives, tracked or not. Absent operands may end the list or stand inside it; every operand must be f32 and
-/// on the device of `x`, for which [`is_native`] holds.
+/// Runs a layer where `x` lives, tracked or not. Absent operands may end the list or stand inside it; every operand must be on the
+/// device of `x`, which [`takes_native`] it, and f32 unless it is a weight or bias.
 pub(super) fn run<const X: usize, const D: usize>(
     layer: impl Layer,
     x: &Tensor<X>,
@@ -74,4 +86,13 @@ pub(super) fn run<const X: usize, const D: usize>(
 #[expect(clippy::unnecessary_wraps, reason = "a list of operands has absent ones too")]
 pub(super) fn operand<const D: usize>(tensor: &Tensor<D>) -> Option<DispatchTensor> {
     Some(tensor.clone().into_dispatch())
+}
+
+/// Sums of the squares of the tensors, `[tensors]`, where all are f32 on a GPU: there a few kernels for each would take longer than the
+/// sums. Elsewhere `None`.
+#[cfg(feature = "cubecl-backend")]
+pub(crate) fn square_sums(tensors: &[Tensor<1>]) -> Option<Tensor<1>> {
+    let on_gpu = |tensor| is_native(tensor) && matches!(Native::of(tensor), Some(Native::Gpu));
+    (!tensors.is_empty() && tensors.iter().all(on_gpu))
+        .then(|| gpu::square_sums(tensors.iter().map(|tensor| tensor.clone().into_dispatch()).collect()))
 }

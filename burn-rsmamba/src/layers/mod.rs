@@ -28,7 +28,7 @@ mod upsample;
 
 #[cfg(any(feature = "flex", feature = "cubecl-backend"))]
 pub(crate) use {
-    call::is_native,
+    call::{is_native, takes_native},
     conv::conv2d,
     fuse::fuse,
     mlp::{MlpParameters, mlp},
@@ -36,6 +36,9 @@ pub(crate) use {
     ossm::{OssmParameters, ossm},
     upsample::upsample_bilinear2x,
 };
+
+#[cfg(feature = "cubecl-backend")]
+pub(crate) use call::square_sums;
 
 use std::cell::Cell;
 

@@ -1,4 +1,4 @@
-//! Matrix products and convolutions in half precision, everything else in f32.
+//! Matrix products and convolutions in half precision, the rest in f32.
 
 use super::RsmModel;
 use crate::scan::supports_dtype;
@@ -10,12 +10,11 @@ use burn::{
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// What the matrix products, convolutions and the scan's activations of a model are computed in.
+/// What the matrix products and convolutions of a model are computed in.
 ///
 /// In half precision the residual stream, normalisations, GELU, the depthwise convolutions, the scan's state and parameters, the
-/// logits and the gradients that reach the parameters stay in f32: more than under PyTorch's autocast. CubeCL's kernel for the
-/// gradient of a depthwise weight adds up in the dtype of its operands, which over a whole map loses bf16's few digits. Its plain
-/// convolution, all that there is without Burn's feature `autotune`, does too: turn that on.
+/// logits and the gradients that reach the parameters stay in f32: more than under PyTorch's autocast. Where layers are composed of
+/// Burn's operations (every CPU backend) the scan's activations are in half precision too, on a GPU they are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -43,10 +43,10 @@ fn layer_norm(norm: &LayerNorm) -> Norm {
     Norm { scale: norm.gamma.val(), shift, epsilon: EPSILON as f32 }
 }
 
-/// Whether native kernels take this map in a layer of this weight: all of them are for f32.
+/// Whether native kernels take this map in a layer of this weight.
 #[cfg(any(feature = "flex", feature = "cubecl-backend"))]
 fn takes_native<const D: usize>(x: &Tensor<4>, weight: &Param<Tensor<D>>) -> bool {
-    layers::is_native(x) && weight.dtype() == DType::F32
+    layers::takes_native(x, weight.dtype())
 }
 
 /// Free where it has the dtype already.

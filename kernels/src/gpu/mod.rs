@@ -1,6 +1,7 @@
-//! CubeCL kernels: the scan on a GPU (CUDA, ROCm, Metal, Vulkan, WebGPU), forward and backward.
+//! CubeCL kernels for GPUs (CUDA, ROCm, Metal, Vulkan, WebGPU), forward and backward: the scan, and in [`layers`] what the models need
+//! beside it.
 //!
-//! One unit owns one channel of one batch and group (a direction, in the omnidirectional form) and walks one chunk of the
+//! In the scan one unit owns one channel of one batch and group (a direction, in the omnidirectional form) and walks one chunk of the
 //! sequence with its N states in registers; neighbouring units own neighbouring channels. In the gradient kernel some units
 //! share the states of a channel, so that the states of several steps fit into their registers. What all channels of a cube
 //! read of a step (its pixel, its rows of `b`, `c` and the low-rank step) the cube fetches together, a tile of steps at a time,
@@ -25,8 +26,8 @@
 //!
 //! State and accumulation are f32 whatever the element of the tensors.
 //!
-//! * `kernel/`: `#[cube]` code alone; * `launch/`: checks, scratch memory, how many cubes of how many units;
-//! * `blueprint.rs`: what is known when a kernel is compiled, and the strategy.
+//! * `scan/`, `layers/`: in each `kernel/`, `#[cube]` code alone, and `launch/`, checks, scratch memory, how many cubes of how many units;
+//! * `resources.rs`: buffers, grids and limits of a device.
 
 pub mod layers;
 mod resources;

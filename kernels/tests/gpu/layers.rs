@@ -186,6 +186,14 @@ fn activations_and_sums_are_those_of_the_cpu() {
 
             let sums = layers::sum_rows(&client, &wide.gpu(&client)).expect("launched");
             checks.like(&name, "sum of rows", sums, &cpu::sum_rows(wide.cpu()));
+            for count in [1, 15] {
+                // tensors of different lengths, one of them empty
+                let lens = (0..count).map(|index| index * rows * columns / 15);
+                let tensors: Vec<_> = lens.clone().map(|len| (dy_up.clone(), len)).collect();
+                let want = lens.map(|len| dy[..len].iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() as f32);
+                let sums = layers::sum_squares(&client, &tensors).expect("launched");
+                checks.like(&name, "sums of squares", sums, &want.collect::<Vec<_>>());
+            }
             let sums = layers::sum_matrices(&client, &dy_up, rows, columns).expect("launched");
             checks.like(&name, "sum of matrices", sums, &cpu::sum_rows(Rows::new(&dy, columns)));
         }
@@ -392,6 +400,7 @@ fn every_layer_repeats_bit_by_bit() {
             conv.bias,
             layers::narrow_conv_weight(&client, narrow, &x, &dy).expect("launched"),
             layers::sum_rows(&client, &whole(&x)).expect("launched"),
+            layers::sum_squares(&client, &[(x.clone(), rows * columns), (dy.clone(), 7)]).expect("launched"),
         ];
         let bits = |handle| download(&client, handle).into_iter().map(f32::to_bits).collect::<Vec<_>>();
         results.map(bits)

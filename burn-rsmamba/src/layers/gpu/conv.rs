@@ -50,7 +50,7 @@ impl<'a> Call<'a> {
 
     fn patches(&self, pixels: std::ops::Range<usize>) -> CubeTensor {
         let sizes = [pixels.len(), self.columns];
-        let patches = layers::conv_patches(self.operands.client(), self.shape, self.operands.handle(0), pixels);
+        let patches = layers::conv_patches(self.operands.client(), self.shape, &self.operands.handle(0), pixels);
         self.operands.tensor(self.operands.launched(patches), sizes)
     }
 
@@ -58,8 +58,9 @@ impl<'a> Call<'a> {
         let ConvShape { batch, out_channels, .. } = self.shape;
         let (operands, client) = (self.operands, self.operands.client());
         let bias = operands.optional(2);
+        let bias = bias.as_ref();
         let y = if self.is_narrow() {
-            operands.launched(layers::narrow_conv(client, self.shape, operands.handle(0), operands.handle(1), bias))
+            operands.launched(layers::narrow_conv(client, self.shape, &operands.handle(0), &operands.handle(1), bias))
         } else {
             let rows = batch * self.pixels;
             let weight = self.weight();
@@ -80,11 +81,11 @@ impl<'a> Call<'a> {
     fn backward_narrow(&self, dy: &CubeTensor, [x, weight]: [bool; 2]) -> [Option<CubeTensor>; 2] {
         let (operands, client) = (self.operands, self.operands.client());
         let x = x.then(|| {
-            let dx = layers::narrow_conv_input(client, self.shape, operands.handle(1), &dy.handle);
+            let dx = layers::narrow_conv_input(client, self.shape, &operands.handle(1), &dy.handle);
             operands.like(0, operands.launched(dx))
         });
         let weight = weight.then(|| {
-            let dweight = layers::narrow_conv_weight(client, self.shape, operands.handle(0), &dy.handle);
+            let dweight = layers::narrow_conv_weight(client, self.shape, &operands.handle(0), &dy.handle);
             operands.like(1, operands.launched(dweight))
         });
         [x, weight]
@@ -109,7 +110,7 @@ impl<'a> Call<'a> {
                 contiguous(CubeBackend::float_slice(dy.clone(), &part))
             };
             if weight {
-                let part = product_over_rows(self.patches(pixels), dy.clone());
+                let part = product_over_rows(self.patches(pixels), dy.clone(), operands.get(1).dtype);
                 dweight = Some(match dweight {
                     Some(sum) => CubeBackend::float_add(sum, part),
                     None => part,

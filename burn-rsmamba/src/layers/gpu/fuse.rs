@@ -66,8 +66,8 @@ impl GpuLayer for Fuse {
             matrix(dy.clone())
         };
         let dy = matrix(dy);
-        let weights =
-            [(dfirst.clone(), 0), (dy.clone(), 1)].map(|(dy, map)| product_over_rows(dy, operands.get(map).clone()));
+        let weights = [(dfirst.clone(), 0), (dy.clone(), 1)]
+            .map(|(dy, map)| product_over_rows(dy, operands.get(map).clone(), operands.get(2).dtype));
         let weight = CubeBackend::float_cat(weights.into(), 1);
         gradients([
             Some(reshaped(product(dfirst, weight1), operands.dims::<4>(0))),

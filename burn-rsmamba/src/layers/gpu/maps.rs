@@ -8,7 +8,7 @@ use burn::{
 use burn_cubecl::{
     CubeBackend,
     cubecl::{client::Client, server::Handle},
-    kernel::into_contiguous,
+    kernel::{cast, into_contiguous},
     tensor::CubeTensor,
 };
 use burn_rsmamba_kernels::{
@@ -43,19 +43,24 @@ impl Operands {
         self.0[index].is_some()
     }
 
-    /// An operand that the layer always has.
+    /// An operand that the layer always has, in its own dtype.
     pub(super) fn get(&self, index: usize) -> &CubeTensor {
         self.0[index].as_ref().expect("the layer has this operand")
     }
 
-    /// The buffer of an operand that the layer always has.
-    pub(super) fn handle(&self, index: usize) -> &Handle {
-        &self.get(index).handle
+    /// An operand that the layer always has, for a kernel: in f32.
+    pub(super) fn handle(&self, index: usize) -> Handle {
+        cast(self.get(index).clone(), DType::F32).handle
     }
 
-    /// The buffer of an operand that may be absent.
-    pub(super) fn optional(&self, index: usize) -> Option<&Handle> {
-        self.0[index].as_ref().map(|tensor| &tensor.handle)
+    /// The same of an operand that may be absent.
+    pub(super) fn optional(&self, index: usize) -> Option<Handle> {
+        self.is_present(index).then(|| self.handle(index))
+    }
+
+    /// A factor a sample, which may be absent, and how many samples.
+    pub(super) fn factors(&self, index: usize) -> Option<(Handle, usize)> {
+        self.optional(index).map(|handle| (handle, self.dims::<1>(index)[0]))
     }
 
     /// The shape of an operand that the layer always has.
@@ -76,7 +81,7 @@ impl Operands {
 
     /// A normalisation whose scale and shift are the operands from `index` on.
     pub(super) fn affine(&self, index: usize, epsilon: f32) -> GpuAffine {
-        GpuAffine { scale: self.handle(index).clone(), shift: self.handle(index + 1).clone(), epsilon }
+        GpuAffine { scale: self.handle(index), shift: self.handle(index + 1), epsilon }
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -141,15 +146,20 @@ pub(super) fn transposed(matrix: CubeTensor) -> CubeTensor {
     CubeBackend::float_swap_dims(matrix, 0, 1)
 }
 
-/// `[m, k]` times `[k, n]`.
-pub(super) fn product(one: CubeTensor, other: CubeTensor) -> CubeTensor {
-    contiguous(CubeBackend::float_matmul(one, other))
+/// `x [m, k]` times `weight [k, n]`, computed in the dtype of the weight: f32.
+pub(super) fn product(x: CubeTensor, weight: CubeTensor) -> CubeTensor {
+    multiplied(x, weight.clone(), weight.dtype)
 }
 
-/// `xᵀ dy` of `x [rows, m]` and `dy [rows, n]`, both contiguous: `[m, n]`.
+/// The product of the last two dimensions, computed in `dtype`: f32.
+fn multiplied(one: CubeTensor, other: CubeTensor, dtype: DType) -> CubeTensor {
+    cast(contiguous(CubeBackend::float_matmul(cast(one, dtype), cast(other, dtype))), DType::F32)
+}
+
+/// `xᵀ dy` of `x [rows, m]` and `dy [rows, n]`, both contiguous, computed in `dtype`: `[m, n]`, f32.
 ///
 /// A result of few tiles over many rows would leave most of a device idle, so the rows are cut and the products added, in order.
-pub(super) fn product_over_rows(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
+pub(super) fn product_over_rows(x: CubeTensor, dy: CubeTensor, dtype: DType) -> CubeTensor {
     let ([rows, m], [_, n]) = (matrix_sizes(&x), matrix_sizes(&dy));
     let tiles = m.div_ceil(64) * n.div_ceil(64);
     let mut parts = 1;
@@ -157,10 +167,10 @@ pub(super) fn product_over_rows(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
         parts *= 2;
     }
     if parts == 1 {
-        return product(transposed(matrix(x)), matrix(dy));
+        return multiplied(transposed(matrix(x)), matrix(dy), dtype);
     }
     let part = |tensor, columns| reshaped(tensor, [parts, rows / parts, columns]);
-    let products = contiguous(CubeBackend::float_matmul(CubeBackend::float_swap_dims(part(x, m), 1, 2), part(dy, n)));
+    let products = multiplied(CubeBackend::float_swap_dims(part(x, m), 1, 2), part(dy, n), dtype);
     let sum = launched(layers::sum_matrices(&products.client, &products.handle, parts, m * n), &products);
     CubeTensor::new_contiguous(products.client.clone(), products.device.clone(), Shape::from([m, n]), sum, DType::F32)
 }

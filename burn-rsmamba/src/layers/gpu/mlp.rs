@@ -31,11 +31,11 @@ impl GpuLayer for Mlp {
         let x = operands.rows(0);
         let before = product(self.normed(operands), operands.get(4).clone());
         let sizes @ [rows, _] = before.meta.shape().dims::<2>();
-        let after = operands.launched(layers::bias_gelu(client, sizes, &before.handle, operands.handle(5)));
+        let after = operands.launched(layers::bias_gelu(client, sizes, &before.handle, &operands.handle(5)));
         let branch = product(operands.tensor(after, sizes), operands.get(6).clone());
-        let scale = operands.optional(1).map(|scale| (scale, operands.dims::<1>(1)[0]));
-        let (sizes, bias) = ([rows, x.columns], Some(operands.handle(7)));
-        let y = layers::add_branch(client, sizes, &x.handle, &branch.handle, bias, scale);
+        let (sizes, bias, scale) = ([rows, x.columns], operands.handle(7), operands.factors(1));
+        let scale = scale.as_ref().map(|(scale, samples)| (scale, *samples));
+        let y = layers::add_branch(client, sizes, &x.handle, &branch.handle, Some(&bias), scale);
         [operands.like(0, operands.launched(y))].into_iter().chain(keep.then_some(before)).collect()
     }
 
@@ -54,13 +54,13 @@ impl GpuLayer for Mlp {
         // what holds the gradient of the hidden layer after GELU holds the one before it afterwards
         let dhidden = product(dbranch.clone(), transposed(operands.get(6).clone()));
         let sizes = before.meta.shape().dims::<2>();
-        let after = layers::bias_gelu_backward(client, sizes, &before.handle, operands.handle(5), &dhidden.handle);
+        let after = layers::bias_gelu_backward(client, sizes, &before.handle, &operands.handle(5), &dhidden.handle);
         let after = operands.tensor(operands.launched(after), sizes);
-        let weight2 = product_over_rows(after, dbranch.clone());
+        let weight2 = product_over_rows(after, dbranch.clone(), operands.get(6).dtype);
         let bias2 = operands.launched(layers::sum_rows(client, &rows(&dbranch)));
         drop(dbranch);
 
-        let weight1 = product_over_rows(self.normed(operands), dhidden.clone());
+        let weight1 = product_over_rows(self.normed(operands), dhidden.clone(), operands.get(4).dtype);
         let bias1 = operands.launched(layers::sum_rows(client, &rows(&dhidden)));
         let dnormed = product(dhidden, transposed(operands.get(4).clone()));
         let affine = operands.affine(2, self.epsilon);
@@ -83,11 +83,10 @@ impl GpuLayer for Mlp {
 pub(super) fn branch_gradient(operands: &Operands, dy: &CubeTensor) -> CubeTensor {
     let dy_rows = rows(dy);
     let sizes = [dy_rows.rows, dy_rows.columns];
-    match operands.optional(1) {
+    match operands.factors(1) {
         None => matrix(dy.clone()),
-        Some(scale) => {
-            let [samples] = operands.dims(1);
-            let scaled = layers::scale_samples(operands.client(), sizes, &dy.handle, scale, samples);
+        Some((scale, samples)) => {
+            let scaled = layers::scale_samples(operands.client(), sizes, &dy.handle, &scale, samples);
             operands.tensor(operands.launched(scaled), sizes)
         }
     }

@@ -8,6 +8,8 @@ mod mlp;
 mod node;
 mod norm;
 mod ossm;
+mod squares;
 mod upsample;
 
 pub(super) use node::{GpuLayer, run};
+pub(super) use squares::square_sums;

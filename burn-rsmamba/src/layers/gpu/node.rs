@@ -18,7 +18,7 @@ use burn_autodiff::{
     grads::Gradients,
     ops::{Backward, Ops, OpsKind},
 };
-use burn_cubecl::{CubeBackend, tensor::CubeTensor};
+use burn_cubecl::{CubeBackend, kernel::cast, tensor::CubeTensor};
 use std::{fmt::Debug, sync::Arc};
 
 /// Operands of the layer that has most: the scan branch.
@@ -27,15 +27,15 @@ pub(super) const SLOTS: usize = 15;
 /// One of something for every operand, or every result, of a layer.
 pub(super) type Slots<T> = [Option<T>; SLOTS];
 
-/// A layer on a GPU, up to [`SLOTS`] operands in an order of its own, all f32.
+/// A layer on a GPU, up to [`SLOTS`] operands in an order of its own: f32, but for weights and biases in half precision.
 pub(in crate::layers) trait GpuLayer: Debug + Send + Sync {
     /// Shapes of the result and, where `keep`, of what [`backward`](Self::backward) will want beside the operands.
     fn shapes(&self, operands: &Slots<Shape>, keep: bool) -> Vec<Shape>;
 
-    /// The result and, where `keep`, what [`backward`](Self::backward) will want.
+    /// The result and, where `keep`, what [`backward`](Self::backward) will want; f32.
     fn forward(&self, operands: &Operands, keep: bool) -> Vec<CubeTensor>;
 
-    /// Gradients of the operands that are `wanted`, in their order and shapes; others may be left out.
+    /// Gradients of the operands that are `wanted`, in their order and shapes, f32; others may be left out.
     ///
     /// Not called where no operand wants one.
     fn backward(
@@ -79,13 +79,12 @@ macro_rules! layer_tensors {
 
         #[cfg(feature = "fusion")]
         impl LayerTensorsMetadata {
-            /// Of f32 tensors.
-            fn from_slots([$($slot),*]: Slots<Shape>) -> Self {
-                Self { $($slot: spec($slot),)* }
+            fn from_slots([$($slot),*]: Slots<TensorSpec>) -> Self {
+                Self { $($slot: $slot.map_or(OptionalTensorMetadata::Absent, OptionalTensorMetadata::Present),)* }
             }
 
-            fn shapes(&self) -> Slots<Shape> {
-                [$(shape(&self.$slot)),*]
+            fn specs(&self) -> Slots<TensorSpec> {
+                [$(spec(&self.$slot)),*]
             }
         }
     };
@@ -94,18 +93,19 @@ macro_rules! layer_tensors {
 layer_tensors!(a b c d e f g h i j k l m n o);
 
 #[cfg(feature = "fusion")]
-fn spec(shape: Option<Shape>) -> OptionalTensorMetadata {
-    shape.map_or(OptionalTensorMetadata::Absent, |shape| {
-        OptionalTensorMetadata::Present(TensorSpec::new(shape, DType::F32))
-    })
+fn spec(metadata: &OptionalTensorMetadata) -> Option<TensorSpec> {
+    match metadata {
+        OptionalTensorMetadata::Absent => None,
+        OptionalTensorMetadata::Present(spec) => Some(spec.clone()),
+    }
 }
 
+/// The f32 tensors that a forward pass gives.
 #[cfg(feature = "fusion")]
-fn shape(spec: &OptionalTensorMetadata) -> Option<Shape> {
-    match spec {
-        OptionalTensorMetadata::Absent => None,
-        OptionalTensorMetadata::Present(spec) => Some(spec.shape.clone()),
-    }
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the macro passes every argument by reference")]
+fn results(layer: &Arc<dyn GpuLayer>, operands: &LayerTensorsMetadata, keep: &bool) -> LayerTensorsMetadata {
+    let shapes = layer.shapes(&operands.specs().map(|spec| spec.map(|spec| spec.shape)), *keep);
+    LayerTensorsMetadata::from_slots(slots(shapes).map(|shape| shape.map(|shape| TensorSpec::new(shape, DType::F32))))
 }
 
 fn first<B: Backend>(results: LayerTensors<B>) -> FloatTensor<B> {
@@ -123,7 +123,7 @@ fn slots<T>(values: Vec<T>) -> Slots<T> {
 #[backend_extension(Cube, Fusion: cfg(feature = "fusion"), Autodiff)]
 trait LayerOps: Backend {
     /// The result and, where `keep`, what the backward pass wants.
-    #[fusion(meta = |layer, operands, keep| LayerTensorsMetadata::from_slots(slots(layer.shapes(&operands.shapes(), *keep))))]
+    #[fusion(meta = results)]
     fn layer(
         layer: Arc<dyn GpuLayer>,
         #[extension_type] operands: LayerTensors<Self>,
@@ -154,9 +154,9 @@ fn gradients(
     _dy: &TensorSpec,
     wanted: &[bool; SLOTS],
 ) -> LayerTensorsMetadata {
-    let mut shapes = operands.shapes();
-    shapes.iter_mut().zip(wanted).filter(|(_, wanted)| !**wanted).for_each(|(shape, _)| *shape = None);
-    LayerTensorsMetadata::from_slots(shapes)
+    let mut specs = operands.specs();
+    specs.iter_mut().zip(wanted).filter(|(_, wanted)| !**wanted).for_each(|(spec, _)| *spec = None);
+    LayerTensorsMetadata::from_slots(specs)
 }
 
 impl LayerOps for CubeBackend {
@@ -181,9 +181,7 @@ impl LayerBackwardOps for CubeBackend {
         for (index, gradient) in found.iter_mut().enumerate() {
             let is = wanted[index] && operands.is_present(index);
             assert!(!is || gradient.is_some(), "{layer:?} has no gradient of operand {index}");
-            if !is {
-                *gradient = None;
-            }
+            *gradient = gradient.take().filter(|_| is).map(|gradient| cast(gradient, operands.get(index).dtype));
         }
         LayerTensors::from_slots(found)
     }

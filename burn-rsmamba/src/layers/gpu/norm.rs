@@ -59,6 +59,7 @@ impl GpuLayer for BatchNormRelu {
     fn forward(&self, operands: &Operands, _: bool) -> Vec<CubeTensor> {
         let x = operands.rows(0);
         let statistics = [operands.handle(1), operands.handle(2)];
+        let statistics = statistics.each_ref();
         let affine = operands.affine(3, self.epsilon);
         let y = layers::batch_norm_relu(operands.client(), [x.rows, x.columns], &x.handle, statistics, &affine);
         vec![operands.like(0, operands.launched(y))]
@@ -67,6 +68,7 @@ impl GpuLayer for BatchNormRelu {
     fn backward(&self, operands: &Operands, _: &[CubeTensor], dy: CubeTensor, _: &[bool; SLOTS]) -> Slots<CubeTensor> {
         let x = operands.rows(0);
         let (shape, statistics) = ([x.rows, x.columns], [operands.handle(1), operands.handle(2)]);
+        let statistics = statistics.each_ref();
         let affine = operands.affine(3, self.epsilon);
         let found =
             layers::batch_norm_relu_backward(operands.client(), shape, &x.handle, statistics, &affine, &dy.handle);

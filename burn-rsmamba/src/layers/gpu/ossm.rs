@@ -83,10 +83,10 @@ impl<'a> Branch<'a> {
             element: ElemType::Float(FloatKind::F32),
             u: u.handle.clone(),
             projection: projection.handle.clone(),
-            dt_weight: self.operands.handle(8).clone(),
+            dt_weight: self.operands.handle(8),
             a: a.handle.clone(),
-            skip: Some(self.operands.handle(11).clone()),
-            delta_bias: Some(self.operands.handle(9).clone()),
+            skip: Some(self.operands.handle(11)),
+            delta_bias: Some(self.operands.handle(9)),
             delta_softplus: true,
         }
     }
@@ -108,7 +108,7 @@ impl GpuLayer for Ossm {
         let Sizes { scan, channels, rows, .. } = branch.sizes;
         let inner = branch.inner();
         let hidden = product(branch.normed(), operands.get(4).clone());
-        let u = layers::depthwise_silu(client, &branch.scanned(&hidden), operands.handle(5), operands.handle(6));
+        let u = layers::depthwise_silu(client, &branch.scanned(&hidden), &operands.handle(5), &operands.handle(6));
         let u = operands.tensor(operands.launched(u), [rows, inner]);
         let projection = product(u.clone(), transposed(branch.x_proj()));
         let a = CubeBackend::float_neg(CubeBackend::float_exp(operands.get(10).clone()));
@@ -122,8 +122,9 @@ impl GpuLayer for Ossm {
         let y = GpuRows::whole(y.handle, rows, inner);
         let gated = operands.launched(layers::gated_norm(client, &y, &affine, &gate));
         let out = product(operands.tensor(gated, [rows, inner]), operands.get(14).clone());
-        let scale = operands.optional(1).map(|scale| (scale, operands.dims::<1>(1)[0]));
-        let sum = layers::add_branch(client, [rows, channels], operands.handle(0), &out.handle, None, scale);
+        let (x, scale) = (operands.handle(0), operands.factors(1));
+        let scale = scale.as_ref().map(|(scale, samples)| (scale, *samples));
+        let sum = layers::add_branch(client, [rows, channels], &x, &out.handle, None, scale);
         [operands.like(0, operands.launched(sum))].into_iter().chain(kept.into_iter().flatten()).collect()
     }
 
@@ -149,7 +150,7 @@ impl GpuLayer for Ossm {
         let gated = layers::gated_norm_backward(client, &y, &affine, &gate, &dhidden.handle, &dgated.handle);
         let gated = operands.launched(gated);
         drop(dgated);
-        let out_proj = product_over_rows(operands.tensor(gated.y, [rows, inner]), dbranch);
+        let out_proj = product_over_rows(operands.tensor(gated.y, [rows, inner]), dbranch, operands.get(14).dtype);
         let out_norm = gated.norm;
 
         let inputs = branch.scan(u, projection, a);
@@ -158,7 +159,7 @@ impl GpuLayer for Ossm {
         let found = operands.launched(found);
         let wanted = |handle: Option<Handle>| handle.expect("all gradients are asked for");
         let dprojection = operands.tensor(wanted(found.projection), [rows, projected]);
-        let x_proj = product_over_rows(dprojection.clone(), u.clone());
+        let x_proj = product_over_rows(dprojection.clone(), u.clone(), operands.get(7).dtype);
         let du = operands.tensor(wanted(found.u), [rows, inner]);
         let du = CubeBackend::float_add(du, product(dprojection, branch.x_proj()));
         // d/da_log of -exp(a_log) is a itself
@@ -167,15 +168,15 @@ impl GpuLayer for Ossm {
         let conv = layers::depthwise_silu_backward(
             client,
             &branch.scanned(hidden),
-            operands.handle(5),
-            operands.handle(6),
+            &operands.handle(5),
+            &operands.handle(6),
             &du.handle,
             &dhidden.handle,
         );
         let conv = operands.launched(conv);
         drop(du);
 
-        let in_proj = product_over_rows(branch.normed(), dhidden.clone());
+        let in_proj = product_over_rows(branch.normed(), dhidden.clone(), operands.get(4).dtype);
         let dnormed = product(dhidden, transposed(operands.get(4).clone()));
         let affine = operands.affine(2, self.norm_epsilon);
         let x = operands.rows(0);

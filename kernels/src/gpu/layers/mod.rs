@@ -11,7 +11,7 @@
 //! | [`bias_gelu`] | 1 | 1 |
 //! | [`upsample_bilinear2x`], [`add_doubled`] | 1 | 1 |
 //! | [`add_branch`], [`scale_samples`], [`place_rows`] | 1 | |
-//! | [`sum_rows`] | 2 | |
+//! | [`sum_rows`], [`sum_squares`] | 2 | |
 //! | [`sum_matrices`] | 1 | |
 //!
 //! Sums over the rows of a matrix are taken by many cubes, each over some rows, and their partial sums are added in order: nothing is
@@ -25,5 +25,5 @@ pub use launch::{
     batch_norm_relu, batch_norm_relu_backward, batch_statistics, bias_gelu, bias_gelu_backward, conv_patches,
     conv_patches_backward, depthwise_silu, depthwise_silu_backward, gated_norm, gated_norm_backward, layer_norm,
     layer_norm_backward, narrow_conv, narrow_conv_input, narrow_conv_weight, place_rows, scale_samples, sum_fours,
-    sum_matrices, sum_rows, upsample_bilinear2x, upsample_bilinear2x_backward,
+    sum_matrices, sum_rows, sum_squares, upsample_bilinear2x, upsample_bilinear2x_backward,
 };

@@ -26,5 +26,5 @@ pub(super) use conv::{ConvLayoutLaunch, gather_patches, narrow_input, narrow_out
 pub(super) use depthwise::{depthwise_before, depthwise_input, depthwise_output, depthwise_weight};
 pub(super) use norm::{NormKind, norm_columns, norm_rows, norm_slopes};
 pub(super) use rows::{ColumnsLaunch, LANES, SUBS};
-pub(super) use sum::{sum_partials, sum_some_rows};
+pub(super) use sum::{SQUARE_PARTS, TENSORS, sum_partials, sum_some_rows, sum_squares};
 pub(super) use upsample::{add_doubled, sum_fours, upsample_input, upsample_output};
