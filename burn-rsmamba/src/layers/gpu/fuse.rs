@@ -7,7 +7,7 @@ use burn::{
     backend::ops::FloatTensorOps,
     tensor::{Shape, Slice},
 };
-use burn_cubecl::{CubeBackend, tensor::CubeTensor};
+use burn_cubecl::{CubeBackend, cubecl::server::Handle, tensor::CubeTensor};
 use burn_rsmamba_kernels::gpu::layers::{self, GpuMap, GpuRows};
 
 /// The columns of the weight `[out, C1 + C2, 1, 1]` that belong to the first and to the second map.
@@ -21,7 +21,7 @@ fn halves(operands: &Operands) -> [CubeTensor; 2] {
 }
 
 /// The product with the first map, of half the size of the second: `[B, H / 2, W / 2, out]`.
-fn small(operands: &Operands, handle: burn_cubecl::cubecl::server::Handle) -> GpuMap {
+fn small(operands: &Operands, handle: Handle) -> GpuMap {
     let [batch, height, width, _] = operands.dims(0);
     let [out, ..] = operands.dims::<4>(2);
     GpuMap { rows: GpuRows::whole(handle, batch * height * width, out), height, width }

@@ -172,7 +172,7 @@ pub(super) fn product_over_rows(x: CubeTensor, dy: CubeTensor, dtype: DType) -> 
     let part = |tensor, columns| reshaped(tensor, [parts, rows / parts, columns]);
     let products = multiplied(CubeBackend::float_swap_dims(part(x, m), 1, 2), part(dy, n), dtype);
     let sum = launched(layers::sum_matrices(&products.client, &products.handle, parts, m * n), &products);
-    CubeTensor::new_contiguous(products.client.clone(), products.device.clone(), Shape::from([m, n]), sum, DType::F32)
+    CubeTensor::new_contiguous(products.client.clone(), products.device, Shape::from([m, n]), sum, DType::F32)
 }
 
 /// Gradients in the order of the operands, then absent ones.

@@ -7,8 +7,10 @@ use crate::layers::ossm::Ossm;
 use burn::{backend::ops::FloatTensorOps, tensor::Shape};
 use burn_cubecl::{
     CubeBackend,
-    cubecl::ir::{ElemType, FloatKind},
-    cubecl::server::Handle,
+    cubecl::{
+        ir::{ElemType, FloatKind},
+        server::Handle,
+    },
     tensor::CubeTensor,
 };
 use burn_rsmamba_kernels::{

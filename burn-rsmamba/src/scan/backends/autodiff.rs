@@ -1,8 +1,7 @@
 //! Autodiff: one graph node a scan. Keeps the inputs only; the backward kernels recompute the states.
 
 use crate::scan::ops::{OmniTensors, OptionalTensor, ScanTensors, SelectiveScan, SelectiveScanBackward};
-use burn::backend::{AutodiffBackend, Backend, TensorMetadata, tensor::FloatTensor};
-use burn::tensor::{FloatDType, Shape};
+use burn::backend::{AutodiffBackend, Backend, tensor::FloatTensor};
 use burn_autodiff::{
     Autodiff, NodeId,
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -55,18 +54,14 @@ impl<B: SelectiveScan + SelectiveScanBackward, C: CheckpointStrategy> SelectiveS
     }
 }
 
-/// A node has a fixed number of parents: an untracked scalar stands in for an absent input.
+/// A node has a fixed number of parents: an untracked tensor stands in for an absent input.
 fn or_constant<B: Backend, C: CheckpointStrategy>(
     tensor: OptionalTensor<Autodiff<B, C>>,
     like: &Tracked<B, C>,
 ) -> (Tracked<B, C>, bool) {
     match tensor {
         OptionalTensor::Present(tensor) => (tensor, true),
-        OptionalTensor::Absent => {
-            let dtype = FloatDType::from(like.dtype());
-            let constant = B::float_zeros(Shape::new([1]), &like.device(), dtype);
-            (Autodiff::<B, C>::from_inner(constant), false)
-        }
+        OptionalTensor::Absent => (Autodiff::<B, C>::from_inner(like.primitive().clone()), false),
     }
 }
 

@@ -2,7 +2,7 @@ use cubecl::prelude::*;
 
 const FRAC_1_SQRT_2: f32 = std::f32::consts::FRAC_1_SQRT_2;
 /// `1 / sqrt(2 pi)`
-const NORMAL_DENSITY: f32 = 0.398_942_28;
+const NORMAL_DENSITY: f32 = 0.398_942_3;
 
 /// The normal distribution function, `(1 + erf(x / sqrt 2)) / 2`.
 #[cube]

@@ -1,7 +1,8 @@
 use cubecl::prelude::*;
 
-/// Where output `o` of a side of `size` inputs comes from: the input at or before it, and the share of the next one. It lies at `o (size -
-/// 1) / (2 size - 1)`.
+/// Where output `o` of a side of `size` inputs comes from: the input at or before it, and the share of the next one.
+///
+/// It lies at `o (size - 1) / (2 size - 1)`.
 #[cube]
 fn source(output: usize, size: usize) -> (usize, f32) {
     let place = output * (size - 1);
