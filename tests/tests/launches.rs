@@ -1,4 +1,4 @@
-//! How many kernels a block launches on a GPU: exact and repeatable, so a guard that needs no quiet machine.
+//! How many kernels a block and a model launch on a GPU: exact and repeatable, so a guard that needs no quiet machine.
 //!
 //! A program of its own: the count covers the whole process.
 
@@ -125,8 +125,9 @@ fn a_model_launches_no_more_kernels_than_it_did() {
     println!("forward: {} launches: {forward:#?}", sum(&forward));
     println!("training: {} launches: {train:#?}", sum(&train));
     println!("a step with its optimiser: {} launches: {step:#?}", sum(&step));
-    expect("the tiny model for segmentation", &forward, &train, (298, 1212));
-    expect("the same with the optimiser", &forward, &step, (298, 1834));
+    let (most_train, most_step) = if cfg!(feature = "wgpu-unfused") { (1263, 6513) } else { (1212, 1834) };
+    expect("the tiny model for segmentation", &forward, &train, (298, most_train));
+    expect("the same with the optimiser", &forward, &step, (298, most_step));
 }
 
 fn sum(launches: &BTreeMap<&'static str, usize>) -> usize {

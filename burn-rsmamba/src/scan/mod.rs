@@ -26,7 +26,7 @@ pub mod guide {}
 
 pub use check::supports_dtype;
 pub use function::{ScanOptions, omni_selective_scan, selective_scan, selective_scan_with_state};
-#[cfg(all(feature = "fusion", feature = "models"))]
+#[cfg(all(feature = "fusion", feature = "models", feature = "cubecl-backend"))]
 pub(crate) use ops::OptionalTensorMetadata;
 pub use ops::{
     OmniGradientTensors, OmniTensors, OptionalTensor, ScanGradientTensors, ScanTensors, SelectiveScan,

@@ -1,4 +1,4 @@
-/// A scan was asked for with arguments that do not fit together.
+/// A scan, or a layer on a GPU, was asked for with arguments that do not fit together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScanError {
     /// A slice does not hold as many elements as the shape says.
@@ -22,6 +22,18 @@ pub enum ScanError {
         op: &'static str,
         /// The dimension at fault.
         dimension: &'static str,
+    },
+    /// Rows of a matrix that do not share out evenly.
+    #[error("{op}: {rows} rows do not share out evenly by {what} of {by}")]
+    Uneven {
+        /// The operation that was called.
+        op: &'static str,
+        /// What they are shared out by.
+        what: &'static str,
+        /// The rows.
+        rows: usize,
+        /// What does not divide them.
+        by: usize,
     },
     /// The device cannot run a kernel of this size.
     #[error("{op}: {resource} must be at least {needed} on this device, it is {limit}")]

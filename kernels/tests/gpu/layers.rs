@@ -186,9 +186,9 @@ fn activations_and_sums_are_those_of_the_cpu() {
 
             let sums = layers::sum_rows(&client, &wide.gpu(&client)).expect("launched");
             checks.like(&name, "sum of rows", sums, &cpu::sum_rows(wide.cpu()));
-            for count in [1, 15] {
+            for count in [1, layers::SQUARES] {
                 // tensors of different lengths, one of them empty
-                let lens = (0..count).map(|index| index * rows * columns / 15);
+                let lens = (0..count).map(|index| index * rows * columns / layers::SQUARES);
                 let tensors: Vec<_> = lens.clone().map(|len| (dy_up.clone(), len)).collect();
                 let want = lens.map(|len| dy[..len].iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() as f32);
                 let sums = layers::sum_squares(&client, &tensors).expect("launched");
@@ -255,7 +255,7 @@ fn upsamplings_are_those_of_the_cpu() {
             let dx = layers::upsample_bilinear2x_backward(&client, &on_gpu, &dy_up).expect("launched");
             checks.like(&name, "dx", dx, &cpu::upsample_bilinear2x_backward(shape, &dy));
 
-            // the four outputs of a pixel, by the fused convolution of the CPU with weights that pass every channel on
+            // the four pixels of the large map that belong to one of the small
             let mut with = dy.clone();
             let mut fours = vec![0.0; x.values.len()];
             for (index, value) in with.iter_mut().enumerate() {
@@ -431,7 +431,27 @@ fn layers_refuse_what_does_not_fit() {
     refused(layers::gated_norm(&client, &rows(6, 10, 10, 0), &affine(10), &short), "gate");
     refused(layers::sum_matrices(&client, &upload(&client, &[0.0; 5]), 2, 3), "matrices");
     refused(layers::bias_gelu(&client, [2, 3], &upload(&client, &[0.0; 6]), &upload(&client, &[0.0; 2])), "bias");
+    let uneven = |error: Result<_, ScanError>, wanted: usize| match error {
+        Err(ScanError::Uneven { by, .. }) => assert_eq!(by, wanted),
+        other => panic!("by {wanted}: {other:?}"),
+    };
+    let half = GpuMap { rows: rows(5, 10, 10, 0), height: 2, width: 3 };
+    uneven(layers::upsample_bilinear2x(&client, &half), 6);
+    uneven(layers::upsample_bilinear2x(&client, &GpuMap { rows: rows(6, 4, 10, 0), ..half.clone() }), 4);
+    let [x, scale] = [6, 4].map(|len| upload(&client, &vec![0.0; len]));
+    uneven(layers::scale_samples(&client, [6, 1], &x, &scale, 4), 4);
+    uneven(layers::scale_samples(&client, [6, 1], &x, &scale, 0), 0);
+    let empty = layers::layer_norm(&client, &rows(0, 10, 10, 0), &affine(10), false);
+    assert!(matches!(empty, Err(ScanError::Empty { dimension: "rows", .. })), "{empty:?}");
+    let (whole, narrow) = (rows(6, 10, 10, 0), GpuRows { rows: 1, ..rows(6, 10, 10, 0) });
+    let (short, dy) = (upload(&client, &[0.0; 10]), upload(&client, &[0.0; 60]));
+    let error = layers::gated_norm_backward(&client, &whole, &affine(10), &narrow, &short, &dy).map(|_| dy.clone());
+    refused(error, "dgate");
     let map = GpuMap { rows: rows(6, 10, 10, 0), height: 2, width: 3 };
+    let wide =
+        ConvShape { batch: 1, height: 2, width: 3, in_channels: 1, out_channels: 9, kernel: 1, stride: 1, padding: 0 };
+    let error = layers::narrow_conv(&client, wide, &dy, &dy, None);
+    assert!(matches!(error, Err(ScanError::DeviceLimit { needed: 9, limit: 8, .. })), "{error:?}");
     let [weight, bias] = [90, 9].map(|len| upload(&client, &vec![0.0; len]));
     refused(layers::depthwise_silu(&client, &map, &weight, &bias), "bias");
 }

@@ -13,13 +13,8 @@ use burn_rsmamba_kernels::{
     gpu::layers::{self, NARROW},
 };
 
-/// Elements of the patches that a convolution has in memory at the same time, about: 64 MB.
+/// Elements of the patches that a convolution has in memory at the same time, 64 MB; backward as many more, and of one sample at least.
 const PATCHES: usize = 1 << 24;
-
-fn shape_of(layer: &Conv2d, x: [usize; 4], weight: [usize; 4]) -> ConvShape {
-    let ([batch, height, width, in_channels], [out_channels, _, kernel, _]) = (x, weight);
-    ConvShape { batch, height, width, in_channels, out_channels, kernel, stride: layer.stride, padding: kernel / 2 }
-}
 
 /// A convolution of a call.
 struct Call<'a> {
@@ -33,7 +28,7 @@ struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn new(layer: &Conv2d, operands: &'a Operands) -> Self {
-        let shape = shape_of(layer, operands.dims(0), operands.dims(1));
+        let shape = layer.shape(operands.dims(0), operands.dims(1));
         let pixels = shape.out_height() * shape.out_width();
         Self { shape, operands, pixels, columns: shape.kernel * shape.kernel * shape.in_channels }
     }
@@ -97,7 +92,7 @@ impl<'a> Call<'a> {
         let (operands, client) = (self.operands, self.operands.client());
         let dy = reshaped(dy.clone(), [batch * self.pixels, out_channels]);
         let transposed_weight = x.then(|| transposed(self.weight()));
-        let dx = operands.room(operands.rows(0).rows * in_channels);
+        let dx = x.then(|| operands.room(operands.rows(0).rows * in_channels));
         let mut dweight: Option<CubeTensor> = None;
         let some = (PATCHES / (self.pixels * self.columns)).max(1);
         for from in (0..batch).step_by(some) {
@@ -116,9 +111,9 @@ impl<'a> Call<'a> {
                     None => part,
                 });
             }
-            if let Some(weight) = &transposed_weight {
+            if let (Some(weight), Some(dx)) = (&transposed_weight, &dx) {
                 let dpatches = product(dy, weight.clone());
-                let back = layers::conv_patches_backward(client, self.shape, &dpatches.handle, samples, &dx);
+                let back = layers::conv_patches_backward(client, self.shape, &dpatches.handle, samples, dx);
                 operands.launched(back);
             }
         }
@@ -126,14 +121,14 @@ impl<'a> Call<'a> {
             let dweight = reshaped(dweight, [kernel, kernel, in_channels, out_channels]);
             contiguous(CubeBackend::float_permute(dweight, &[3, 2, 0, 1]))
         });
-        [x.then(|| operands.like(0, dx)), dweight]
+        [dx.map(|dx| operands.like(0, dx)), dweight]
     }
 }
 
 impl GpuLayer for Conv2d {
     fn shapes(&self, operands: &Slots<Shape>, _: bool) -> Vec<Shape> {
         let of = |index: usize| operands[index].as_ref().expect("map and weight").dims();
-        let shape = shape_of(self, of(0), of(1));
+        let shape = self.shape(of(0), of(1));
         vec![Shape::from([shape.batch, shape.out_height(), shape.out_width(), shape.out_channels])]
     }
 

@@ -8,7 +8,10 @@ use burn::{
 use burn_cubecl::{
     CubeBackend,
     cubecl::{client::Client, server::Handle},
-    kernel::{cast, into_contiguous},
+    kernel::{
+        cast, into_contiguous,
+        matmul::{MatmulStrategy, matmul},
+    },
     tensor::CubeTensor,
 };
 use burn_rsmamba_kernels::{
@@ -21,9 +24,15 @@ const FEWEST_ROWS: usize = 256;
 /// Tiles of 64×64 results that keep a large device busy, about.
 const BUSY_TILES: usize = 256;
 
-/// In memory order: the kernels compute indices from the shape alone. Free where it is so already.
+/// In memory order: the kernels compute indices from the shape alone, while Burn's operations pad rows on some runtimes. Free where it is
+/// so already.
 pub(super) fn contiguous(tensor: CubeTensor) -> CubeTensor {
     into_contiguous(tensor)
+}
+
+/// As the kernels take it: f32, and in memory order, which a cast may leave.
+fn for_kernels(tensor: CubeTensor) -> CubeTensor {
+    contiguous(cast(tensor, DType::F32))
 }
 
 /// What a kernel gives, or a panic that names the layer's device: operands fit by construction, so what is left are limits of the device.
@@ -50,7 +59,7 @@ impl Operands {
 
     /// An operand that the layer always has, for a kernel: in f32.
     pub(super) fn handle(&self, index: usize) -> Handle {
-        cast(self.get(index).clone(), DType::F32).handle
+        for_kernels(self.get(index).clone()).handle
     }
 
     /// The same of an operand that may be absent.
@@ -151,9 +160,17 @@ pub(super) fn product(x: CubeTensor, weight: CubeTensor) -> CubeTensor {
     multiplied(x, weight.clone(), weight.dtype)
 }
 
-/// The product of the last two dimensions, computed in `dtype`: f32.
+/// The product of the last two dimensions, computed in `dtype`: f32, in memory order.
 fn multiplied(one: CubeTensor, other: CubeTensor, dtype: DType) -> CubeTensor {
-    cast(contiguous(CubeBackend::float_matmul(cast(one, dtype), cast(other, dtype))), DType::F32)
+    let (one, other) = (cast(one, dtype), cast(other, dtype));
+    let rank = one.meta.num_dims();
+    let mut sizes = one.shape();
+    sizes[rank - 1] = other.shape()[rank - 1];
+    // Memory for the result comes from here: Burn would pad its rows on some runtimes.
+    let room = one.client.empty(sizes.num_elements() * dtype.size());
+    let out = CubeTensor::new_contiguous(one.client.clone(), one.device.clone(), sizes, room, dtype);
+    let product = matmul(one, other, Some(out), MatmulStrategy::default(), dtype);
+    for_kernels(product.unwrap_or_else(|error| panic!("a product of matrices cannot be set up: {error:?}")))
 }
 
 /// `xᵀ dy` of `x [rows, m]` and `dy [rows, n]`, both contiguous, computed in `dtype`: `[m, n]`, f32.

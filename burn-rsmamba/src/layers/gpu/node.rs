@@ -30,6 +30,7 @@ pub(super) type Slots<T> = [Option<T>; SLOTS];
 /// A layer on a GPU, up to [`SLOTS`] operands in an order of its own: f32, but for weights and biases in half precision.
 pub(in crate::layers) trait GpuLayer: Debug + Send + Sync {
     /// Shapes of the result and, where `keep`, of what [`backward`](Self::backward) will want beside the operands.
+    #[cfg_attr(not(feature = "fusion"), expect(dead_code, reason = "operator fusion alone has to know before"))]
     fn shapes(&self, operands: &Slots<Shape>, keep: bool) -> Vec<Shape>;
 
     /// The result and, where `keep`, what [`backward`](Self::backward) will want; f32.

@@ -1,5 +1,5 @@
 use super::{
-    maps::{Operands, gradients, product, product_over_rows, reshaped, transposed},
+    maps::{Operands, contiguous, gradients, product, product_over_rows, reshaped, transposed},
     mlp::branch_gradient,
     node::{GpuLayer, SLOTS, Slots},
 };
@@ -113,7 +113,7 @@ impl GpuLayer for Ossm {
         let u = layers::depthwise_silu(client, &branch.scanned(&hidden), &operands.handle(5), &operands.handle(6));
         let u = operands.tensor(operands.launched(u), [rows, inner]);
         let projection = product(u.clone(), transposed(branch.x_proj()));
-        let a = CubeBackend::float_neg(CubeBackend::float_exp(operands.get(10).clone()));
+        let a = contiguous(CubeBackend::float_neg(CubeBackend::float_exp(operands.get(10).clone())));
         let inputs = branch.scan(&u, &projection, &a);
         let y = operands.launched(gpu::omni_selective_scan(client, scan, &inputs, ScanStrategy::Auto));
         let y = operands.tensor(y, [rows, inner]);
@@ -163,7 +163,7 @@ impl GpuLayer for Ossm {
         let dprojection = operands.tensor(wanted(found.projection), [rows, projected]);
         let x_proj = product_over_rows(dprojection.clone(), u.clone(), operands.get(7).dtype);
         let du = operands.tensor(wanted(found.u), [rows, inner]);
-        let du = CubeBackend::float_add(du, product(dprojection, branch.x_proj()));
+        let du = contiguous(CubeBackend::float_add(du, product(dprojection, branch.x_proj())));
         // d/da_log of -exp(a_log) is a itself
         let a_logs = CubeBackend::float_mul(operands.like(10, wanted(found.a)), a.clone());
 

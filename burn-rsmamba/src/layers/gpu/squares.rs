@@ -4,14 +4,14 @@ use super::{
 };
 use burn::{Tensor, backend::DispatchTensor, tensor::Shape};
 use burn_cubecl::tensor::CubeTensor;
-use burn_rsmamba_kernels::gpu::layers;
+use burn_rsmamba_kernels::gpu::layers::{self, SQUARES};
 
 /// Sums of the squares of f32 tensors of any shape on one GPU, outside any graph: `[tensors]`.
 pub(in crate::layers) fn square_sums(tensors: Vec<DispatchTensor>) -> Tensor<1> {
     let mut sums = Vec::new();
     let mut tensors = tensors.into_iter().peekable();
     while tensors.peek().is_some() {
-        let some = tensors.by_ref().take(SLOTS).map(Some).collect();
+        let some = tensors.by_ref().take(SQUARES).map(Some).collect();
         sums.push(Tensor::from_dispatch(run(SquareSums, some)));
     }
     Tensor::cat(sums, 0)

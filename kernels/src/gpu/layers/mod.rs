@@ -1,5 +1,5 @@
-//! What the models' branches need beside the scan and products of matrices, on channel-last maps in f32, forward and backward: the
-//! counterpart of the CPU's `cpu::layers`.
+//! What the models' branches need beside the scan and products of matrices, on channel-last maps in f32, forward and backward: what
+//! `cpu::layers` is on the CPU, cut where products of matrices come between.
 //!
 //! | function | launches forward | backward |
 //! |---|---|---|
@@ -21,9 +21,9 @@ mod kernel;
 mod launch;
 
 pub use launch::{
-    ConvGradients, GatedNormGradients, GpuAffine, GpuMap, GpuRows, NARROW, NormGradients, add_branch, add_doubled,
-    batch_norm_relu, batch_norm_relu_backward, batch_statistics, bias_gelu, bias_gelu_backward, conv_patches,
-    conv_patches_backward, depthwise_silu, depthwise_silu_backward, gated_norm, gated_norm_backward, layer_norm,
-    layer_norm_backward, narrow_conv, narrow_conv_input, narrow_conv_weight, place_rows, scale_samples, sum_fours,
-    sum_matrices, sum_rows, sum_squares, upsample_bilinear2x, upsample_bilinear2x_backward,
+    ConvGradients, GatedNormGradients, GpuAffine, GpuMap, GpuRows, NARROW, NormGradients, SQUARES, add_branch,
+    add_doubled, batch_norm_relu, batch_norm_relu_backward, batch_statistics, bias_gelu, bias_gelu_backward,
+    conv_patches, conv_patches_backward, depthwise_silu, depthwise_silu_backward, gated_norm, gated_norm_backward,
+    layer_norm, layer_norm_backward, narrow_conv, narrow_conv_input, narrow_conv_weight, place_rows, scale_samples,
+    sum_fours, sum_matrices, sum_rows, sum_squares, upsample_bilinear2x, upsample_bilinear2x_backward,
 };

@@ -85,7 +85,7 @@ pub(crate) fn sum_partials(
 }
 
 /// Tensors that [`sum_squares`] takes.
-pub(crate) const TENSORS: usize = 15;
+pub(crate) const TENSORS: usize = 14;
 /// Cubes that share a tensor there.
 pub(crate) const SQUARE_PARTS: usize = 32;
 
@@ -133,8 +133,6 @@ pub(crate) fn sum_squares(
     len12: usize,
     x13: &[f32],
     len13: usize,
-    x14: &[f32],
-    len14: usize,
     parts: &mut [f32],
     count: usize,
 ) {
@@ -174,8 +172,6 @@ pub(crate) fn sum_squares(
         sum = squares(x12, len12, first, step);
     } else if tensor == 13 {
         sum = squares(x13, len13, first, step);
-    } else if tensor == 14 {
-        sum = squares(x14, len14, first, step);
     }
     let mut of_columns = Shared::<[f32]>::new_slice(comptime!(LANES * SUBS));
     let mut of_rows = Shared::<[f32]>::new_slice(comptime!(LANES * SUBS));

@@ -1,4 +1,4 @@
-use super::rows::operand;
+use super::rows::{check_even, operand};
 use crate::{
     definition::ScanError,
     gpu::{
@@ -94,6 +94,7 @@ pub fn add_branch(
     let branch = operand(op, "branch", MATRIX, branch, elements)?;
     let bias = bias.map(|bias| operand(op, "bias", "[columns]", bias, columns)).transpose()?;
     let samples = scale.map_or(1, |(_, samples)| samples);
+    check_even(op, "samples", rows, samples)?;
     let scale = scale.map(|(scale, samples)| operand(op, "scale", "[samples]", scale, samples)).transpose()?;
     let y = Buffer::empty(client, elements, F32);
     let (count, dim) = flat(client, elements, FLAT_UNITS);
@@ -132,6 +133,7 @@ pub fn scale_samples(
 ) -> Result<Handle, ScanError> {
     let op = "scale_samples";
     let elements = rows * columns;
+    check_even(op, "samples", rows, samples)?;
     check_index(op, elements)?;
     let x = operand(op, "x", MATRIX, x, elements)?;
     let scale = operand(op, "scale", "[samples]", scale, samples)?;

@@ -1,7 +1,7 @@
 use super::rows::{Share, count, dim, operand};
 use crate::{
     cpu::layers::ConvShape,
-    definition::ScanError,
+    definition::{ScanError, check_dimensions},
     gpu::{
         layers::kernel::{
             ConvLayoutLaunch, gather_patches, narrow_input, narrow_output, narrow_weight, scatter_patches,
@@ -25,6 +25,32 @@ fn layout(shape: ConvShape) -> ConvLayoutLaunch {
     ConvLayoutLaunch::new(height, width, out_height, out_width, in_channels, out_channels, stride, padding)
 }
 
+/// `Ok` for a convolution that has outputs.
+fn check(op: &'static str, shape: ConvShape) -> Result<(), ScanError> {
+    check_dimensions(
+        op,
+        &[
+            ("batch", shape.batch),
+            ("in_channels", shape.in_channels),
+            ("out_channels", shape.out_channels),
+            ("kernel", shape.kernel),
+            ("stride", shape.stride),
+            ("out_height", shape.out_height()),
+            ("out_width", shape.out_width()),
+        ],
+    )
+}
+
+/// The same for one of few outputs.
+fn check_narrow(op: &'static str, shape: ConvShape) -> Result<(), ScanError> {
+    check(op, shape)?;
+    if shape.out_channels <= NARROW {
+        return Ok(());
+    }
+    let (resource, needed) = ("the number of outputs that these kernels take", shape.out_channels);
+    Err(ScanError::DeviceLimit { op, resource, needed, limit: NARROW })
+}
+
 fn input_len(shape: ConvShape) -> usize {
     shape.batch * shape.height * shape.width * shape.in_channels
 }
@@ -45,10 +71,12 @@ fn patch(shape: ConvShape) -> usize {
 pub fn conv_patches(client: &Client, shape: ConvShape, x: &Handle, pixels: Range<usize>) -> Result<Handle, ScanError> {
     let op = "conv_patches";
     let elements = pixels.len() * patch(shape);
-    check_index(op, elements.max(input_len(shape)))?;
+    check(op, shape)?;
     // A pixel beyond the last output would be one of a map beyond the last.
     let maps = pixels.end.div_ceil(shape.out_height() * shape.out_width()).max(shape.batch);
-    let x = operand(op, "x", INPUT, x, input_len(ConvShape { batch: maps, ..shape }))?;
+    let len = input_len(ConvShape { batch: maps, ..shape });
+    check_index(op, elements.max(len))?;
+    let x = operand(op, "x", INPUT, x, len)?;
     let patches = Buffer::empty(client, elements, F32);
     let (count, dim) = flat(client, elements, FLAT_UNITS);
     // SAFETY: units beyond the last element end at once, and pixels lie on the maps that `x` was checked for.
@@ -82,6 +110,7 @@ pub fn conv_patches_backward(
     dx: &Handle,
 ) -> Result<(), ScanError> {
     let op = "conv_patches_backward";
+    check(op, shape)?;
     let some = ConvShape { batch: samples.len(), ..shape };
     let patches = out_pixels(some) * patch(shape);
     let until = input_len(ConvShape { batch: samples.end, ..shape });
@@ -120,6 +149,7 @@ pub fn narrow_conv(
     bias: Option<&Handle>,
 ) -> Result<Handle, ScanError> {
     let op = "narrow_conv";
+    check_narrow(op, shape)?;
     let elements = out_pixels(shape) * shape.out_channels;
     check_index(op, elements.max(input_len(shape)))?;
     let x = operand(op, "x", INPUT, x, input_len(shape))?;
@@ -153,6 +183,7 @@ pub fn narrow_conv(
 /// As [`narrow_conv`].
 pub fn narrow_conv_input(client: &Client, shape: ConvShape, weight: &Handle, dy: &Handle) -> Result<Handle, ScanError> {
     let op = "narrow_conv_input";
+    check_narrow(op, shape)?;
     let elements = input_len(shape);
     check_index(op, elements.max(out_pixels(shape) * shape.out_channels))?;
     let weight = operand(op, "weight", WEIGHT, weight, patch(shape) * shape.out_channels)?;
@@ -183,6 +214,7 @@ pub fn narrow_conv_input(client: &Client, shape: ConvShape, weight: &Handle, dy:
 /// As [`narrow_conv`].
 pub fn narrow_conv_weight(client: &Client, shape: ConvShape, x: &Handle, dy: &Handle) -> Result<Handle, ScanError> {
     let op = "narrow_conv_weight";
+    check_narrow(op, shape)?;
     let pixels = out_pixels(shape);
     let weights = patch(shape) * shape.out_channels;
     check_index(op, input_len(shape).max(pixels * shape.out_channels))?;

@@ -1,12 +1,12 @@
 use super::{
-    rows::{GpuRows, Share, count, dim, operand},
+    rows::{GpuRows, Share, check_even, count, dim, operand},
     sum::partials_of_two,
 };
 use crate::{
     definition::ScanError,
     gpu::{
         layers::kernel::{depthwise_before, depthwise_input, depthwise_output, depthwise_weight},
-        resources::{Buffer, F32, FLAT_UNITS, check_index, flat},
+        resources::{Buffer, F32, FLAT_UNITS, flat},
     },
 };
 use cubecl::{client::Client, server::Handle};
@@ -23,6 +23,13 @@ pub struct GpuMap {
     pub height: usize,
     /// W, columns of a map.
     pub width: usize,
+}
+
+impl GpuMap {
+    /// `Ok` when the rows are whole maps.
+    pub(super) fn check(&self, op: &'static str) -> Result<(), ScanError> {
+        check_even(op, "pixels of a map", self.rows.rows, self.height * self.width)
+    }
 }
 
 /// Gradients of [`depthwise_silu`] but for that of the map, f32.
@@ -145,7 +152,7 @@ pub fn depthwise_silu_backward(
 
 fn operands(op: &'static str, x: &GpuMap, weight: &Handle, bias: &Handle) -> Result<[Buffer; 3], ScanError> {
     let channels = x.rows.columns;
-    check_index(op, x.rows.len())?;
+    x.check(op)?;
     Ok([
         x.rows.buffer(op, "x")?,
         operand(op, "weight", "[channels, 1, 3, 3]", weight, TAPS * channels)?,

@@ -17,5 +17,5 @@ pub use norm::{
     GatedNormGradients, GpuAffine, NormGradients, gated_norm, gated_norm_backward, layer_norm, layer_norm_backward,
 };
 pub use rows::GpuRows;
-pub use sum::{sum_matrices, sum_rows, sum_squares};
+pub use sum::{SQUARES, sum_matrices, sum_rows, sum_squares};
 pub use upsample::{add_doubled, sum_fours, upsample_bilinear2x, upsample_bilinear2x_backward};

@@ -197,7 +197,11 @@ fn backward(
     let dy = operand(op, "dy", "[rows, columns]", dy, x.len())?;
     let around = around.map(|around| operand(op, "around", "[rows, columns]", around, x.len())).transpose()?;
     let dgate = match (after, dgate) {
-        (After::Gate(gate), Some(dgate)) => GpuRows { handle: dgate.clone(), ..gate.clone() }.buffer(op, "dgate")?,
+        (After::Gate(gate), Some(dgate)) => {
+            // as many rows and columns as `x`, whatever the gate says
+            let needed = GpuRows { handle: dgate.clone(), rows: x.rows, columns: x.columns, ..gate.clone() };
+            needed.buffer(op, "dgate")?
+        }
         _ => Buffer::unused(client),
     };
     let y = if norm.gate.is_some() { Buffer::empty(client, x.len(), F32) } else { Buffer::unused(client) };

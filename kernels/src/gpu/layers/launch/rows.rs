@@ -1,5 +1,5 @@
 use crate::{
-    definition::ScanError,
+    definition::{ScanError, check_dimensions},
     gpu::{
         layers::kernel::{ColumnsLaunch, LANES, SUBS},
         resources::{Buffer, F32, check_index, most_units},
@@ -46,10 +46,12 @@ impl GpuRows {
     }
 
     pub(super) fn buffer(&self, op: &'static str, argument: &'static str) -> Result<Buffer, ScanError> {
+        check_dimensions(op, &[("rows", self.rows), ("columns", self.columns)])?;
         let fits = self.offset + self.columns <= self.pitch;
         // What would reach over the end of a row is as if the last row were longer.
         let len = self.rows * self.pitch + if fits { 0 } else { self.offset + self.columns - self.pitch };
-        check_index(op, len)?;
+        // Statistics of a row are two numbers.
+        check_index(op, len.max(self.len()).max(2 * self.rows))?;
         Buffer::operand(op, argument, "[rows, pitch]", &self.handle, len, F32)
     }
 }
@@ -63,6 +65,14 @@ pub(super) fn operand(
     len: usize,
 ) -> Result<Buffer, ScanError> {
     Buffer::operand(op, argument, layout, handle, len, F32)
+}
+
+/// `Ok` when the rows of a matrix share out evenly by `by`.
+pub(super) fn check_even(op: &'static str, what: &'static str, rows: usize, by: usize) -> Result<(), ScanError> {
+    if by > 0 && rows.is_multiple_of(by) {
+        return Ok(());
+    }
+    Err(ScanError::Uneven { op, what, rows, by })
 }
 
 /// Units of a cube of [`LANES`] columns and [`SUBS`] rows.

@@ -10,6 +10,9 @@ use crate::{
 };
 use cubecl::{client::Client, server::Handle};
 
+/// Tensors that [`sum_squares`] takes: with two more buffers, as many as every device binds that the scan's backward pass runs on.
+pub const SQUARES: usize = TENSORS;
+
 /// Sum of the rows: `[columns]`, f32.
 ///
 /// # Errors
@@ -73,7 +76,7 @@ pub fn sum_matrices(client: &Client, matrices: &Handle, count: usize, elements: 
     Ok(out.into_handle())
 }
 
-/// Sums of the squares of up to 15 tensors, by their buffers and numbers of elements: `[tensors]`, f32.
+/// Sums of the squares of up to [`SQUARES`] tensors, by their buffers and numbers of elements: `[tensors]`, f32.
 ///
 /// # Errors
 ///
@@ -133,8 +136,6 @@ pub fn sum_squares(client: &Client, tensors: &[(Handle, usize)]) -> Result<Handl
             tensors[12].1,
             tensors[13].0.arg(),
             tensors[13].1,
-            tensors[14].0.arg(),
-            tensors[14].1,
             parts.arg(),
             found,
         );

@@ -1,6 +1,9 @@
-use super::{depthwise::GpuMap, rows::operand};
+use super::{
+    depthwise::GpuMap,
+    rows::{check_even, operand},
+};
 use crate::{
-    definition::ScanError,
+    definition::{ScanError, check_dimensions},
     gpu::{
         layers::kernel::{add_doubled as add_kernel, sum_fours as sum_kernel, upsample_input, upsample_output},
         resources::{Buffer, F32, FLAT_UNITS, check_index, flat},
@@ -126,6 +129,10 @@ pub fn sum_fours(client: &Client, like: &GpuMap, large: &Handle) -> Result<Handl
 /// Elements of the map and of the doubled one.
 fn sizes(op: &'static str, x: &GpuMap) -> Result<(usize, usize), ScanError> {
     let small = x.rows.len();
+    check_dimensions(op, &[("rows", x.rows.rows), ("columns", x.rows.columns)])?;
+    x.check(op)?;
+    // all columns of a matrix
+    check_even(op, "columns, which must be all,", x.rows.pitch, x.rows.columns + x.rows.offset)?;
     check_index(op, 4 * small)?;
     Ok((small, 4 * small))
 }
