@@ -7,7 +7,7 @@ use burn::{
     store::ModuleSnapshot,
     tensor::{Device, TensorData},
 };
-use burn_rsmamba::{Directions, ModelConfig, RsmModel, Task, layers, losses::bce_dice};
+use burn_rsmamba::{Directions, ModelConfig, RsmModel, Task, layers, losses::bce_dice, modules::ConvNormReluConfig};
 use burn_rsmamba_tests::{
     autodiff,
     compare::{Failures, values},
@@ -168,6 +168,29 @@ fn native_layers_give_the_composed_gradients_and_running_statistics() {
             last.finish();
         }
     }
+}
+
+/// A convolution whose patches do not fit into one piece, forward or backward.
+#[test]
+fn a_convolution_in_pieces_is_that_of_the_composed_layer() {
+    let run = |device: &Device| {
+        let device = device.clone().autodiff();
+        let mut layer = ConvNormReluConfig::new([128, 9]).with_kernel(3).init(&device);
+        layer.conv.weight = Param::from_tensor(uniform([9, 128, 3, 3], 6, &device) - 0.5);
+        let x = uniform([3, 128, 128, 128], 5, &device).require_grad();
+        let y = layer.forward(x.clone());
+        let grads = (y.clone() * y.clone()).mean().backward();
+        let weight = layer.conv.weight.val().grad(&grads).expect("a gradient");
+        [values(y), values(x.grad(&grads).expect("a gradient")), values(weight)]
+    };
+    let mut failures = Failures::default();
+    let composed = layers::composed(|| run(&flex()));
+    for device in devices() {
+        for (what, (native, composed)) in ["y", "dx", "dweight"].iter().zip(run(&device).iter().zip(&composed)) {
+            failures.relative(&format!("{device:?} {what}"), native, composed, 1e-4);
+        }
+    }
+    failures.finish();
 }
 
 #[test]
