@@ -87,6 +87,10 @@ fn a_block_launches_no_more_kernels_than_it_did() {
 }
 
 #[test]
+#[cfg_attr(
+    feature = "wgpu-unfused",
+    ignore = "takes two minutes there; 298, 1263 and 6513 launches when this was written"
+)]
 fn a_model_launches_no_more_kernels_than_it_did() {
     let device = device();
     if device == flex() {
@@ -125,9 +129,8 @@ fn a_model_launches_no_more_kernels_than_it_did() {
     println!("forward: {} launches: {forward:#?}", sum(&forward));
     println!("training: {} launches: {train:#?}", sum(&train));
     println!("a step with its optimiser: {} launches: {step:#?}", sum(&step));
-    let (most_train, most_step) = if cfg!(feature = "wgpu-unfused") { (1263, 6513) } else { (1212, 1834) };
-    expect("the tiny model for segmentation", &forward, &train, (298, most_train));
-    expect("the same with the optimiser", &forward, &step, (298, most_step));
+    expect("the tiny model for segmentation", &forward, &train, (298, 1212));
+    expect("the same with the optimiser", &forward, &step, (298, 1834));
 }
 
 fn sum(launches: &BTreeMap<&'static str, usize>) -> usize {

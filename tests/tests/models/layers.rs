@@ -153,7 +153,12 @@ fn differences(
 #[test]
 fn native_layers_give_the_composed_gradients_and_running_statistics() {
     const DRAWS: u64 = 4;
-    for (mode, device) in devices().iter().flat_map(autodiff) {
+    // of the modes one, on a GPU: a software one takes a minute for each
+    let modes = devices().into_iter().flat_map(|device| {
+        let some = if device == flex() { 2 } else { 1 };
+        autodiff(&device).into_iter().take(some)
+    });
+    for (mode, device) in modes {
         for (config, size) in configs() {
             let mut last = Failures::default();
             for seed in 1..=DRAWS {
