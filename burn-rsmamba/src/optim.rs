@@ -51,13 +51,16 @@ impl Flat<'_> {
             return 0.0;
         }
         #[cfg(feature = "cubecl-backend")]
-        let sums = crate::layers::square_sums(&self.found);
-        #[cfg(not(feature = "cubecl-backend"))]
-        let sums = None;
-        let one_by_one = || self.found.into_iter().zip(self.rows).map(|(grad, rows)| square_sum(grad, rows)).collect();
-        let sums = sums.unwrap_or_else(|| Tensor::cat(one_by_one(), 0)).into_data();
-        sums.iter::<f32>().map(f64::from).sum::<f64>().sqrt()
+        if let Some(sums) = crate::layers::square_sums(&self.found) {
+            return root(sums);
+        }
+        root(Tensor::cat(self.found.into_iter().zip(self.rows).map(|(grad, rows)| square_sum(grad, rows)).collect(), 0))
     }
+}
+
+/// The square root of the sum.
+fn root(sums: Tensor<1>) -> f64 {
+    sums.into_data().iter::<f32>().map(f64::from).sum::<f64>().sqrt()
 }
 
 /// The sum of the squares, `[1]`.
