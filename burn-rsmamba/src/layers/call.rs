@@ -67,7 +67,7 @@ pub(super) trait Layer: GpuLayer + 'static {}
 impl<T: GpuLayer + 'static> Layer for T {}
 
 /// Runs a layer where `x` lives, tracked or not. Absent operands may end the list or stand inside it; every operand must be on the
-/// device of `x`, which [`takes_native`] it, and f32 unless it is a weight or bias.
+/// device of `x`, where [`takes_native`] holds, and f32 unless it is a weight or bias.
 pub(super) fn run<const X: usize, const D: usize>(
     layer: impl Layer,
     x: &Tensor<X>,

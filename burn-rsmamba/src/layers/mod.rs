@@ -1,8 +1,8 @@
 //! What the models compute beside the scan, with native kernels where there are some.
 //!
 //! Every module of [`mod@modules`](crate::modules) is written in Burn's own operations and runs so on every backend. On Flex and on
-//! CubeCL's GPUs, in f32, the functions of this folder take over: whole branches and layers on channel-last maps, forward and
-//! backward, as one node of the graph each. [`composed`] switches them off, for comparing and for tests.
+//! CubeCL's GPUs the functions of this folder take over: whole branches and layers on channel-last f32 maps, forward and backward, as
+//! one node of the graph each; with weights in f32, on GPUs in half precision too. [`composed`] switches them off, for comparing and for tests.
 //!
 //! * one file a layer: its function, its operands and what it has to know;
 //! * `flex/`, `gpu/`: how Flex and a GPU compute it, under the same name.

@@ -192,6 +192,19 @@ pub(super) fn product_over_rows(x: CubeTensor, dy: CubeTensor, dtype: DType) -> 
     CubeTensor::new_contiguous(products.client.clone(), products.device, Shape::from([m, n]), sum, DType::F32)
 }
 
+/// The gradient of a branch `[rows, C]` from that of its sum with the map, `dy`; operand 1 may be a factor a sample.
+pub(super) fn branch_gradient(operands: &Operands, dy: &CubeTensor) -> CubeTensor {
+    let dy_rows = rows(dy);
+    let sizes = [dy_rows.rows, dy_rows.columns];
+    match operands.factors(1) {
+        None => matrix(dy.clone()),
+        Some((scale, samples)) => {
+            let scaled = layers::scale_samples(operands.client(), sizes, &dy.handle, &scale, samples);
+            operands.tensor(operands.launched(scaled), sizes)
+        }
+    }
+}
+
 /// Gradients in the order of the operands, then absent ones.
 pub(super) fn gradients<const N: usize>(found: [Option<CubeTensor>; N]) -> Slots<CubeTensor> {
     const { assert!(N <= SLOTS, "more gradients than operands") };

@@ -1,5 +1,5 @@
 use super::{
-    maps::{Operands, gradients, matrix, product, product_over_rows, rows, transposed},
+    maps::{Operands, branch_gradient, gradients, product, product_over_rows, rows, transposed},
     node::{GpuLayer, SLOTS, Slots},
 };
 use crate::layers::mlp::Mlp;
@@ -76,18 +76,5 @@ impl GpuLayer for Mlp {
             Some(weight2),
             Some(operands.like(7, bias2)),
         ])
-    }
-}
-
-/// The gradient of a branch `[rows, C]` from that of its sum with the map, `dy`; operand 1 may be a factor a sample.
-pub(super) fn branch_gradient(operands: &Operands, dy: &CubeTensor) -> CubeTensor {
-    let dy_rows = rows(dy);
-    let sizes = [dy_rows.rows, dy_rows.columns];
-    match operands.factors(1) {
-        None => matrix(dy.clone()),
-        Some((scale, samples)) => {
-            let scaled = layers::scale_samples(operands.client(), sizes, &dy.handle, &scale, samples);
-            operands.tensor(operands.launched(scaled), sizes)
-        }
     }
 }

@@ -1,6 +1,5 @@
 use super::{
-    maps::{Operands, contiguous, gradients, product, product_over_rows, reshaped, transposed},
-    mlp::branch_gradient,
+    maps::{Operands, branch_gradient, contiguous, gradients, product, product_over_rows, reshaped, transposed},
     node::{GpuLayer, SLOTS, Slots},
 };
 use crate::layers::ossm::Ossm;
