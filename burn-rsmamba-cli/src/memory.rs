@@ -1,13 +1,13 @@
 //! How much memory the process takes, and how freed memory is kept for the next step.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use burn::tensor::Device;
 
-/// How often the resident size is read where the system keeps no peak that can be reset.
+/// How often a size is read where nothing keeps a peak that can be reset.
 const PERIOD: Duration = Duration::from_millis(1);
 
 /// Keeps freed memory for the next layer in place of giving it back to the system.
@@ -69,11 +69,14 @@ mod gpu {
     use burn::backend::DispatchDevice;
     use burn::tensor::Device;
     use cubecl::client::Client;
-    use cubecl::{MemoryPoolReport, MemoryPoolsReport, MemoryScope};
+    use cubecl::{MemoryPoolsReport, MemoryScope};
 
-    /// `CubeCL`'s memory on a GPU, whose pools remember the most pages that they had.
+    use super::Sampler;
+
+    /// `CubeCL`'s memory on a GPU, read every millisecond: every pool remembers the most pages that it had, but not all had them at the
+    /// same time. The device answers between two of its launches, so what is watched takes a little longer.
     pub(crate) struct PoolWatch {
-        client: Client,
+        sampler: Sampler,
         start: u64,
     }
 
@@ -85,24 +88,20 @@ mod gpu {
             // What was taken on the way to here and is free again must not hide what comes.
             let _ = device.sync();
             let _ = client.memory_cleanup();
-            let start = pools(&client).iter().map(|pool| pool.usage.bytes_reserved).sum();
-            Some(Self { client, start })
+            let start = reserved(&client);
+            Some(Self { sampler: Sampler::start(move || reserved(&client)), start })
         }
 
         pub(super) fn stop(self) -> u64 {
-            let peak = |pool: &MemoryPoolReport| match pool.pages {
-                0 => 0,
-                pages => pool.usage.bytes_reserved / pages * pool.pages_peak,
-            };
-            pools(&self.client).iter().map(peak).sum::<u64>().saturating_sub(self.start)
+            self.sampler.stop().saturating_sub(self.start)
         }
     }
 
-    /// Those of tensors; memory on the way to the host and back is not among them.
-    fn pools(client: &Client) -> Vec<MemoryPoolReport> {
+    /// Bytes of the pools of tensors; memory on the way to the host and back is not among them.
+    fn reserved(client: &Client) -> u64 {
         let streams = client.memory_report(MemoryScope::Device).streams;
         let of = |pools: MemoryPoolsReport| pools.dynamic.into_iter().chain([pools.persistent, pools.dedicated]);
-        streams.into_iter().flat_map(|stream| of(stream.pools)).collect()
+        streams.into_iter().flat_map(|stream| of(stream.pools)).map(|pool| pool.usage.bytes_reserved).sum()
     }
 }
 
@@ -114,10 +113,10 @@ pub(crate) struct PeakWatch {
     sampler: Option<Sampler>,
 }
 
-struct Sampler {
+/// The largest of many readings.
+pub(crate) struct Sampler {
     stop: Arc<AtomicBool>,
-    peak: Arc<AtomicU64>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<u64>,
 }
 
 impl PeakWatch {
@@ -125,7 +124,7 @@ impl PeakWatch {
     pub(crate) fn start() -> Option<Self> {
         give_back_freed_memory();
         let start = resident()?;
-        Some(Self { start, sampler: (!reset_peak()).then(Sampler::start) })
+        Some(Self { start, sampler: (!reset_peak()).then(|| Sampler::start(|| resident().unwrap_or_default())) })
     }
 
     /// Bytes by which the peak since [`start`](Self::start) lies above the size then.
@@ -139,22 +138,27 @@ impl PeakWatch {
 }
 
 impl Sampler {
-    fn start() -> Self {
-        let (stop, peak) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (asked, highest) = (Arc::clone(&stop), Arc::clone(&peak));
+    fn start(read: impl Fn() -> u64 + Send + 'static) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
-            while !asked.load(Ordering::Relaxed) {
-                highest.fetch_max(resident().unwrap_or_default(), Ordering::Relaxed);
+            let mut peak = 0;
+            loop {
+                let is_last = asked.load(Ordering::Relaxed);
+                peak = peak.max(read());
+                if is_last {
+                    break peak;
+                }
                 std::thread::sleep(PERIOD);
             }
         });
-        Self { stop, peak, thread }
+        Self { stop, thread }
     }
 
+    /// Takes a last reading first.
     fn stop(self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
-        let _ = self.thread.join();
-        self.peak.load(Ordering::Relaxed).max(resident().unwrap_or_default())
+        self.thread.join().unwrap_or_default()
     }
 }
 
@@ -210,7 +214,7 @@ mod tests {
     fn the_sampler_sees_a_buffer_that_stays_a_while() {
         let _alone = ALONE.lock();
         let start = resident().expect("this system tells its resident size");
-        let sampler = Sampler::start();
+        let sampler = Sampler::start(|| resident().unwrap_or_default());
         let buffer = touched();
         std::thread::sleep(PERIOD * 100);
         drop(buffer);

@@ -5,14 +5,14 @@
 use burn::{
     Tensor,
     module::Module,
-    optim::{AdamWConfig, GradientsParams},
+    optim::GradientsParams,
     tensor::{Device, Distribution},
 };
 use burn_rsmamba::{
     ModelConfig, Task,
     losses::bce_dice,
     modules::{OssBlockConfig, OssmConfig},
-    optim::clip_grad_norm,
+    optim::{FusedAdamWConfig, clip_grad_norm},
 };
 use burn_rsmamba_tests::{device, flex};
 use cubecl::logging::{LaunchObservation, LaunchObserver};
@@ -109,7 +109,7 @@ fn a_model_launches_no_more_kernels_than_it_did() {
         let logits = model.forward(&[Tensor::from_inner(image.clone())]);
         let _ = bce_dice(logits, labels.clone()).total.backward();
     };
-    let mut optimizer = AdamWConfig::new().init();
+    let mut optimizer = FusedAdamWConfig::new().init();
     let mut trained = Some(model.clone());
     let mut step = || {
         let model = trained.take().expect("put back after every step");

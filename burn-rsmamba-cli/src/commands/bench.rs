@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use anyhow::Context;
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Distribution, Tensor};
 use burn_rsmamba::losses::bce_dice;
+use burn_rsmamba::optim::FusedAdamWConfig;
 use burn_rsmamba::{ModelConfig, Precision, RsmModel};
 use serde::Serialize;
 
@@ -16,6 +17,9 @@ use crate::memory::DeviceWatch;
 use crate::output::{print_json, print_line};
 use crate::progress::Progress;
 use crate::{config, device};
+
+/// Passes before the timed ones. The first warms up; memory is watched until the end of the second, since watching a GPU takes time.
+const UNTIMED: usize = 2;
 
 /// What was measured, and what came out.
 #[derive(Debug, Serialize)]
@@ -47,23 +51,24 @@ pub(super) fn run(args: &BenchArgs, progress: &mut Progress) -> Outcome {
     place.seed(0);
     let mut subject = Subject::new(&config, args, place.clone());
 
-    progress.start(format!("{} {} at {}", args.task, args.preset, args.size), args.repeats + 1);
-    let watch = DeviceWatch::start(&place);
+    progress.start(format!("{} {} at {}", args.task, args.preset, args.size), UNTIMED + args.repeats);
+    let mut watch = DeviceWatch::start(&place);
+    let mut peak_bytes = None;
     let mut seconds = Vec::with_capacity(args.repeats);
-    for repeat in 0..=args.repeats {
+    for pass in 0..UNTIMED + args.repeats {
         let started = Instant::now();
         let sum = subject.once();
         let spent = started.elapsed().as_secs_f64();
         if !sum.is_finite() {
             return Err(Failure::run(format!("the model gave {sum}: what is broken is not worth timing")));
         }
-        // The first one warms up.
-        if repeat > 0 {
+        if pass >= UNTIMED {
             seconds.push(spent);
+        } else if pass == UNTIMED - 1 {
+            peak_bytes = watch.take().map(DeviceWatch::stop);
         }
         progress.advance(format!("{spent:.3} s"));
     }
-    let peak_bytes = watch.map(DeviceWatch::stop);
     progress.finish();
 
     seconds.sort_by(f64::total_cmp);
@@ -135,7 +140,7 @@ impl Subject {
             labels: labels.greater_elem(0.5).float(),
             mode: args.mode,
             precision: args.precision,
-            optimizer: AdamWConfig::new().init(),
+            optimizer: FusedAdamWConfig::new().init(),
         }
     }
 

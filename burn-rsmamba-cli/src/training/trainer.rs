@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
-use burn_rsmamba::optim::clip_grad_norm;
+use burn_rsmamba::optim::{FusedAdamWConfig, clip_grad_norm};
 use burn_rsmamba::weights::{self, WeightsError};
 use burn_rsmamba::{ModelMeta, RsmModel};
 use burn_rsmamba_datasets::{Crops, Loader, Purpose, Sample, seed};
@@ -98,12 +98,13 @@ pub(super) struct StepRow {
 
 /// The optimiser of these settings.
 pub(crate) fn optimizer(config: &RunConfig) -> ModuleOptimizer {
-    AdamWConfig::new()
-        .with_beta_1(config.beta_1 as f32)
-        .with_beta_2(config.beta_2 as f32)
-        .with_epsilon(config.epsilon as f32)
-        .with_weight_decay(config.weight_decay as f32)
-        .init()
+    let config = FusedAdamWConfig {
+        beta_1: config.beta_1 as f32,
+        beta_2: config.beta_2 as f32,
+        epsilon: config.epsilon as f32,
+        weight_decay: config.weight_decay as f32,
+    };
+    config.init()
 }
 
 impl Trainer<'_> {

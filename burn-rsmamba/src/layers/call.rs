@@ -88,11 +88,8 @@ pub(super) fn operand<const D: usize>(tensor: &Tensor<D>) -> Option<DispatchTens
     Some(tensor.clone().into_dispatch())
 }
 
-/// Sums of the squares of the tensors, `[tensors]`, where all are f32 on a GPU: there a few kernels for each would take longer than the
-/// sums. Elsewhere `None`.
+/// Whether this is an f32 tensor of a GPU.
 #[cfg(feature = "cubecl-backend")]
-pub(crate) fn square_sums(tensors: &[Tensor<1>]) -> Option<Tensor<1>> {
-    let on_gpu = |tensor| is_native(tensor) && matches!(Native::of(tensor), Some(Native::Gpu));
-    (!tensors.is_empty() && tensors.iter().all(on_gpu))
-        .then(|| gpu::square_sums(tensors.iter().map(|tensor| tensor.clone().into_dispatch()).collect()))
+pub(crate) fn is_on_gpu<const D: usize>(tensor: &Tensor<D>) -> bool {
+    is_native(tensor) && matches!(Native::of(tensor), Some(Native::Gpu))
 }

@@ -38,7 +38,10 @@ pub(crate) use {
 };
 
 #[cfg(feature = "cubecl-backend")]
-pub(crate) use call::square_sums;
+pub(crate) use {
+    call::is_on_gpu,
+    gpu::{adamw, scaled, square_sums},
+};
 
 use std::cell::Cell;
 

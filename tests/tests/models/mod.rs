@@ -4,6 +4,7 @@ mod inference;
 mod layers;
 mod losses;
 mod metrics;
+mod optim;
 mod parity;
 mod precision;
 mod receptive_field;

@@ -3,11 +3,16 @@
 use burn::{
     Tensor,
     module::{Module, ModuleVisitor, Param},
-    optim::{AdamWConfig, GradientsParams},
+    optim::GradientsParams,
     store::ModuleSnapshot,
     tensor::Device,
 };
-use burn_rsmamba::{ModelConfig, RsmModel, Task, losses::bce_dice, optim::clip_grad_norm, weights};
+use burn_rsmamba::{
+    ModelConfig, RsmModel, Task,
+    losses::bce_dice,
+    optim::{FusedAdamWConfig, clip_grad_norm},
+    weights,
+};
 use burn_rsmamba_tests::{
     autodiff_devices,
     compare::{Failures, values},
@@ -101,8 +106,7 @@ fn the_first_step_and_four_training_steps_follow_the_official_run() {
         for (mode, device) in autodiff_devices() {
             let label = |what: &str| format!("{task} ({mode}) {what}");
             let mut model = training_model(task, &device);
-            let mut optimizer =
-                AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(number("weight_decay") as f32).init();
+            let mut optimizer = FusedAdamWConfig::new().with_weight_decay(number("weight_decay") as f32).init();
             let dates = dates(&golden, task, &device);
             let labels = golden.tensor::<3>("label", &device).unsqueeze_dim(1);
             let steps = golden.meta("losses").as_array().expect("a list").clone();

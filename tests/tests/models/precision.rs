@@ -2,11 +2,17 @@
 
 use super::parity::{checkpoint, dates, golden, official_gradients, training_model};
 use burn::{
-    optim::{AdamWConfig, GradientsParams},
+    optim::GradientsParams,
     store::ModuleSnapshot,
     tensor::{DType, Device, FloatDType},
 };
-use burn_rsmamba::{Precision, RsmModel, Task, losses::bce_dice, optim::clip_grad_norm, scan::supports_dtype, weights};
+use burn_rsmamba::{
+    Precision, RsmModel, Task,
+    losses::bce_dice,
+    optim::{FusedAdamWConfig, clip_grad_norm},
+    scan::supports_dtype,
+    weights,
+};
 use burn_rsmamba_tests::{
     autodiff_devices,
     compare::{Failures, values},
@@ -67,8 +73,7 @@ fn training_follows_the_official_run_with_gradients_and_statistics_in_f32() {
                 let label = |what: &str| format!("{task} ({mode}) {precision} {what}");
                 let mut model = training_model(task, &device);
                 let before = running(&model);
-                let mut optimizer =
-                    AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(number("weight_decay") as f32).init();
+                let mut optimizer = FusedAdamWConfig::new().with_weight_decay(number("weight_decay") as f32).init();
                 let steps = golden.meta("losses").as_array().expect("a list").clone();
                 for (step, expected) in steps.iter().enumerate() {
                     let logits = model.clone().in_precision(precision).forward(&dates);

@@ -30,6 +30,11 @@ pub(super) fn contiguous(tensor: CubeTensor) -> CubeTensor {
     into_contiguous(tensor)
 }
 
+/// The tensor, to be written to: a copy where somebody else holds its memory.
+pub(super) fn writable(tensor: &CubeTensor) -> CubeTensor {
+    if tensor.can_mut() { tensor.clone() } else { contiguous(tensor.copy()) }
+}
+
 /// As the kernels take it: f32, and in memory order, which a cast may leave.
 fn for_kernels(tensor: CubeTensor) -> CubeTensor {
     contiguous(cast(tensor, DType::F32))
@@ -46,6 +51,11 @@ pub(in crate::layers) struct Operands(Slots<CubeTensor>);
 impl Operands {
     pub(super) fn new(tensors: Slots<CubeTensor>) -> Self {
         Self(tensors.map(|tensor| tensor.map(contiguous)))
+    }
+
+    /// Those that are present, in order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &CubeTensor> {
+        self.0.iter().flatten()
     }
 
     pub(super) fn is_present(&self, index: usize) -> bool {
@@ -98,7 +108,7 @@ impl Operands {
     }
 
     pub(super) fn any(&self) -> &CubeTensor {
-        self.0.iter().flatten().next().expect("every layer has an operand")
+        self.all().next().expect("every layer has an operand")
     }
 
     /// A new tensor beside the operands.

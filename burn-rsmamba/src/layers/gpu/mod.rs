@@ -1,5 +1,6 @@
 //! The layers on a GPU: one file a layer, each a [`GpuLayer`] by the kernels of `burn_rsmamba_kernels::gpu::layers` and Burn's products
-//! of matrices, and `node.rs`, which makes them operations of CubeCL and nodes of the graph.
+//! of matrices, `optim.rs`, what a step of the optimiser computes, and `node.rs`, which makes them operations of CubeCL and nodes of the
+//! graph.
 
 mod conv;
 mod fuse;
@@ -7,9 +8,9 @@ mod maps;
 mod mlp;
 mod node;
 mod norm;
+mod optim;
 mod ossm;
-mod squares;
 mod upsample;
 
 pub(super) use node::{GpuLayer, run};
-pub(super) use squares::square_sums;
+pub(crate) use optim::{adamw, scaled, square_sums};

@@ -29,7 +29,7 @@ pub(super) type Slots<T> = [Option<T>; SLOTS];
 
 /// A layer on a GPU, up to [`SLOTS`] operands in an order of its own: f32, but for weights and biases in half precision.
 pub(in crate::layers) trait GpuLayer: Debug + Send + Sync {
-    /// Shapes of the result and, where `keep`, of what [`backward`](Self::backward) will want beside the operands.
+    /// Shapes of the result (an optimiser's has several) and, where `keep`, of what [`backward`](Self::backward) will want beside the operands.
     #[cfg_attr(not(feature = "fusion"), expect(dead_code, reason = "operator fusion alone has to know before"))]
     fn shapes(&self, operands: &Slots<Shape>, keep: bool) -> Vec<Shape>;
 
@@ -49,14 +49,19 @@ pub(in crate::layers) trait GpuLayer: Debug + Send + Sync {
 }
 
 /// Runs a layer on tensors of a GPU, tracked or not.
-pub(in crate::layers) fn run(
+pub(in crate::layers) fn run(layer: impl GpuLayer + 'static, operands: Vec<Option<DispatchTensor>>) -> DispatchTensor {
+    let [first, ..] = run_all(layer, operands);
+    first.expect("every layer has a result")
+}
+
+/// The same of a layer with several results that is no node of a graph.
+pub(super) fn run_all(
     layer: impl GpuLayer + 'static,
     mut operands: Vec<Option<DispatchTensor>>,
-) -> DispatchTensor {
+) -> Slots<DispatchTensor> {
     operands.resize_with(SLOTS, || None);
     let operands: Slots<DispatchTensor> = operands.try_into().expect("no layer has more operands");
-    let results = <Dispatch as LayerOps>::layer(Arc::new(layer), LayerTensors::from_slots(operands), false);
-    first(results)
+    <Dispatch as LayerOps>::layer(Arc::new(layer), LayerTensors::from_slots(operands), false).into_slots()
 }
 
 macro_rules! layer_tensors {

@@ -10,7 +10,7 @@
 //! | [`conv_patches`] | 1 | 1 |
 //! | [`bias_gelu`] | 1 | 1 |
 //! | [`upsample_bilinear2x`], [`add_doubled`] | 1 | 1 |
-//! | [`add_branch`], [`scale_samples`], [`place_rows`] | 1 | |
+//! | [`add_branch`], [`scale_samples`], [`place_rows`], [`scale_tensors`], [`adamw_step`] | 1 | |
 //! | [`sum_rows`], [`sum_squares`] | 2 | |
 //! | [`sum_matrices`] | 1 | |
 //!
@@ -21,9 +21,10 @@ mod kernel;
 mod launch;
 
 pub use launch::{
-    ConvGradients, GatedNormGradients, GpuAffine, GpuMap, GpuRows, NARROW, NormGradients, SQUARES, add_branch,
-    add_doubled, batch_norm_relu, batch_norm_relu_backward, batch_statistics, bias_gelu, bias_gelu_backward,
-    conv_patches, conv_patches_backward, depthwise_silu, depthwise_silu_backward, gated_norm, gated_norm_backward,
-    layer_norm, layer_norm_backward, narrow_conv, narrow_conv_input, narrow_conv_weight, place_rows, scale_samples,
-    sum_fours, sum_matrices, sum_rows, sum_squares, upsample_bilinear2x, upsample_bilinear2x_backward,
+    AdamWFactors, ConvGradients, GatedNormGradients, GpuAffine, GpuMap, GpuRows, NARROW, NormGradients, TENSORS,
+    adamw_step, add_branch, add_doubled, batch_norm_relu, batch_norm_relu_backward, batch_statistics, bias_gelu,
+    bias_gelu_backward, conv_patches, conv_patches_backward, depthwise_silu, depthwise_silu_backward, gated_norm,
+    gated_norm_backward, layer_norm, layer_norm_backward, narrow_conv, narrow_conv_input, narrow_conv_weight,
+    place_rows, scale_samples, scale_tensors, sum_fours, sum_matrices, sum_rows, sum_squares, upsample_bilinear2x,
+    upsample_bilinear2x_backward,
 };

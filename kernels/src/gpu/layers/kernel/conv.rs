@@ -31,6 +31,23 @@ impl ConvLayout {
             && column < self.width + self.padding
     }
 
+    /// Whether an output sees this row and column of map number `map` by that tap, and which.
+    fn seen_by(&self, map: usize, row: usize, column: usize, tap_row: usize, tap_column: usize) -> (bool, usize) {
+        let (down, right) = (row + self.padding, column + self.padding);
+        let mut is = down >= tap_row && right >= tap_column;
+        let mut output = 0usize;
+        if is {
+            let (top, left) = (down - tap_row, right - tap_column);
+            let (out_row, out_column) = (top / self.stride, left / self.stride);
+            is = out_row * self.stride == top
+                && out_column * self.stride == left
+                && out_row < self.out_height
+                && out_column < self.out_width;
+            output = (map * self.out_height + out_row) * self.out_width + out_column;
+        }
+        (is, output)
+    }
+
     /// The pixel there.
     fn pixel(&self, first: usize, row: usize, column: usize) -> usize {
         first + (row - self.padding) * self.width + column - self.padding
@@ -80,20 +97,9 @@ pub(crate) fn scatter_patches(
     let (map, row) = (line / layout.height, line % layout.height);
     let mut sum = 0.0f32;
     for tap in 0..comptime!(kernel * kernel) {
-        // the output that sees this pixel by the tap, where there is one
-        let (down, right) = (row + layout.padding, column + layout.padding);
-        let (tap_row, tap_column) = (tap / kernel, tap % kernel);
-        if down >= tap_row && right >= tap_column {
-            let (top, left) = (down - tap_row, right - tap_column);
-            let (out_row, out_column) = (top / layout.stride, left / layout.stride);
-            if out_row * layout.stride == top
-                && out_column * layout.stride == left
-                && out_row < layout.out_height
-                && out_column < layout.out_width
-            {
-                let output = (map * layout.out_height + out_row) * layout.out_width + out_column;
-                sum += dpatches[(output * comptime!(kernel * kernel) + tap) * layout.inputs + input];
-            }
+        let (is, output) = layout.seen_by(map, row, column, tap / kernel, tap % kernel);
+        if is {
+            sum += dpatches[(output * comptime!(kernel * kernel) + tap) * layout.inputs + input];
         }
     }
     dx[sample * layout.height * layout.width * layout.inputs + ABSOLUTE_POS] = sum;
@@ -152,20 +158,10 @@ pub(crate) fn narrow_input(
     let taps = comptime!(kernel * kernel);
     let mut sum = 0.0f32;
     for tap in 0..taps {
-        let (down, right) = (row + layout.padding, column + layout.padding);
-        let (tap_row, tap_column) = (tap / kernel, tap % kernel);
-        if down >= tap_row && right >= tap_column {
-            let (top, left) = (down - tap_row, right - tap_column);
-            let (out_row, out_column) = (top / layout.stride, left / layout.stride);
-            if out_row * layout.stride == top
-                && out_column * layout.stride == left
-                && out_row < layout.out_height
-                && out_column < layout.out_width
-            {
-                let at = ((map * layout.out_height + out_row) * layout.out_width + out_column) * layout.outputs;
-                for output in 0..layout.outputs {
-                    sum += dy[at + output] * weight[(output * layout.inputs + input) * taps + tap];
-                }
+        let (is, pixel) = layout.seen_by(map, row, column, tap / kernel, tap % kernel);
+        if is {
+            for output in 0..layout.outputs {
+                sum += dy[pixel * layout.outputs + output] * weight[(output * layout.inputs + input) * taps + tap];
             }
         }
     }

@@ -5,6 +5,7 @@ mod batch_norm;
 mod conv;
 mod depthwise;
 mod norm;
+mod optim;
 mod rows;
 mod sum;
 mod upsample;
@@ -16,6 +17,7 @@ pub use depthwise::{ConvGradients, GpuMap, depthwise_silu, depthwise_silu_backwa
 pub use norm::{
     GatedNormGradients, GpuAffine, NormGradients, gated_norm, gated_norm_backward, layer_norm, layer_norm_backward,
 };
+pub use optim::{AdamWFactors, TENSORS, adamw_step, scale_tensors, sum_squares};
 pub use rows::GpuRows;
-pub use sum::{SQUARES, sum_matrices, sum_rows, sum_squares};
+pub use sum::{sum_matrices, sum_rows};
 pub use upsample::{add_doubled, sum_fours, upsample_bilinear2x, upsample_bilinear2x_backward};
