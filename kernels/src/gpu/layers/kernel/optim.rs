@@ -18,9 +18,10 @@ fn first_element(part: usize) -> usize {
 
 const STEP: usize = LANES * SUBS * TENSOR_PARTS;
 
-/// Sums of the squares of tensors, each over some of their elements: `[TENSOR_PARTS, tensors]`.
+/// Sums of the squares of tensors, each over some of their elements: `[TENSOR_PARTS, tensors]`. Their numbers of elements come along, since
+/// the length of a buffer is that of its memory.
 #[cube(launch_unchecked)]
-pub(crate) fn sum_squares(tensors: &Sequence<Box<[f32]>>, parts: &mut [f32]) {
+pub(crate) fn sum_squares(tensors: &Sequence<Box<[f32]>>, lens: &Sequence<usize>, parts: &mut [f32]) {
     let count = tensors.len();
     if CUBE_POS >= comptime!(count * TENSOR_PARTS) {
         terminate!();
@@ -33,7 +34,7 @@ pub(crate) fn sum_squares(tensors: &Sequence<Box<[f32]>>, parts: &mut [f32]) {
         if tensor == index {
             let x = &tensors[index];
             let mut element = first_element(part);
-            while element < x.len() {
+            while element < *lens.index(index) {
                 sum += x[element] * x[element];
                 element += STEP;
             }
@@ -51,7 +52,7 @@ pub(crate) fn sum_squares(tensors: &Sequence<Box<[f32]>>, parts: &mut [f32]) {
 
 /// Multiplies tensors by a factor, in their place.
 #[cube(launch_unchecked)]
-pub(crate) fn scale_tensors(tensors: &mut Sequence<Box<[f32]>>, factor: f32) {
+pub(crate) fn scale_tensors(tensors: &mut Sequence<Box<[f32]>>, lens: &Sequence<usize>, factor: f32) {
     let count = tensors.len();
     if CUBE_POS >= comptime!(count * TENSOR_PARTS) {
         terminate!();
@@ -62,7 +63,7 @@ pub(crate) fn scale_tensors(tensors: &mut Sequence<Box<[f32]>>, factor: f32) {
         if tensor == index {
             let x = tensors.index_mut(index);
             let mut element = first_element(part);
-            while element < x.len() {
+            while element < *lens.index(index) {
                 x[element] = x[element] * factor;
                 element += STEP;
             }

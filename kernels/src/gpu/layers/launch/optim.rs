@@ -41,13 +41,14 @@ fn buffers(op: &'static str, client: &Client, tensors: &[(Handle, usize)]) -> Re
 /// When there are none, or more.
 pub fn sum_squares(client: &Client, tensors: &[(Handle, usize)]) -> Result<Handle, ScanError> {
     let op = "sum_squares";
-    let tensors = buffers(op, client, tensors)?;
+    let buffers = buffers(op, client, tensors)?;
+    let (args, lens) = (buffers.iter().map(Buffer::arg), tensors.iter().map(|(_, len)| *len));
     let parts = Buffer::empty(client, TENSOR_PARTS * tensors.len(), F32);
     let cubes = count(client, TENSOR_PARTS * tensors.len());
     let dim = dim(op, client)?;
     // SAFETY: cubes reach the elements of their tensor alone, and the parts of those that there are.
     unsafe {
-        squares_kernel::launch_unchecked(client, cubes, dim, tensors.iter().map(Buffer::arg).collect(), parts.arg());
+        squares_kernel::launch_unchecked(client, cubes, dim, args.collect(), lens.collect(), parts.arg());
     }
     sum_parts(op, client, &parts, TENSOR_PARTS, tensors.len())
 }
@@ -63,12 +64,13 @@ pub fn sum_squares(client: &Client, tensors: &[(Handle, usize)]) -> Result<Handl
 /// As [`sum_squares`].
 pub fn scale_tensors(client: &Client, tensors: &[(Handle, usize)], factor: f32) -> Result<(), ScanError> {
     let op = "scale_tensors";
-    let tensors = buffers(op, client, tensors)?;
+    let buffers = buffers(op, client, tensors)?;
+    let (args, lens) = (buffers.iter().map(Buffer::arg), tensors.iter().map(|(_, len)| *len));
     let cubes = count(client, TENSOR_PARTS * tensors.len());
     let dim = dim(op, client)?;
     // SAFETY: as in `sum_squares`.
     unsafe {
-        scale_kernel::launch_unchecked(client, cubes, dim, tensors.iter().map(Buffer::arg).collect(), factor);
+        scale_kernel::launch_unchecked(client, cubes, dim, args.collect(), lens.collect(), factor);
     }
     Ok(())
 }
