@@ -12,6 +12,7 @@ mod data;
 mod device;
 mod environment;
 mod error;
+mod exhausted;
 mod fault;
 mod html;
 mod html_report;
@@ -54,7 +55,7 @@ where
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match commands::run(cli) {
+    match exhausted::as_error(|| commands::run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {

@@ -11,11 +11,12 @@ use std::path::Path;
 
 use burn::Tensor;
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, TensorData};
 use burn_dataset::Dataset;
 use burn_rsmamba::losses::bce_dice;
 use burn_rsmamba::metrics::Confusion;
+use burn_rsmamba::optim::FusedAdamWConfig;
 use burn_rsmamba::{ModelMeta, Normalisation, RsmModel, Task, weights};
 use burn_rsmamba_datasets::{CropOptions, Crops, Dates, Draw, Sample, Sampler, Split, open};
 
@@ -44,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // A tensor that asks for no gradient is left alone by the optimiser.
     let mut model = model.freeze_encoder();
-    let mut optimizer = AdamWConfig::new().with_weight_decay(1e-3).init();
+    let mut optimizer = FusedAdamWConfig::new().init();
     for epoch in 1..=epochs {
         let mut losses = Vec::new();
         // another order each epoch

@@ -11,12 +11,12 @@ use std::f64::consts::PI;
 
 use burn::Tensor;
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, TensorData};
 use burn_dataset::Dataset;
 use burn_rsmamba::losses::bce_dice;
 use burn_rsmamba::metrics::Confusion;
-use burn_rsmamba::optim::clip_grad_norm;
+use burn_rsmamba::optim::{FusedAdamWConfig, clip_grad_norm};
 use burn_rsmamba::{RsmCdConfig, RsmModel};
 use burn_rsmamba_datasets::{CropOptions, Crops, Dates, Split, augment, demo};
 use rand_chacha::ChaCha8Rng;
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (train, val) = (crops(Split::Train)?, crops(Split::Val)?);
 
     let mut model = RsmModel::Cd(RsmCdConfig::nano().init_seeded(1, &tracked));
-    let mut optimizer = AdamWConfig::new().with_weight_decay(1e-3).with_epsilon(1e-8).init();
+    let mut optimizer = FusedAdamWConfig::new().init();
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let (mut step, steps) = (0_u32, epochs * train.len().div_ceil(BATCH));
     for epoch in 1..=epochs {

@@ -89,7 +89,7 @@ fn a_block_launches_no_more_kernels_than_it_did() {
 #[test]
 #[cfg_attr(
     feature = "wgpu-unfused",
-    ignore = "takes two minutes there; 298, 1263 and some 6500 launches when this was written"
+    ignore = "takes two minutes there; 298 and 1263 launches forward and in training when this was written"
 )]
 fn a_model_launches_no_more_kernels_than_it_did() {
     let device = device();
@@ -130,7 +130,7 @@ fn a_model_launches_no_more_kernels_than_it_did() {
     println!("training: {} launches: {train:#?}", sum(&train));
     println!("a step with its optimiser: {} launches: {step:#?}", sum(&step));
     expect("the tiny model for segmentation", &forward, &train, (298, 1212));
-    expect("the same with the optimiser", &forward, &step, (298, 1838));
+    expect("the same with the optimiser", &forward, &step, (298, 1609));
 }
 
 fn sum(launches: &BTreeMap<&'static str, usize>) -> usize {

@@ -41,7 +41,7 @@ impl Native {
             #[cfg(feature = "flex")]
             DispatchDevice::Flex(_) => Some(Self::Flex),
             #[cfg(feature = "cubecl-backend")]
-            DispatchDevice::Cube(_) => Some(Self::Gpu),
+            DispatchDevice::Cube(place) if gpu::are_supported(&place.client()) => Some(Self::Gpu),
             #[allow(unreachable_patterns, reason = "other backends may be linked")]
             _ => None,
         }

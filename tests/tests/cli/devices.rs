@@ -105,4 +105,19 @@ mod other {
         let differ = on_cpu.pixels().zip(on_other.pixels()).filter(|(a, b)| a != b).count();
         assert!(differ <= 8, "{differ} pixels differ between Flex and {device}");
     }
+
+    #[cfg(feature = "wgpu")]
+    #[test]
+    fn too_little_memory_is_one_line_of_error() {
+        let fixture = Fixture::new();
+        let ran = fixture.run(&["bench", "--preset", "micro", "--size", "8192", "--repeats", "1", "--device", KIND]);
+        match ran.code {
+            0 => skip(&format!("this {KIND} device has the memory for 8192 x 8192 pixels")),
+            2 => skip(&format!("no {KIND} device for the command line")),
+            _ => {
+                let found = ran.stderr.starts_with("error: the device has too little memory: it cannot give ");
+                assert!(found && ran.stderr.lines().count() == 1, "{}", ran.stderr);
+            }
+        }
+    }
 }

@@ -12,5 +12,6 @@ mod optim;
 mod ossm;
 mod upsample;
 
+pub(super) use burn_rsmamba_kernels::gpu::layers::are_supported;
 pub(super) use node::{GpuLayer, run};
 pub(crate) use optim::{adamw, scaled, square_sums};

@@ -22,9 +22,9 @@ mod launch;
 
 pub use launch::{
     AdamWFactors, ConvGradients, GatedNormGradients, GpuAffine, GpuMap, GpuRows, NARROW, NormGradients, TENSORS,
-    adamw_step, add_branch, add_doubled, batch_norm_relu, batch_norm_relu_backward, batch_statistics, bias_gelu,
-    bias_gelu_backward, conv_patches, conv_patches_backward, depthwise_silu, depthwise_silu_backward, gated_norm,
-    gated_norm_backward, layer_norm, layer_norm_backward, narrow_conv, narrow_conv_input, narrow_conv_weight,
-    place_rows, scale_samples, scale_tensors, sum_fours, sum_matrices, sum_rows, sum_squares, upsample_bilinear2x,
-    upsample_bilinear2x_backward,
+    adamw_step, add_branch, add_doubled, are_supported, batch_norm_relu, batch_norm_relu_backward, batch_statistics,
+    bias_gelu, bias_gelu_backward, conv_patches, conv_patches_backward, depthwise_silu, depthwise_silu_backward,
+    gated_norm, gated_norm_backward, layer_norm, layer_norm_backward, narrow_conv, narrow_conv_input,
+    narrow_conv_weight, place_rows, scale_samples, scale_tensors, sum_fours, sum_matrices, sum_rows, sum_squares,
+    upsample_bilinear2x, upsample_bilinear2x_backward,
 };

@@ -10,6 +10,9 @@ mod rows;
 mod sum;
 mod upsample;
 
+use crate::gpu::resources::check_bindings;
+use cubecl::client::Client;
+
 pub use activation::{add_branch, bias_gelu, bias_gelu_backward, place_rows, scale_samples};
 pub use batch_norm::{batch_norm_relu, batch_norm_relu_backward, batch_statistics};
 pub use conv::{NARROW, conv_patches, conv_patches_backward, narrow_conv, narrow_conv_input, narrow_conv_weight};
@@ -21,3 +24,10 @@ pub use optim::{AdamWFactors, TENSORS, adamw_step, scale_tensors, sum_squares};
 pub use rows::GpuRows;
 pub use sum::{sum_matrices, sum_rows};
 pub use upsample::{add_doubled, sum_fours, upsample_bilinear2x, upsample_bilinear2x_backward};
+
+/// Whether all of it runs on this device: cubes have enough units, launches enough buffers. `CubeCL`'s own runtime for CPUs has as many
+/// units as cores, browsers bind as few as eight buffers.
+pub fn are_supported(client: &Client) -> bool {
+    let op = "layers";
+    rows::dim(op, client).is_ok() && check_bindings(op, client, TENSORS + 1).is_ok()
+}

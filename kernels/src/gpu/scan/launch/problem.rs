@@ -104,14 +104,16 @@ impl Problem<'_> {
     /// Groups that are worked on at the same time, each part adding into a map of its own.
     ///
     /// The plain form's groups write to distinct places, so all of them. A map's directions all write to every pixel: as
-    /// few parts as make `busy` units, because each costs a map of memory and traffic.
+    /// few parts as make `busy` units, because each costs a map of memory and traffic, and no more than the device has in one piece.
     pub(super) fn parts(&self, chunks: usize, cut: UnitCut, busy: usize) -> usize {
         if !self.geometry.map {
             return self.geometry.groups;
         }
         let units = self.geometry.batch * self.geometry.channels * chunks * cut.groups;
+        let map = (self.geometry.input_len() * F32.size()) as u64;
+        let piece = self.client.properties().memory.max_page_size;
         let mut parts = 1;
-        while parts < self.geometry.groups && units * parts < busy {
+        while parts < self.geometry.groups && units * parts < busy && 2 * parts as u64 * map <= piece {
             parts *= 2;
         }
         parts
