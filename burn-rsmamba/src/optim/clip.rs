@@ -2,9 +2,10 @@
 use super::gpu::GpuGradients;
 use burn::{
     Tensor,
-    module::{Module, ModuleVisitor, Param},
+    module::{Module, ModuleVisitor, Param, ParamId},
     optim::GradientsParams,
 };
+use std::collections::HashSet;
 
 /// Scales all gradients so that their one global norm is at most `max_norm`; also returns the norm before.
 ///
@@ -16,12 +17,12 @@ pub fn clip_grad_norm(model: &impl Module, grads: GradientsParams, max_norm: f64
         Ok(all) => return all.clipped(model, max_norm),
         Err(grads) => grads,
     };
-    let mut squares = SquareSums { grads: &grads, sums: Vec::new() };
+    let mut squares = SquareSums { grads: &grads, seen: HashSet::new(), sums: Vec::new() };
     model.visit(&mut squares);
     // The device works while the host goes on; waiting for each sum would take longer than they do.
     let norm = if squares.sums.is_empty() { 0.0 } else { root(Tensor::cat(squares.sums, 0)) };
     let Some(factor) = factor(norm, max_norm) else { return (grads, norm) };
-    let mut scaler = Scale { grads, factor };
+    let mut scaler = Scale { grads, seen: HashSet::new(), factor };
     model.visit(&mut scaler);
     (scaler.grads, norm)
 }
@@ -44,11 +45,16 @@ const LARGE: usize = 1 << 22;
 /// The sum of the squares of every gradient, `[1]`.
 struct SquareSums<'a> {
     grads: &'a GradientsParams,
+    /// A parameter that a module holds twice is one.
+    seen: HashSet<ParamId>,
     sums: Vec<Tensor<1>>,
 }
 
 impl ModuleVisitor for SquareSums<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !self.seen.insert(param.id) {
+            return;
+        }
         let Some(grad) = self.grads.get::<D>(param.id) else { return };
         let rows = grad.dims()[0];
         let grad: Tensor<1> = grad.reshape([-1]);
@@ -65,11 +71,15 @@ impl ModuleVisitor for SquareSums<'_> {
 
 struct Scale {
     grads: GradientsParams,
+    seen: HashSet<ParamId>,
     factor: f64,
 }
 
 impl ModuleVisitor for Scale {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !self.seen.insert(param.id) {
+            return;
+        }
         if let Some(grad) = self.grads.remove::<D>(param.id) {
             self.grads.register::<D>(param.id, grad * self.factor);
         }

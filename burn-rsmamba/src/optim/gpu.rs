@@ -7,6 +7,7 @@ use burn::{
     backend::DispatchTensor,
     module::{Module, ModuleVisitor, Param, ParamId},
     optim::GradientsParams,
+    tensor::Device,
 };
 
 /// The gradients, taken out of `rest`.
@@ -18,12 +19,12 @@ pub(super) struct GpuGradients {
 impl GpuGradients {
     /// The gradients of a model whose are all f32 on one GPU, or else as they were given.
     pub(super) fn take(model: &impl Module, grads: GradientsParams) -> Result<Self, GradientsParams> {
-        let mut asked = Asked { grads: &grads, on_gpu: 0, elsewhere: 0 };
+        let mut asked = Asked { grads: &grads, gpu: None, elsewhere: false };
         model.visit(&mut asked);
-        if asked.elsewhere > 0 || asked.on_gpu == 0 {
+        if asked.elsewhere || asked.gpu.is_none() {
             return Err(grads);
         }
-        let mut taken = Self { tensors: Vec::with_capacity(asked.on_gpu), rest: grads };
+        let mut taken = Self { tensors: Vec::new(), rest: grads };
         model.visit(&mut taken);
         Ok(taken)
     }
@@ -51,17 +52,18 @@ impl ModuleVisitor for GpuGradients {
 
 struct Asked<'a> {
     grads: &'a GradientsParams,
-    on_gpu: usize,
-    elsewhere: usize,
+    /// Where the first gradient is.
+    gpu: Option<Device>,
+    /// Whether another is somewhere else, or the first is on no GPU.
+    elsewhere: bool,
 }
 
 impl ModuleVisitor for Asked<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        match self.grads.get::<D>(param.id) {
-            Some(grad) if layers::is_on_gpu(&grad) => self.on_gpu += 1,
-            Some(_) => self.elsewhere += 1,
-            None => {}
-        }
+        let Some(grad) = self.grads.get::<D>(param.id) else { return };
+        let device = grad.device();
+        self.elsewhere |= !layers::is_on_gpu(&grad) || self.gpu.as_ref().is_some_and(|first| *first != device);
+        self.gpu.get_or_insert(device);
     }
 }
 

@@ -38,14 +38,16 @@ pub(in crate::layers) trait GpuLayer: Debug + Send + Sync {
 
     /// Gradients of the operands that are `wanted`, in their order and shapes, f32; others may be left out.
     ///
-    /// Not called where no operand wants one.
+    /// Not called where no operand wants one, nor of what is computed outside any graph.
     fn backward(
         &self,
-        operands: &Operands,
-        kept: &[CubeTensor],
-        dy: CubeTensor,
-        wanted: &[bool; SLOTS],
-    ) -> Slots<CubeTensor>;
+        _: &Operands,
+        _kept: &[CubeTensor],
+        _dy: CubeTensor,
+        _wanted: &[bool; SLOTS],
+    ) -> Slots<CubeTensor> {
+        unreachable!("{self:?} is no node of a graph")
+    }
 }
 
 /// Runs a layer on tensors of a GPU, tracked or not.

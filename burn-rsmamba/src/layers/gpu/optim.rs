@@ -2,7 +2,7 @@
 
 use super::{
     maps::{Operands, writable},
-    node::{GpuLayer, SLOTS, Slots, run, run_all},
+    node::{GpuLayer, Slots, run, run_all},
 };
 use burn::{Tensor, backend::DispatchTensor, tensor::Shape};
 use burn_cubecl::{cubecl::server::Handle, tensor::CubeTensor};
@@ -50,7 +50,7 @@ fn handles<'a>(tensors: impl IntoIterator<Item = &'a CubeTensor>) -> Vec<(Handle
     tensors.into_iter().map(|tensor| (tensor.handle.clone(), tensor.meta.num_elements())).collect()
 }
 
-/// Operands: tensors of any shape. Has no backward pass.
+/// Operands: tensors of any shape.
 #[derive(Debug)]
 struct SquareSums;
 
@@ -64,13 +64,9 @@ impl GpuLayer for SquareSums {
         let sums = operands.launched(layers::sum_squares(operands.client(), &tensors));
         vec![operands.tensor(sums, [tensors.len()])]
     }
-
-    fn backward(&self, _: &Operands, _: &[CubeTensor], _: CubeTensor, _: &[bool; SLOTS]) -> Slots<CubeTensor> {
-        unreachable!("gradients are outside any graph")
-    }
 }
 
-/// Operands: tensors of any shape. Has no backward pass.
+/// Operands: tensors of any shape.
 #[derive(Debug)]
 struct Scaled {
     factor: f32,
@@ -86,13 +82,9 @@ impl GpuLayer for Scaled {
         operands.launched(layers::scale_tensors(operands.client(), &handles(&tensors), self.factor));
         tensors
     }
-
-    fn backward(&self, _: &Operands, _: &[CubeTensor], _: CubeTensor, _: &[bool; SLOTS]) -> Slots<CubeTensor> {
-        unreachable!("gradients are outside any graph")
-    }
 }
 
-/// Operands: gradient, parameter, and after the first step both moments. Has no backward pass.
+/// Operands: gradient, parameter, and after the first step both moments.
 #[derive(Debug)]
 struct AdamW {
     factors: AdamWFactors,
@@ -117,9 +109,5 @@ impl GpuLayer for AdamW {
         let gradient = operands.handle(0);
         operands.launched(layers::adamw_step(operands.client(), &gradient, written, elements, self.factors));
         vec![parameter, moment_1, moment_2]
-    }
-
-    fn backward(&self, _: &Operands, _: &[CubeTensor], _: CubeTensor, _: &[bool; SLOTS]) -> Slots<CubeTensor> {
-        unreachable!("parameters are stepped outside any graph")
     }
 }
