@@ -40,11 +40,6 @@ pub(crate) fn adamw(
     [parameter, moment_1, moment_2].map(|tensor| tensor.expect("a step has three results"))
 }
 
-/// How many tensors there are.
-fn count(operands: &Slots<Shape>) -> usize {
-    operands.iter().flatten().count()
-}
-
 /// A handle and a number of elements each, as the kernels want them.
 fn handles<'a>(tensors: impl IntoIterator<Item = &'a CubeTensor>) -> Vec<(Handle, usize)> {
     tensors.into_iter().map(|tensor| (tensor.handle.clone(), tensor.meta.num_elements())).collect()
@@ -56,7 +51,7 @@ struct SquareSums;
 
 impl GpuLayer for SquareSums {
     fn shapes(&self, operands: &Slots<Shape>, _: bool) -> Vec<Shape> {
-        vec![Shape::from([count(operands)])]
+        vec![Shape::from([operands.iter().flatten().count()])]
     }
 
     fn forward(&self, operands: &Operands, _: bool) -> Vec<CubeTensor> {
