@@ -52,8 +52,8 @@ impl FusedAdamWConfig {
 
 /// Burn's [`AdamW`] (Loshchilov and Hutter 2019), by one kernel a parameter on a GPU.
 ///
-/// Composed of Burn's operations, a step over some hundred parameters takes the host as long as forward and backward pass together. On
-/// other backends this is Burn's to the bit, and records of one are records of the other.
+/// Composed of Burn's operations, a step over some hundred parameters is thousands of them, which the host has to pass on. On other
+/// backends this is Burn's to the bit, and records of one are records of the other.
 #[derive(Debug, Clone)]
 pub struct FusedAdamW {
     config: FusedAdamWConfig,

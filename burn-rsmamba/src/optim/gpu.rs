@@ -17,7 +17,7 @@ pub(super) struct GpuGradients {
 }
 
 impl GpuGradients {
-    /// The gradients of a model whose are all f32 on one GPU, or else as they were given.
+    /// The gradients of a model where all are f32 on one GPU; otherwise gives them back.
     pub(super) fn take(model: &impl Module, grads: GradientsParams) -> Result<Self, GradientsParams> {
         let mut asked = Asked { grads: &grads, gpu: None, elsewhere: false };
         model.visit(&mut asked);
