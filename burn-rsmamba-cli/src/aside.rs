@@ -14,6 +14,27 @@ pub(crate) fn aside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.part"))
 }
 
+/// Makes the folder of a file that is to be written, and finds out before the work for it whether it can be; `flag` named it.
+///
+/// # Errors
+///
+/// When it cannot.
+pub(crate) fn prepare(path: &Path, flag: &str) -> anyhow::Result<()> {
+    if path.is_dir() {
+        return Err(anyhow!("{flag} {} is a folder; name a file", path.display()));
+    }
+    // a link or a device: written through
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Ok(());
+    }
+    let aside = aside(path);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let made = folder.map_or(Ok(()), fs::create_dir_all);
+    made.and_then(|()| File::create(&aside))
+        .and_then(|_| fs::remove_file(&aside))
+        .with_context(|| format!("cannot write {}; choose another {flag}", path.display()))
+}
+
 /// Lets `write` write a file aside, then moves it to its place. What is no plain file, as a link or `/dev/stdout`, is written
 /// through.
 ///
@@ -100,6 +121,22 @@ mod tests {
         assert!(half("ha", || Err(anyhow!("the disk is full"))).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "whole");
         assert!(!aside(&path).exists());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_found_before_the_work() {
+        let folder = std::env::temp_dir().join(format!("burn-rsmamba-cli-prepare-{}", std::process::id()));
+        let path = folder.join("new").join("scores.json");
+        prepare(&path, "--json").unwrap();
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 0, "a folder and nothing in it");
+        let message = |path: &Path| format!("{:#}", prepare(path, "--json").unwrap_err());
+        assert!(message(&folder).contains("is a folder"), "{}", message(&folder));
+        fs::write(&path, "old").unwrap();
+        prepare(&path, "--json").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        let below = path.join("scores.json");
+        assert!(message(&below).contains("--json"), "{}", message(&below));
         fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -117,6 +117,9 @@ pub(crate) fn named(name: &str) -> Result<Device, Failure> {
     }
     let refuse = |why: String| Failure::usage(format!("--device {name}: {why}"));
     let (kind, index) = name.split_once(':').unwrap_or((name, "0"));
+    if kind == DEFAULT {
+        return Err(refuse(format!("there is one {DEFAULT}, which has no number; write {DEFAULT}")));
+    }
     let compiled = KINDS.iter().filter(|kind| kind.find.is_some()).map(|kind| kind.name);
     let here = std::iter::once(DEFAULT).chain(compiled).collect::<Vec<_>>().join(", ");
     let Some(Kind { feature, find, .. }) = KINDS.iter().find(|candidate| candidate.name == kind) else {

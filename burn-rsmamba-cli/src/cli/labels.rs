@@ -8,8 +8,8 @@ use clap::Args;
 /// What the files of labels mean, and what happens to images without one.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LabelArgs {
-    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N [default: auto, or
-    /// as the model was trained].
+    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND, classes:N or
+    /// ignore:VALUE:RULE [default: auto, or as the model was trained].
     #[arg(long, value_name = "RULE", value_parser = LabelRule::from_str)]
     pub(crate) label_rule: Option<LabelRule>,
 

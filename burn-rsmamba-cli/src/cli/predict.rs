@@ -59,8 +59,8 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) labels: Vec<PathBuf>,
 
-    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N [default: as the
-    /// model was trained].
+    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND, classes:N or
+    /// ignore:VALUE:RULE [default: as the model was trained].
     #[arg(long, value_name = "RULE", value_parser = LabelRule::from_str, requires = "labels")]
     pub(crate) label_rule: Option<LabelRule>,
 

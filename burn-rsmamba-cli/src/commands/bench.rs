@@ -57,7 +57,7 @@ pub(super) fn run(args: &BenchArgs, progress: &mut Progress) -> Outcome {
     let mut seconds = Vec::with_capacity(args.repeats);
     for pass in 0..UNTIMED + args.repeats {
         let started = Instant::now();
-        let sum = subject.once();
+        let sum = subject.once()?;
         let spent = started.elapsed().as_secs_f64();
         if !sum.is_finite() {
             return Err(Failure::run(format!("the model gave {sum}: what is broken is not worth timing")));
@@ -144,8 +144,8 @@ impl Subject {
         }
     }
 
-    /// One forward pass, training pass or step; returns a number that depends on all of it.
-    fn once(&mut self) -> f32 {
+    /// One forward pass, training pass or step, to its end on the device; returns the loss or the sum of the logits.
+    fn once(&mut self) -> anyhow::Result<f32> {
         let model = self.model.take().expect("put back after every use");
         // Of a model to infer with, the weights are what they should be.
         let logits = match self.mode {
@@ -156,14 +156,19 @@ impl Subject {
             BenchMode::Forward => (model, logits.slice([0..1, 0..1, 0..1]).sum().into_scalar()),
             BenchMode::Train | BenchMode::Step => {
                 let loss = bce_dice(logits, self.labels.clone()).total;
-                let value = loss.clone().into_scalar();
                 let grads = GradientsParams::from_grads(loss.backward(), &model);
-                let model = if self.mode == BenchMode::Step { self.optimizer.step(1e-5, model, grads) } else { model };
-                (model, value)
+                // Nothing that is read depends on what comes after the loss, and a GPU computes it later.
+                let (model, kept) = match self.mode {
+                    BenchMode::Step => (self.optimizer.step(1e-5, model, grads), None),
+                    _ => (model, Some(grads)),
+                };
+                self.labels.device().sync().context("the device did not finish its work")?;
+                drop(kept);
+                (model, loss.into_scalar())
             }
         };
         self.model = Some(model);
-        value
+        Ok(value)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::error::{Failure, Outcome};
 use crate::output::print_json;
 use crate::progress::Progress;
 use crate::training::batch::{self, Batch};
-use crate::{config, data, device, model_file, pictures};
+use crate::{aside, config, data, device, model_file, pictures};
 
 /// Energies are shown over so many powers of ten below the largest.
 const DECADES: f64 = 6.0;
@@ -41,11 +41,12 @@ pub(super) fn run(args: &ErfArgs, progress: &mut Progress) -> Outcome {
     if args.out.exists() {
         return Err(Failure::usage(format!("{} is there; remove it or choose another --out", args.out.display())));
     }
+    aside::prepare(&args.out, "--out")?;
     let device = device::named(&args.device)?.autodiff();
     let subjects = subjects(args, &device)?;
     let options = CropOptions { size: args.size, ..CropOptions::default() };
-    // What labels hold does not matter.
-    let source = data::Source { data: &args.data, task: args.task, rule: &LabelRule::NonZero, allow_unpaired: false };
+    // What labels hold does not matter, nor whether they are all there.
+    let source = data::Source { data: &args.data, task: args.task, rule: &LabelRule::NonZero, allow_unpaired: true };
     let crops = source.crops(args.split, options, Storage::default(), progress)?;
     let mut fields = Vec::new();
     for (name, model, meta) in &subjects {

@@ -13,10 +13,13 @@ use crate::output::{print_json, write_json};
 use crate::progress::Progress;
 use crate::scores::{EvalReport, ImageScores, Scoring, write_csv};
 use crate::scoring::score_scenes;
-use crate::{data, device, mask_file, model_file, pictures};
+use crate::{aside, data, device, mask_file, model_file, pictures};
 
 /// Prints the scores as one JSON line.
 pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
+    for (path, flag) in [(&args.csv, "--csv"), (&args.json, "--json")] {
+        path.as_deref().map_or(Ok(()), |path| aside::prepare(path, flag))?;
+    }
     let device = device::named(&args.device)?;
     device::expect_precision(&device, &args.device, args.precision)?;
     let (model, meta) = model_file::load(&args.model, &device)?;
@@ -59,14 +62,15 @@ pub(super) fn run(args: &EvalArgs, progress: &mut Progress) -> Outcome {
             None => Ok(()),
         }
     })?;
-    if let Some(path) = &args.csv {
-        write_csv(path, &images, &scoring)?;
-    }
     let report = EvalReport { scored: counts.into(), scoring };
+    // first: a full disk costs files, not the scores
+    print_json(&report)?;
+    if let Some(path) = &args.csv {
+        write_csv(path, &images, &report.scoring)?;
+    }
     if let Some(path) = &args.json {
         write_json(path, &report)?;
     }
-    print_json(&report)?;
     Ok(())
 }
 

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use burn_rsmamba::weights;
 use serde::Serialize;
 
 use crate::cli::ImportArgs;
-use crate::device;
 use crate::error::{Failure, Outcome};
 use crate::output::print_json;
 use crate::progress::Progress;
+use crate::{aside, device};
 
 /// What `import` and `export` print.
 #[derive(Serialize)]
@@ -20,18 +19,22 @@ pub(super) struct Report<'a> {
     pub(super) config: &'a burn_rsmamba::ModelConfig,
 }
 
-/// Makes sure that a file can be written without losing another.
+/// Makes sure that `--to` names weights and can be written without losing another file.
 pub(super) fn prepare_target(to: &Path, force: bool) -> Outcome {
+    if !to.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors")) {
+        return Err(Failure::usage(format!(
+            "--to {} must end in .safetensors; PyTorch makes a .pth of what export writes: \
+             torch.save(safetensors.torch.load_file(\"FILE.safetensors\"), \"FILE.pth\")",
+            to.display()
+        )));
+    }
     if to.exists() && !force {
         return Err(Failure::usage(format!(
             "--to {} exists already: overwrite it with --force, or name another file",
             to.display()
         )));
     }
-    if let Some(folder) = to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    }
-    Ok(())
+    Ok(aside::prepare(to, "--to")?)
 }
 
 /// Reads `--from`, writes `--to`, prints what model it turned out to be.

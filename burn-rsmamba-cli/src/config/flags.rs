@@ -20,7 +20,8 @@ pub(crate) struct Flags {
     /// A dataset folder, or `demo` for generated scenes (a folder of that name is `./demo`).
     #[arg(long, value_name = "PATH|demo")]
     pub(crate) data: Option<String>,
-    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND or classes:N [default: auto].
+    /// Which pixels of a label are target: auto, nonzero, threshold:VALUE, map:VALUE,.., channel:BAND, classes:N or
+    /// ignore:VALUE:RULE [default: auto].
     #[arg(long, value_name = "RULE", value_parser = parse_label_rule)]
     pub(crate) label_rule: Option<String>,
     /// Leave out files without partners (an image without label, a date that is missing) in place of refusing them.
@@ -38,8 +39,8 @@ pub(crate) struct Flags {
     /// A named model size, e.g. `tiny`, the paper's [default: tiny; demo: a small one].
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
-    /// Start from these weights, ours or official, in place of random ones.
-    #[arg(long, value_name = "FILE")]
+    /// Start from these weights, of a file (ours or official) or a run folder, in place of random ones.
+    #[arg(long, value_name = "FILE|RUN")]
     pub(crate) init_from: Option<PathBuf>,
     /// Where to run; see `devices` [default: cpu].
     #[arg(long, value_name = "D")]
@@ -50,19 +51,19 @@ pub(crate) struct Flags {
     /// Seed of everything random [default: 42].
     #[arg(long, value_name = "N", value_parser = parse_seed)]
     pub(crate) seed: Option<u64>,
-    /// Passes over the training crops [default: 300].
+    /// Passes over the training crops [default: 300; demo: 30].
     #[arg(long, value_name = "N", value_parser = parse_number)]
     pub(crate) epochs: Option<usize>,
     /// Stop training after this many minutes, then score the best weights as usual.
     #[arg(long, value_name = "M")]
     pub(crate) max_minutes: Option<f64>,
-    /// Crops that go through the model together [default: 2].
+    /// Crops that go through the model together [default: 2; demo: 8].
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) batch: Option<usize>,
     /// Batches whose gradients make one step [default: 1].
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) accumulate: Option<usize>,
-    /// Side of the crops in pixels [default: 256].
+    /// Side of the crops in pixels [default: 256; demo: 64].
     #[arg(long, value_name = "N", value_parser = parse_size)]
     pub(crate) crop: Option<usize>,
     /// Part of the crops without any marked pixel that an epoch takes [default: 1].
@@ -98,19 +99,19 @@ pub(crate) struct Flags {
     /// The weight of each class, with ce-dice and focal; one class has two, of unmarked and marked pixels.
     #[arg(long, value_name = "W,W,..", value_delimiter = ',')]
     pub(crate) class_weights: Option<Vec<f64>>,
-    /// Learning rate after the warm-up [default: 0.001].
+    /// Learning rate after the warm-up [default: 0.001; demo: 0.004].
     #[arg(long)]
     pub(crate) lr: Option<f64>,
     /// Weight decay [default: 0.001].
     #[arg(long, value_name = "W")]
     pub(crate) weight_decay: Option<f64>,
-    /// Steps over which the learning rate rises [default: 1000].
+    /// Steps over which the learning rate rises [default: 1000; demo: 50].
     #[arg(long, value_name = "N", value_parser = parse_number)]
     pub(crate) warmup_steps: Option<usize>,
     /// Validations without a better F1 before the learning rate falls [default: 12].
     #[arg(long, value_name = "N", value_parser = parse_number)]
     pub(crate) patience: Option<usize>,
-    /// Part of the run, at its end, over which the learning rate falls to zero [default: 0].
+    /// Part of the run, at its end, over which the learning rate falls to zero [default: 0; demo: 0.4].
     #[arg(long, value_name = "PART")]
     pub(crate) cooldown: Option<f64>,
     /// Largest norm of all gradients together [default: 1].
@@ -125,10 +126,10 @@ pub(crate) struct Flags {
     /// Train the decoder and the head alone [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) freeze_encoder: Option<bool>,
-    /// First epoch that is validated [default: 10].
+    /// First epoch that is validated [default: 10; demo: 4].
     #[arg(long, value_name = "N", value_parser = parse_number)]
     pub(crate) validate_from: Option<usize>,
-    /// Epochs between validations [default: 5].
+    /// Epochs between validations [default: 5; demo: 4].
     #[arg(long, value_name = "N", value_parser = parse_number)]
     pub(crate) validate_every: Option<usize>,
     /// End early after this many validations without a better F1; without it, never.
@@ -137,7 +138,7 @@ pub(crate) struct Flags {
     /// Weights kept of the best validations [default: 1].
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) keep_best: Option<usize>,
-    /// Epochs between checkpoints [default: 10].
+    /// Epochs between checkpoints [default: 10; demo: 4].
     #[arg(long, value_name = "N", value_parser = parse_number)]
     pub(crate) checkpoint_every: Option<usize>,
     /// Probability from which a pixel is marked, or `best`: the best F1 on the validation split [default: best].

@@ -175,19 +175,26 @@ fn an_unknown_preset_lists_the_known_ones() {
 fn the_help_tells_the_defaults_there_are() {
     let recipe = Table::try_from(RunConfig::recipe(Task::Ss, "d")).unwrap();
     let command = <Flags as clap::Args>::augment_args(clap::Command::new("x"));
+    let text = |value: &toml::Value| match value {
+        toml::Value::String(text) => text.clone(),
+        // As people write it: 1, not 1.0.
+        toml::Value::Float(number) => number.to_string(),
+        other => other.to_string(),
+    };
     let mut told = 0;
     for flag in command.get_arguments() {
         let help = flag.get_help().unwrap().to_string();
         let Some((_, default)) = help.split_once("[default: ") else { continue };
         let default = default.split([']', ';']).next().unwrap();
-        let value = match &recipe[flag.get_id().as_str()] {
-            toml::Value::String(text) => text.clone(),
-            // As people write it: 1, not 1.0.
-            toml::Value::Float(number) => number.to_string(),
-            other => other.to_string(),
-        };
-        assert_eq!(default, value, "{}", flag.get_id());
+        assert_eq!(default, text(&recipe[flag.get_id().as_str()]), "{}", flag.get_id());
         told += 1;
     }
     assert!(told > 10);
+    // The sizes of the demo's model are told by its preset.
+    let numbers = demo_settings().into_iter().filter(|(key, _)| !matches!(key.as_str(), "preset" | "model"));
+    for (key, value) in numbers {
+        let flag = command.get_arguments().find(|flag| flag.get_id() == key.as_str()).unwrap();
+        let help = flag.get_help().unwrap().to_string();
+        assert!(help.ends_with(&format!("; demo: {}]", text(&value))), "{key}: {help}");
+    }
 }

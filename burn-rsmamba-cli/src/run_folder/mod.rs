@@ -107,7 +107,10 @@ impl RunFolder {
     /// When it cannot.
     pub(crate) fn make(root: &Path) -> Result<Self, Failure> {
         fs::create_dir_all(root).and_then(|()| probe(root)).map_err(|cause| {
-            Failure::run(format!("cannot write to the run folder {} ({cause}); choose another --out", root.display()))
+            Failure::run(format!(
+                "cannot write to the run folder {} ({cause}); check its permissions, or choose another folder",
+                root.display()
+            ))
         })?;
         Ok(Self { root: root.to_owned(), lock: None })
     }

@@ -89,16 +89,11 @@ impl<'a> Predictor<'a> {
 
     /// The class of each pixel, from probabilities `[classes, pixels]` as [`predict`](Self::predict) and [`Step::Rows`] give them: of a model
     /// of one class 1 from `threshold` on and else 0, of several the likeliest, of equals the first.
-    ///
-    /// # Panics
-    ///
-    /// When the model tells more than 256 classes apart.
     pub fn classes(&self, probabilities: &[f32], threshold: f32) -> Vec<u8> {
         let classes = self.model.classes();
         if classes == 1 {
             return probabilities.iter().map(|&value| u8::from(value >= threshold)).collect();
         }
-        assert!(classes <= 256, "Predictor: {classes} classes are more than a byte tells apart");
         let pixels = probabilities.len() / classes;
         let mut likeliest = vec![(0, f32::NEG_INFINITY); pixels];
         for (class, values) in (0..=u8::MAX).zip(probabilities.chunks_exact(pixels.max(1))) {

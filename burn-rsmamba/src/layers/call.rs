@@ -66,6 +66,11 @@ pub(super) trait Layer: GpuLayer + 'static {}
 #[cfg(all(not(feature = "flex"), feature = "cubecl-backend"))]
 impl<T: GpuLayer + 'static> Layer for T {}
 
+/// Panics where a map has other channels than a layer's parameters: kernels of a GPU compute places from sizes alone.
+pub(super) fn expect_channels(layer: &str, found: usize, expected: usize) {
+    assert!(found == expected, "{layer}: the map has {found} channels, the parameters are for {expected}");
+}
+
 /// Runs a layer where `x` lives, tracked or not. Absent operands may end the list or stand inside it; every operand must be on the
 /// device of `x`, where [`takes_native`] holds, and f32 unless it is a weight or bias.
 pub(super) fn run<const X: usize, const D: usize>(

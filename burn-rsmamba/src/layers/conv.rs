@@ -1,9 +1,10 @@
-use super::call::{operand, run};
+use super::call::{expect_channels, operand, run};
 use burn::Tensor;
 use burn_rsmamba_kernels::cpu::layers::ConvShape;
 
 /// Convolution of `[B, H, W, in]` with a square kernel `[out, in, k, k]` and `k / 2` zeros around: `[B, H', W', out]`.
 pub(crate) fn conv2d(x: &Tensor<4>, weight: &Tensor<4>, bias: Option<&Tensor<1>>, stride: usize) -> Tensor<4> {
+    expect_channels("convolution", x.dims()[3], weight.dims()[1]);
     run(Conv2d { stride }, x, [operand(x), operand(weight), bias.and_then(operand)])
 }
 

@@ -1,6 +1,6 @@
 use super::{
     Norm,
-    call::{operand, run},
+    call::{expect_channels, operand, run},
 };
 use burn::Tensor;
 
@@ -20,6 +20,7 @@ pub(crate) struct MlpParameters {
 /// `x + scale (GELU(LN(x) W1 + b1) W2 + b2)`, `[B, H, W, C]`; `scale` is a factor a sample.
 pub(crate) fn mlp(x: &Tensor<4>, scale: Option<Tensor<1>>, parameters: &MlpParameters) -> Tensor<4> {
     let MlpParameters { norm, weight1, bias1, weight2, bias2 } = parameters;
+    expect_channels("MLP branch", x.dims()[3], weight1.dims()[0]);
     let operands = [
         operand(x),
         scale.as_ref().and_then(operand),

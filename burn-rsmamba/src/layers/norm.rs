@@ -1,4 +1,4 @@
-use super::call::{operand, run};
+use super::call::{expect_channels, operand, run};
 use burn::Tensor;
 
 /// Scale and shift of a normalisation, `[C]` each.
@@ -10,6 +10,7 @@ pub(crate) struct Norm {
 
 /// Layer normalisation of `[B, H, W, C]` over its channels, then GELU where `gelu`.
 pub(crate) fn layer_norm(x: &Tensor<4>, norm: &Norm, gelu: bool) -> Tensor<4> {
+    expect_channels("layer normalisation", x.dims()[3], norm.scale.dims()[0]);
     let layer = LayerNorm { epsilon: norm.epsilon, gelu };
     run(layer, x, [operand(x), operand(&norm.scale), operand(&norm.shift)])
 }
@@ -35,6 +36,7 @@ pub(super) struct BatchStatistics;
 ///
 /// The backward pass takes the statistics for those of `x` itself: gradients go through them.
 pub(crate) fn batch_norm_relu(x: &Tensor<4>, mean: &Tensor<1>, variance: &Tensor<1>, norm: &Norm) -> Tensor<4> {
+    expect_channels("batch normalisation", x.dims()[3], norm.scale.dims()[0]);
     let operands = [operand(x), operand(mean), operand(variance), operand(&norm.scale), operand(&norm.shift)];
     run(BatchNormRelu { epsilon: norm.epsilon }, x, operands)
 }

@@ -1,6 +1,6 @@
 use super::{
     Norm,
-    call::{operand, run},
+    call::{expect_channels, operand, run},
 };
 use crate::Directions;
 use burn::Tensor;
@@ -33,6 +33,7 @@ pub(crate) struct OssmParameters {
 /// `x + scale OSSM(LN(x))`, `[B, H, W, C]`; `scale` is a factor a sample.
 pub(crate) fn ossm(x: &Tensor<4>, scale: Option<Tensor<1>>, parameters: &OssmParameters) -> Tensor<4> {
     let p = parameters;
+    expect_channels("scan branch", x.dims()[3], p.in_proj.dims()[0]);
     let operands = [
         operand(x),
         scale.as_ref().and_then(operand),

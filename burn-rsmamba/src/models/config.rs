@@ -52,7 +52,7 @@ impl EncoderConfig {
 pub struct ModelConfig {
     /// Segmentation or change detection.
     pub task: Task,
-    /// Classes; 1 is a binary mask.
+    /// Classes, at most 255; 1 is a binary mask.
     pub classes: usize,
     /// The encoder.
     pub encoder: EncoderConfig,
@@ -97,9 +97,12 @@ impl ModelConfig {
         let fail = |field, problem: String| Err(ConfigError { field, problem });
         let EncoderConfig { bands, dims, depths, d_state, ssm_ratio, mlp_ratio, drop_path, directions: _ } =
             &self.encoder;
-        for (field, value) in [("classes", self.classes), ("bands", *bands), ("d_state", *d_state)] {
-            if value == 0 || value > 4096 {
-                return fail(field, format!("must lie between 1 and 4096, got {value}"));
+        // Labels and maps are bytes, of which 255 counts nowhere.
+        for (field, value, most) in
+            [("classes", self.classes, 255), ("bands", *bands, 4096), ("d_state", *d_state, 4096)]
+        {
+            if value == 0 || value > most {
+                return fail(field, format!("must lie between 1 and {most}, got {value}"));
             }
         }
         if depths.iter().any(|&depth| depth == 0 || depth > 128) {

@@ -63,7 +63,7 @@ impl ConvNormRelu {
     ///
     /// # Panics
     ///
-    /// When the first map has neither the size of the second nor half of it, or another batch.
+    /// When the first map has neither the size of the second nor half of it, or another batch, or both together other channels.
     pub fn fuse(&self, first: Tensor<4>, second: Tensor<4>) -> Tensor<4> {
         let ([one, height, width, _], [batch, rows, columns, _]) = (first.dims(), second.dims());
         assert!(

@@ -1,7 +1,7 @@
 //! `data tile`, `split`, `sample`, `preview` and `compare`: nothing is written without `--apply`, nothing is overwritten, and
 //! what was interrupted goes on.
 
-use super::fixture::{Fixture, scene, write, write_label};
+use super::fixture::{Fixture, scene, train, write, write_label};
 use burn_rsmamba_datasets::{GeoReference, GeoTags, LabelRule, Pixels, Raster, RasterFile, read_label, read_raster};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -187,6 +187,23 @@ fn a_split_by_count_or_by_lists_is_what_was_asked_for() {
     assert!(fixture.error(1, &with(&["--lists", "lists"])).contains("north"));
     list("test", "nobody\n");
     assert!(fixture.error(1, &with(&["--lists", "lists"])).contains("nobody"));
+}
+
+#[test]
+fn a_split_is_empty_only_where_it_was_asked_for() {
+    let fixture = Fixture::new();
+    unsplit(&fixture);
+    let source = ["data", "split", "--images", "all/image", "--labels", "all/label", "--out", "split"];
+    let with = |more: &[&'static str]| [&source[..], more].concat();
+    // `north`, and all that begins with an s
+    let error = fixture.error(2, &with(&["--ratio", "0.6,0.2,0.2", "--place-until", "s"]));
+    assert!(error.contains("3 splits") && error.contains("2 place(s)") && error.contains("north"), "{error}");
+    fixture.json(&with(&["--ratio", "0.7,0.3,0", "--apply"]));
+    assert!(!fixture.path("split/test.txt").exists());
+    let ran = fixture.run(&["data", "check", "--data", "split", "--task", "ss"]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (0, 2), "{}", ran.stderr);
+    let ran = fixture.run(&train("ss", "split", "run", &["--epochs", "1"]));
+    assert!(ran.code == 0 && ran.stderr.contains("the validation split is scored in its place"), "{}", ran.stderr);
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn the_cpu_is_always_listed_and_absent_devices_are_one_line_of_error() {
     assert!(devices[0]["threads"].as_u64().is_some_and(|threads| threads >= 1));
     let data = fixture.segmentation("seg");
     let data = data.to_str().expect("text");
-    for name in ["tpu", "cuda:99", "vulkan:99", "wgpu:99", "metal:99", "rocm:99", "webgpu:x"] {
+    for name in ["tpu", "cuda:99", "vulkan:99", "wgpu:99", "metal:99", "rocm:99", "webgpu:x", "cpu:0"] {
         let error = fixture.error(2, &train("ss", data, "run", &["--device", name]));
         assert!(error.starts_with(&format!("error: --device {name}: ")), "{error}");
         assert!(
@@ -104,6 +104,34 @@ mod other {
         let (on_cpu, on_other) = (mask("maps-cpu"), mask("maps-other"));
         let differ = on_cpu.pixels().zip(on_other.pixels()).filter(|(a, b)| a != b).count();
         assert!(differ <= 8, "{differ} pixels differ between Flex and {device}");
+    }
+
+    #[cfg(feature = "wgpu")]
+    #[test]
+    fn an_image_that_takes_too_much_memory_does_not_stop_the_others() {
+        let fixture = Fixture::new();
+        let data = fixture.segmentation("seg");
+        let official = burn_rsmamba_tests::fixtures::golden_path("rsm_ss_micro.pth");
+        fixture.json(&["import", "--from", official.to_str().expect("text"), "--to", "micro.safetensors"]);
+        let large = fixture.path("seg/test/image/a_large.png");
+        image::RgbImage::new(6144, 6144).save(&large).expect("written");
+        let data = data.join("test/image");
+        let input = ["--input", data.to_str().expect("text"), "--out", "maps", "--whole", "--device", KIND];
+        let ran = fixture.run(&[&["predict", "--model", "micro.safetensors"], &input[..]].concat());
+        match ran.code {
+            0 => skip(&format!("this {KIND} device has the memory for 6144 x 6144 pixels")),
+            2 => skip(&format!("no {KIND} device for the command line")),
+            _ => {
+                let told =
+                    ran.stderr.contains("1 of 3 images could not be mapped") && ran.stderr.contains("a_large.png");
+                assert!(told && ran.stderr.contains("the device has too little memory"), "{}", ran.stderr);
+                assert!(fixture.path("maps/s0_mask.png").is_file() && fixture.path("maps/s1_mask.png").is_file());
+                let left = std::fs::read_dir(fixture.path("maps")).expect("a folder");
+                let left = left
+                    .filter(|file| file.as_ref().expect("a file").file_name().to_string_lossy().contains("a_large"));
+                assert_eq!(left.count(), 0, "nothing half done");
+            }
+        }
     }
 
     #[cfg(feature = "wgpu")]

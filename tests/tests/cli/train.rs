@@ -272,7 +272,8 @@ fn evaluation_repeats_the_score_of_the_training_report() {
     let data = fixture.segmentation("seg");
     let data = data.to_str().expect("text");
     let report = fixture.json(&train("ss", data, "run", &["--epochs", "2"]));
-    let scores = fixture.json(&["eval", "--model", "run", "--data", data, "--split", "test", "--json", "scores.json"]);
+    let eval = ["eval", "--model", "run", "--data", data, "--split", "test", "--json"];
+    let scores = fixture.json(&[&eval[..], &["new/scores.json"]].concat());
     for key in ["precision", "recall", "f1", "iou", "accuracy", "kappa", "threshold"] {
         assert_eq!(scores[key], report[key], "{key}");
     }
@@ -281,8 +282,12 @@ fn evaluation_repeats_the_score_of_the_training_report() {
     }
     let pixels: u64 = ["tp", "fp", "fn", "tn"].iter().filter_map(|key| scores[*key].as_u64()).sum();
     assert_eq!(pixels, 2 * 64 * 64, "every pixel counts once");
-    let file: Value = serde_json::from_slice(&fs::read(fixture.path("scores.json")).expect("written")).expect("JSON");
+    let file: Value =
+        serde_json::from_slice(&fs::read(fixture.path("new/scores.json")).expect("written")).expect("JSON");
     assert_eq!(file, scores);
+    // what cannot be written is found before anything is scored
+    let ran = fixture.run(&[&eval[..], &["seg"]].concat());
+    assert!(ran.code == 1 && ran.stdout.is_empty() && ran.stderr.contains("--json"), "{}", ran.stderr);
 }
 
 /// Pixels that are transparent at a date have no data: they count neither in the loss nor in any score.

@@ -39,6 +39,8 @@ fn an_official_checkpoint_becomes_a_weights_file_that_everything_takes() {
         ];
         fixture.json(&arguments);
     }
+    let error = fixture.error(2, &["import", "--from", official, "--to", "micro.pth"]);
+    assert!(error.contains(".safetensors") && !fixture.path("micro.pth").exists(), "{error}");
     let error = fixture.error(2, &["import", "--from", official, "--to", "micro.safetensors"]);
     assert!(error.contains("--force"), "{error}");
 }

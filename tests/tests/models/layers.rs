@@ -7,7 +7,11 @@ use burn::{
     store::ModuleSnapshot,
     tensor::{Device, TensorData},
 };
-use burn_rsmamba::{Directions, ModelConfig, RsmModel, Task, layers, losses::bce_dice, modules::ConvNormReluConfig};
+use burn_rsmamba::{
+    Directions, ModelConfig, RsmModel, Task, layers,
+    losses::bce_dice,
+    modules::{ConvNormReluConfig, OssBlockConfig, OssmConfig, PatchEmbedConfig},
+};
 use burn_rsmamba_tests::{
     autodiff,
     compare::{Failures, values},
@@ -211,5 +215,36 @@ fn the_switch_falls_back_when_its_closure_ends() {
             before != composed,
             "{device:?}: two ways of adding never agree in every bit: was the switch used at all?"
         );
+    }
+}
+
+#[test]
+fn maps_of_other_channels_are_refused() {
+    let refused = |what: &str, device: &Device, run: &dyn Fn() -> Tensor<4>| {
+        // read, so that nothing is left undone
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| values(run())));
+        assert!(ran.is_err(), "{what} on {device:?}");
+    };
+    for device in devices() {
+        let map = |channels: usize| uniform([1, 8, 8, channels], 1, &device);
+        let block = OssBlockConfig::new(OssmConfig::new(16)).init(&device);
+        assert_eq!(block.forward(map(16)).dims(), [1, 8, 8, 16]);
+        for channels in [8, 12, 24, 32] {
+            refused(&format!("a block of 16 channels, a map of {channels}"), &device, &|| block.forward(map(channels)));
+        }
+        // few outputs and many, which take different kernels
+        for outputs in [4, 32] {
+            let layer = ConvNormReluConfig::new([16, outputs]).init(&device);
+            for channels in [8, 24] {
+                refused(&format!("16 to {outputs}, a map of {channels}"), &device, &|| layer.forward(map(channels)));
+                let fused = || layer.fuse(map(channels), map(4));
+                refused(&format!("16 to {outputs}, maps of {channels} and 4"), &device, &fused);
+            }
+        }
+        let patches = PatchEmbedConfig::new(4, 16).init(&device);
+        for bands in [3, 5] {
+            let image = || patches.forward(uniform([1, bands, 32, 32], 1, &device));
+            refused(&format!("4 bands, an image of {bands}"), &device, &image);
+        }
     }
 }

@@ -114,6 +114,7 @@ fn bad_configurations_are_refused_with_the_field() {
         assert!(!error.to_string().contains('\n'));
     };
     check(|c| c.classes = 0, "classes");
+    check(|c| c.classes = 256, "classes");
     check(|c| c.encoder.bands = 0, "bands");
     check(|c| c.encoder.dims = [4, 8, 16, 31], "dims");
     check(|c| c.encoder.dims = [5, 10, 20, 40], "dims");

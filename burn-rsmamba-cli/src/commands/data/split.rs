@@ -25,19 +25,19 @@ pub(super) fn run(args: &SplitArgs, progress: &mut Progress) -> Outcome {
     let places = places(&scenes, args.place_until.as_deref());
     let (how, assignment) = match (&args.ratio, &args.count, &args.lists) {
         (Some(ratio), ..) => {
-            (format!("ratio {ratio:?}"), drawn(&places, by_ratio(*ratio, scenes.len())?, args.draw.seed))
+            (format!("ratio {ratio:?}"), drawn(&places, by_ratio(*ratio, scenes.len())?, args.draw.seed)?)
         }
         (_, Some(count), _) => {
-            (format!("count {count:?}"), drawn(&places, by_count(*count, scenes.len())?, args.draw.seed))
+            (format!("count {count:?}"), drawn(&places, by_count(*count, scenes.len())?, args.draw.seed)?)
         }
         (.., Some(lists)) => (format!("lists of {}", lists.display()), listed(lists, &scenes)?),
         _ => return Err(Failure::usage("say how to split: --ratio 0.7,0.1,0.2, --count 70,10,20 or --lists FOLDER")),
     };
     keeps_places_together(&places, &assignment)?;
 
+    // A split without scenes has neither folders nor a list.
     let (mut copies, mut counts) = (Copies::default(), BTreeMap::new());
-    let mut names: BTreeMap<String, Vec<String>> =
-        Split::ALL.into_iter().map(|split| (split.to_string(), Vec::new())).collect();
+    let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for scene in &scenes {
         let Some(split) = assignment.get(&scene.name).map(ToString::to_string) else { continue };
         for (path, to) in source::copies(scene)? {
@@ -86,16 +86,16 @@ fn scene_of_tile(name: &str) -> &str {
     scene.map_or(name, |end| &name[..end])
 }
 
-/// How many scenes each split is to have.
+/// How many scenes each split is to have: at least one where its part is not 0.
 fn by_ratio(ratio: [f64; 3], scenes: usize) -> Result<[usize; 3], Failure> {
     let sum: f64 = ratio.iter().sum();
     if (sum - 1.0).abs() > 1e-6 || ratio.iter().any(|part| !(0.0..=1.0).contains(part)) {
         return Err(Failure::usage(format!("--ratio must be three parts of 1, and these add up to {sum}")));
     }
-    let part = |ratio: f64| (scenes as f64 * ratio).round() as usize;
-    let val = part(ratio[1]).min(scenes);
-    let test = part(ratio[2]).min(scenes - val);
-    Ok([scenes - val - test, val, test])
+    let least = ratio.map(|part| usize::from(part > 0.0));
+    let [_, val, test] =
+        std::array::from_fn(|split| ((scenes as f64 * ratio[split]).round() as usize).max(least[split]));
+    Ok([scenes.saturating_sub(val + test).max(least[0]), val, test])
 }
 
 fn by_count(count: [usize; 3], scenes: usize) -> Result<[usize; 3], Failure> {
@@ -106,20 +106,33 @@ fn by_count(count: [usize; 3], scenes: usize) -> Result<[usize; 3], Failure> {
 }
 
 /// Gives each place to the split that lacks most: the largest first, so that what is wanted can be met, and places of one size in
-/// an order drawn by the seed.
-fn drawn(places: &BTreeMap<String, Vec<String>>, wanted: [usize; 3], run: u64) -> Assignment {
+/// an order drawn by the seed. The last places go to splits that have none yet.
+fn drawn(places: &BTreeMap<String, Vec<String>>, wanted: [usize; 3], run: u64) -> Result<Assignment, Failure> {
+    let asked = wanted.iter().filter(|&&count| count > 0).count();
+    if places.len() < asked {
+        let names: Vec<String> = places.keys().cloned().collect();
+        return Err(Failure::usage(format!(
+            "{asked} splits are asked for, but the scenes show {} place(s), which stay together: {}; ask for fewer splits (0 for \
+             one), or name them by --lists",
+            places.len(),
+            Names(names)
+        )));
+    }
     let mut order: Vec<&Vec<String>> = places.values().collect();
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed(run, Purpose::Order, 0, 0)));
     order.sort_by_key(|names| std::cmp::Reverse(names.len()));
     let mut lacking = wanted.map(|count| count as i64);
     let mut assignment = Assignment::new();
-    for names in order {
+    for (index, names) in order.iter().enumerate() {
+        let without = |split: &usize| wanted[*split] > 0 && lacking[*split] == wanted[*split] as i64;
+        let all_for_those = order.len() - index <= (0..3).filter(without).count();
         // The first of equal ones.
-        let most = (0..3).rev().max_by_key(|&split| lacking[split]).unwrap_or(0);
+        let candidates = (0..3).rev().filter(|split| !all_for_those || without(split));
+        let most = candidates.max_by_key(|&split| lacking[split]).unwrap_or(0);
         lacking[most] -= names.len() as i64;
         assignment.extend(names.iter().map(|name| (name.clone(), Split::ALL[most])));
     }
-    assignment
+    Ok(assignment)
 }
 
 /// What the lists in a folder say: `train.txt`, `val.txt` and `test.txt`, a name without extension a line.
@@ -189,16 +202,16 @@ mod tests {
         let places: BTreeMap<_, _> = (0..100).map(|index| place(&format!("s{index}"), 1)).collect();
         let wanted = by_ratio([0.7, 0.1, 0.2], 100).unwrap();
         assert_eq!(wanted, [70, 10, 20]);
-        let first = drawn(&places, wanted, 1);
+        let first = drawn(&places, wanted, 1).unwrap();
         assert_eq!(counts(&first), [70, 10, 20]);
-        assert_eq!(first, drawn(&places, wanted, 1));
-        assert_ne!(first, drawn(&places, wanted, 2));
+        assert_eq!(first, drawn(&places, wanted, 1).unwrap());
+        assert_ne!(first, drawn(&places, wanted, 2).unwrap());
     }
 
     #[test]
     fn tiles_of_a_scene_stay_together() {
         let places: BTreeMap<_, _> = (0..20).map(|index| place(&format!("s{index}"), 5)).collect();
-        let assignment = drawn(&places, [60, 20, 20], 3);
+        let assignment = drawn(&places, [60, 20, 20], 3).unwrap();
         assert_eq!(counts(&assignment), [60, 20, 20]);
         assert!(keeps_places_together(&places, &assignment).is_ok());
         let mut torn = assignment;
@@ -209,10 +222,28 @@ mod tests {
     }
 
     #[test]
+    fn no_split_that_is_asked_for_stays_empty() {
+        let split = |scenes: usize, tiles: usize, ratio| {
+            let places: BTreeMap<_, _> = (0..scenes).map(|index| place(&format!("s{index}"), tiles)).collect();
+            drawn(&places, by_ratio(ratio, scenes * tiles)?, 1).map(|assignment| counts(&assignment))
+        };
+        let thirds = [0.7, 0.1, 0.2];
+        assert_eq!(split(3, 20, thirds).unwrap(), [20, 20, 20]);
+        assert_eq!(split(5, 20, thirds).unwrap(), [60, 20, 20]);
+        assert_eq!(split(4, 1, thirds).unwrap(), [2, 1, 1]);
+        assert_eq!(split(2, 20, [0.7, 0.3, 0.0]).unwrap(), [20, 20, 0]);
+        let message = split(2, 20, thirds).unwrap_err().to_string();
+        assert!(
+            message.contains("3 splits") && message.contains("2 place(s)") && message.contains("s0, s1"),
+            "{message}"
+        );
+    }
+
+    #[test]
     fn sums_that_do_not_fit_are_refused() {
         assert!(by_ratio([0.5, 0.1, 0.1], 10).unwrap_err().to_string().contains("0.7"));
         assert!(by_ratio([1.5, -0.5, 0.0], 10).is_err());
-        assert_eq!(by_ratio([0.0, 0.5, 0.5], 1).unwrap(), [0, 1, 0]);
+        assert_eq!(by_ratio([0.0, 0.5, 0.5], 3).unwrap(), [0, 2, 2]);
         let message = by_count([1, 2, 3], 10).unwrap_err().to_string();
         assert!(message.contains('6') && message.contains("10"), "{message}");
         // Wrapped around, these would add up to 10.

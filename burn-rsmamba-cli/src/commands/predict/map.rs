@@ -20,7 +20,7 @@ use crate::model_file;
 use crate::pictures;
 use crate::progress::Progress;
 use crate::scores::Scored;
-use crate::{fault, interrupt};
+use crate::{exhausted, fault, interrupt};
 
 /// Maps a place and writes what was asked for; files appear when they are complete.
 pub(super) fn map<'a>(
@@ -74,7 +74,7 @@ pub(super) fn map<'a>(
                 }
             })
         };
-        let done = run();
+        let done = exhausted::caught(run).and_then(|done| done);
         // A writer that failed says why; that it went away is only what was noticed first.
         let tally = writers.finish()?;
         done.with_context(|| job.images[0].display().to_string())?;

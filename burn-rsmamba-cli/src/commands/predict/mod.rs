@@ -101,13 +101,6 @@ pub(super) fn run(args: &PredictArgs, progress: &mut Progress) -> Outcome {
     let (model, meta) = model_file::load(&args.model, &device)?;
     let model = model.in_precision(args.precision);
     let classes = meta.config.classes;
-    if classes > mask_file::MOST_CLASSES {
-        return Err(Failure::run(format!(
-            "{} tells {classes} classes apart, and maps hold at most {}",
-            args.model.display(),
-            mask_file::MOST_CLASSES
-        )));
-    }
     if classes > 1 {
         refuse_for_several_classes(&args.model, args.threshold, args.objects)?;
     }

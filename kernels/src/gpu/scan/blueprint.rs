@@ -5,9 +5,10 @@ use cubecl::client::Client;
 /// Results differ in rounding alone. The backward pass always works in chunks: they are its checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ScanStrategy {
-    /// By shape alone, so that every machine adds in the same order: in one piece when batch, groups and channels make at
+    /// By shape alone, so that every machine cuts in the same places: in one piece when batch, groups and channels make at
     /// least 32768 units or the sequence has at most 64 steps, else in as many chunks of at least 32 steps as make 131072
-    /// units. Chunks walk the sequence twice, which pays as long as units would idle.
+    /// units. Chunks walk the sequence twice, which pays as long as units would idle. Directions of a map whose sums the device cannot
+    /// hold in one piece add up in another order there.
     #[default]
     Auto,
     /// In one piece: one launch and no scratch memory.

@@ -1,9 +1,6 @@
-use super::{
-    depthwise::GpuMap,
-    rows::{check_even, operand},
-};
+use super::{depthwise::GpuMap, rows::operand};
 use crate::{
-    definition::{ScanError, check_dimensions},
+    definition::{ScanError, check_dimensions, check_length},
     gpu::{
         layers::kernel::{add_doubled as add_kernel, sum_fours as sum_kernel, upsample_input, upsample_output},
         resources::{Buffer, F32, FLAT_UNITS, check_index, flat},
@@ -131,8 +128,8 @@ fn sizes(op: &'static str, x: &GpuMap) -> Result<(usize, usize), ScanError> {
     let small = x.rows.len();
     check_dimensions(op, &[("rows", x.rows.rows), ("columns", x.rows.columns)])?;
     x.check(op)?;
-    // all columns of a matrix
-    check_even(op, "columns, which must be all,", x.rows.pitch, x.rows.columns + x.rows.offset)?;
+    // The kernels take rows for dense.
+    check_length(op, "x", "columns of a whole matrix", x.rows.columns, x.rows.offset + x.rows.pitch)?;
     check_index(op, 4 * small)?;
     Ok((small, 4 * small))
 }
