@@ -84,12 +84,14 @@ impl Optimizer for FusedAdamW {
 
 #[cfg(feature = "cubecl-backend")]
 fn is_on_gpu<const D: usize>(tensor: &Tensor<D>, grad: &Tensor<D>, state: Option<&AdamWState<D>>) -> bool {
+    // Burn's refuses what has another shape, and kernels know elements alone.
+    let fits = |other: &Tensor<D>| layers::is_on_gpu(other) && other.dims() == tensor.dims();
     let moments = |state: &AdamWState<D>| {
         // a record of AMSGrad's has one more, which Burn's keeps
         let momentum = &state.momentum;
-        [&momentum.moment_1, &momentum.moment_2].into_iter().all(layers::is_on_gpu) && momentum.max_moment_2.is_none()
+        fits(&momentum.moment_1) && fits(&momentum.moment_2) && momentum.max_moment_2.is_none()
     };
-    layers::is_on_gpu(tensor) && layers::is_on_gpu(grad) && state.is_none_or(moments)
+    fits(tensor) && fits(grad) && state.is_none_or(moments)
 }
 
 #[cfg(feature = "cubecl-backend")]

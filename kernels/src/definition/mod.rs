@@ -7,9 +7,7 @@ mod scan;
 
 pub use directions::Directions;
 pub use error::ScanError;
-pub(crate) use error::check_dimensions;
 #[cfg(feature = "cubecl")]
-#[cfg(feature = "cubecl")]
-pub(crate) use error::check_length;
+pub(crate) use error::{check_dimensions, check_length};
 pub use omni::{OmniGradients, OmniInputs, OmniNeeds, OmniShape};
 pub use scan::{ScanGradients, ScanInputs, ScanNeeds, ScanShape};

@@ -33,7 +33,7 @@ pub(in crate::layers) trait GpuLayer: Debug + Send + Sync {
     #[cfg_attr(not(feature = "fusion"), expect(dead_code, reason = "operator fusion alone has to know before"))]
     fn shapes(&self, operands: &Slots<Shape>, keep: bool) -> Vec<Shape>;
 
-    /// The result and, where `keep`, what [`backward`](Self::backward) will want; f32.
+    /// The result (or results) and, where `keep`, what [`backward`](Self::backward) will want; f32.
     fn forward(&self, operands: &Operands, keep: bool) -> Vec<CubeTensor>;
 
     /// Gradients of the operands that are `wanted`, in their order and shapes, f32; others may be left out.
