@@ -429,7 +429,11 @@ fn layers_refuse_what_does_not_fit() {
     };
     let half = GpuMap { rows: rows(5, 10, 10, 0), height: 2, width: 3 };
     uneven(layers::upsample_bilinear2x(&client, &half), 6);
-    uneven(layers::upsample_bilinear2x(&client, &GpuMap { rows: rows(6, 4, 10, 0), ..half }), 4);
+    // parts of a matrix, also one that its columns divide
+    for (columns, pitch, offset) in [(4, 10, 0), (5, 10, 0), (5, 10, 5)] {
+        let part = GpuMap { rows: rows(6, columns, pitch, offset), ..half.clone() };
+        refused(layers::upsample_bilinear2x(&client, &part), "x");
+    }
     let [x, scale] = [6, 4].map(|len| upload(&client, &vec![0.0; len]));
     uneven(layers::scale_samples(&client, [6, 1], &x, &scale, 4), 4);
     uneven(layers::scale_samples(&client, [6, 1], &x, &scale, 0), 0);
