@@ -40,7 +40,7 @@ fn every_option_and_group_count() {
     Checks::run("plain: options and groups", |checks| {
         // Other groups are other numbers for the same kernels.
         let every_group = [1, 4, 8].map(|groups| (ALL_ON, groups));
-        for (options, groups) in every_option().into_iter().map(|options| (options, 2)).chain(every_group) {
+        for (options, groups) in every_option().map(|options| (options, 2)).chain(every_group) {
             let shape = ScanShape { batch: 1, groups, channels: 3, states: 4, length: 29 };
             checks.plain(shape, options, &[ScanStrategy::Sequential, ScanStrategy::Chunked { length: 8 }]);
         }
